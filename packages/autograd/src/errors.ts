@@ -1,0 +1,15 @@
+// Errors of the tape. Like those of @gemlab/tensor they carry the values found and say how to mend it.
+
+import { errors } from '@gemlab/tensor';
+
+/** A gradient was asked of something that has none: an integer, a constant, a non-scalar without a seed. */
+export class GradientError extends errors.GemlabError {}
+
+/** Analytic and numeric derivative disagree; `fields` has both numbers and the order. */
+export class GradcheckError extends GradientError {}
+
+/** A module got parameters or inputs that do not fit it. */
+export class ModuleError extends errors.GemlabError {}
+
+/** An optimizer's setting outside its range. */
+export class OptimizerError extends errors.GemlabError {}

@@ -1,0 +1,5 @@
+// nn: modules with parameters, and how their weights start.
+
+export * as init from './init.ts';
+export { Linear, type LinearOptions, MLP, ReLU, Sequential } from './layers.ts';
+export { Module } from './module.ts';

@@ -1,0 +1,104 @@
+// The layers a multilayer perceptron needs: affine maps y = x W' + b with ReLU between them, one after another. Weights lie as
+// in PyTorch, [out, in], so that its state dicts fit.
+
+import { errors, type Rng, rand, zeros } from '@gemlab/tensor';
+import { ModuleError } from '../errors.ts';
+import { type Variable, variable } from '../variable.ts';
+import { xavierUniform } from './init.ts';
+import { Module } from './module.ts';
+
+export interface LinearOptions {
+  /** Draws the initial weights. */
+  readonly rng: Rng;
+  readonly bias?: boolean;
+  /**
+   * 'torch' (default): weights and bias uniform on +-1/sqrt(in), as PyTorch's nn.Linear. 'xavier': Xavier-uniform weights and
+   * zero bias, as the GEM paper's network.
+   */
+  readonly init?: 'torch' | 'xavier';
+  readonly dtype?: 'float32' | 'float64';
+}
+
+/** y = x W' + b, with x [..., in], W [out, in], b [out] and y [..., out] (PyTorch's layout). */
+export class Linear extends Module {
+  readonly weight: Variable;
+  readonly bias: Variable | null;
+
+  constructor(inFeatures: number, outFeatures: number, options: LinearOptions) {
+    super();
+    for (const n of [inFeatures, outFeatures]) {
+      if (!Number.isInteger(n) || n < 1) {
+        throw new ModuleError(`Linear: features must be positive integers, found ${inFeatures} and ${outFeatures}`, {
+          inFeatures,
+          outFeatures,
+        });
+      }
+    }
+    const { rng, bias = true, init = 'torch', dtype = 'float32' } = options;
+    const shape = [outFeatures, inFeatures];
+    const bound = 1 / Math.sqrt(inFeatures);
+    const uniform = (size: readonly number[]) => rand(size, rng, { low: -bound, high: bound, dtype });
+    const weight = init === 'xavier' ? xavierUniform(shape, rng, dtype) : uniform(shape);
+    this.weight = variable(weight, { requiresGrad: true });
+    const start = () => (init === 'xavier' ? zeros([outFeatures], { dtype }) : uniform([outFeatures]));
+    this.bias = bias ? variable(start(), { requiresGrad: true }) : null;
+  }
+
+  /** @throws ModuleError if the last axis of x is not `inFeatures` long. */
+  override forward(x: Variable): Variable {
+    const [outFeatures, inFeatures] = this.weight.shape;
+    if (x.shape.at(-1) !== inFeatures) {
+      throw new ModuleError(
+        `Linear(${inFeatures}, ${outFeatures}): the input ${errors.shapeText(x.shape)} must end in ${inFeatures}`,
+        { shape: x.shape, inFeatures },
+      );
+    }
+    const y = x.matmul(this.weight.transpose());
+    return this.bias === null ? y : y.add(this.bias);
+  }
+}
+
+/** max(x, 0), elementwise. */
+export class ReLU extends Module {
+  override forward(x: Variable): Variable {
+    return x.relu();
+  }
+}
+
+/** Modules one after another. */
+export class Sequential extends Module {
+  readonly layers: readonly Module[];
+
+  constructor(...layers: readonly Module[]) {
+    super();
+    this.layers = layers;
+  }
+
+  override forward(x: Variable): Variable {
+    return this.layers.reduce((y, layer) => layer.forward(y), x);
+  }
+}
+
+/**
+ * Linear layers of the given sizes with ReLU between them: `new MLP([784, 100, 100, 10], { rng })`. Each sample is flattened
+ * first.
+ */
+export class MLP extends Sequential {
+  /** @throws ModuleError for fewer than two sizes. */
+  constructor(sizes: readonly number[], options: LinearOptions) {
+    if (sizes.length < 2) {
+      throw new ModuleError(`MLP: wants the sizes of input, hidden layers and output, found [${sizes.join(', ')}]`, {
+        sizes,
+      });
+    }
+    const layers = sizes.slice(1).flatMap((out, i) => {
+      const linear = new Linear(sizes[i]!, out, options);
+      return i === 0 ? [linear] : [new ReLU(), linear];
+    });
+    super(...layers);
+  }
+
+  override forward(x: Variable): Variable {
+    return super.forward(x.rank > 2 ? x.flatten(1) : x);
+  }
+}

@@ -1,0 +1,3 @@
+// optim: what moves parameters along their gradients.
+
+export { type Optimizer, SGD, type SGDOptions } from './sgd.ts';

@@ -1,0 +1,90 @@
+// Derivatives of the elementwise primitives. Where a derivative does not exist it is chosen: relu'(0) = 0, abs'(0) = 0,
+// sqrt'(0) = inf, x^0 has derivative 0, steps (sign, floor, ...) have derivative 0, and where maximum or minimum tie
+// each side gets half. The choices are PyTorch's.
+
+import { where } from '@gemlab/tensor';
+import type { Variable } from '../variable.ts';
+import { constant, type Rules } from './rule.ts';
+
+/** The derivative of a step function. */
+const flat = (g: Variable): Variable => constant(g, 0, g.shape);
+
+/**
+ * d(a^b)/da = b a^(b-1), and 0 where b is 0: there b is replaced, so that no 0 * inf arises in this or in its derivatives.
+ * If b is a variable, that is done only where a is 0 too: elsewhere the derivative of this by b, at b = 0 it is 1/a, is wanted.
+ */
+function powBase(a: Variable, b: Variable): Variable {
+  const level = b.requiresGrad ? b.eq(0).logicalAnd(a.eq(0)) : b.eq(0);
+  return where(level, 0, b.mul(a.pow(where(level, 1, b).sub(1))));
+}
+
+/** d(a^b)/db = a^b log(a), and 0 where a is 0 and b is not negative (the limit for b > 0). */
+function powExponent(a: Variable, b: Variable): Variable {
+  const zero = a.eq(0).logicalAnd(b.ge(0));
+  const safe = where(zero, 1, a);
+  return where(zero, 0, safe.pow(b).mul(safe.log()));
+}
+
+/** What one side of maximum or minimum gets of g: nothing, half in a tie, all. */
+function portion(g: Variable, lost: Variable, tied: Variable): Variable {
+  return where(lost, 0, where(tied, g.mul(0.5), g));
+}
+
+export const elementwise = {
+  neg: [(g) => g.neg()],
+  abs: [(g, { inputs: [x] }) => g.mul(x!.detach().sign())],
+  sign: [flat],
+  floor: [flat],
+  ceil: [flat],
+  round: [flat],
+  trunc: [flat],
+  relu: [(g, { inputs: [x] }) => where(x!.le(0), 0, g)],
+
+  exp: [(g, { out }) => g.mul(out)],
+  // Not out + 1, which is 0 where exp(x) is less than half an ulp of 1.
+  expm1: [(g, { inputs: [x] }) => g.mul(x!.exp())],
+  log: [(g, { inputs: [x] }) => g.div(x!)],
+  log1p: [(g, { inputs: [x] }) => g.div(x!.add(1))],
+  sqrt: [(g, { out }) => g.div(out.mul(2))],
+  sin: [(g, { inputs: [x] }) => g.mul(x!.cos())],
+  cos: [(g, { inputs: [x] }) => g.mul(x!.sin()).neg()],
+  tan: [(g, { out }) => g.mul(out.square().add(1))],
+  asin: [(g, { inputs: [x] }) => g.mul(x!.square().neg().add(1).rsqrt())],
+  acos: [(g, { inputs: [x] }) => g.mul(x!.square().neg().add(1).rsqrt()).neg()],
+  atan: [(g, { inputs: [x] }) => g.div(x!.square().add(1))],
+  sinh: [(g, { inputs: [x] }) => g.mul(x!.cosh())],
+  cosh: [(g, { inputs: [x] }) => g.mul(x!.sinh())],
+  tanh: [(g, { out }) => g.mul(out.square().neg().add(1))],
+  sigmoid: [(g, { out }) => g.mul(out.mul(out.neg().add(1)))],
+  erf: [
+    (g, { inputs: [x] }) =>
+      g.mul(
+        x!
+          .square()
+          .neg()
+          .exp()
+          .mul(2 / Math.sqrt(Math.PI)),
+      ),
+  ],
+
+  add: [(g) => g, (g) => g],
+  sub: [(g) => g, (g) => g.neg()],
+  mul: [(g, { inputs: [, b] }) => g.mul(b!), (g, { inputs: [a] }) => g.mul(a!)],
+  div: [(g, { inputs: [, b] }) => g.div(b!), (g, { inputs: [, b], out }) => g.mul(out).div(b!).neg()],
+  pow: [(g, { inputs: [a, b] }) => g.mul(powBase(a!, b!)), (g, { inputs: [a, b] }) => g.mul(powExponent(a!, b!))],
+  // a mod b = a - q b with q = floor(a/b). q is found from the result: a/b itself may round up to the next integer.
+  mod: [(g) => g, (g, { inputs: [a, b], out }) => g.mul(a!.detach().sub(out.detach()).div(b!.detach()).round()).neg()],
+  maximum: [
+    (g, { inputs: [a, b] }) => portion(g, a!.lt(b!), a!.eq(b!)),
+    (g, { inputs: [a, b] }) => portion(g, b!.lt(a!), a!.eq(b!)),
+  ],
+  minimum: [
+    (g, { inputs: [a, b] }) => portion(g, a!.gt(b!), a!.eq(b!)),
+    (g, { inputs: [a, b] }) => portion(g, b!.gt(a!), a!.eq(b!)),
+  ],
+
+  eq: 'nondifferentiable',
+  lt: 'nondifferentiable',
+  le: 'nondifferentiable',
+  where: [null, (g, { inputs: [c] }) => where(c!, g, 0), (g, { inputs: [c] }) => where(c!, 0, g)],
+} satisfies Rules;

@@ -1,0 +1,22 @@
+// A variable as text: its tensor's, under its own name.
+
+import { inspect } from 'node:util';
+import { tensor, zeros } from '@gemlab/tensor';
+import { expect, test } from 'vitest';
+import { variable } from '../src/index.ts';
+
+test('prints its value, and whether it requires a gradient', () => {
+  const x = tensor([1.5, 2]);
+  expect(String(variable(x))).toBe('variable([1.5, 2. ])');
+  expect(String(variable(x, { requiresGrad: true }))).toBe('variable([1.5, 2. ], requiresGrad=true)');
+  expect(String(variable(x, { requiresGrad: true }).square())).toBe('variable([2.25, 4.  ], requiresGrad=true)');
+  expect(inspect(variable(tensor(3, { dtype: 'float64' })))).toBe('variable(3., dtype=float64)');
+});
+
+test('further lines stand under the first', () => {
+  expect(`${variable(zeros([2, 2, 1]), { requiresGrad: true })}`).toBe(
+    ['variable([[[0.],', '           [0.]],', '', '          [[0.],', '           [0.]]], requiresGrad=true)'].join(
+      '\n',
+    ),
+  );
+});

@@ -1,0 +1,114 @@
+// The command line: `pnpm start [example] [options]`. Results go to stdout, everything else to stderr, so that output can be piped.
+
+import { readFileSync } from 'node:fs';
+import { info } from '@gemlab/tensor';
+import { type Request, readArguments } from './cli/arguments.ts';
+import { EXIT_USAGE, UsageError } from './cli/errors.ts';
+import { help, listExamples } from './cli/help.ts';
+import { EXAMPLES } from './examples/index.ts';
+import { colourLevel, painter } from './report/colour.ts';
+import { counted, roughDuration } from './report/numbers.ts';
+import { createProgress, type Progress } from './report/progress.ts';
+import { report } from './report/report.ts';
+import { PAGE_WIDTH, wrap } from './report/text.ts';
+import { openLab } from './run/compare.ts';
+import type { RunResult } from './run/result.ts';
+import { estimatedSeconds } from './run/watch.ts';
+
+/** 128 + SIGINT, as shells report it. */
+const EXIT_INTERRUPTED = 130;
+
+const say = (lines: readonly string[]) => process.stdout.write(`${lines.join('\n')}\n`);
+const tell = (lines: readonly string[]) => process.stderr.write(`${lines.join('\n')}\n`);
+
+function openProgress(): Progress {
+  const { stderr, env } = process;
+  return createProgress({
+    write: (text) => stderr.write(text),
+    rewrites: stderr.isTTY === true && !env.NO_COLOR && !env.CI,
+    get columns() {
+      return stderr.columns ?? PAGE_WIDTH;
+    },
+  });
+}
+
+/** The first Ctrl-C asks the run to stop between two steps; the second ends the process. */
+function stopOnInterrupt(progress: Progress): AbortSignal {
+  const controller = new AbortController();
+  process.on('SIGINT', () => {
+    if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    controller.abort();
+    progress.clear();
+    tell(['Stopping after this step; Ctrl-C again ends at once.']);
+  });
+  return controller.signal;
+}
+
+function versions(): Record<string, string> {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return { gemlab: version, node: process.version, platform: `${process.platform} ${process.arch}`, ...info().cpu };
+}
+
+function announcement({ example, settings }: Extract<Request, { action: 'run' }>): string[] {
+  const { tasks, samples, memories, profile, seed } = settings;
+  const what =
+    `${example.name}: ${counted(tasks, 'task')} of ${counted(samples, 'sample')}, ${counted(memories, 'memory', 'memories')} ` +
+    `per task, profile '${profile}', seed ${seed}. First plain fine-tuning, then GEM: ` +
+    `${roughDuration(estimatedSeconds(settings))} on 2 cores. Ctrl-C stops early and shows what there is by then.`;
+  return wrap(what, PAGE_WIDTH);
+}
+
+async function run(request: Extract<Request, { action: 'run' }>): Promise<number> {
+  const { example, preset, settings, json } = request;
+  const start = performance.now();
+  const progress = openProgress();
+  const signal = stopOnInterrupt(progress);
+  tell(announcement(request));
+  const { lab, outcome } = openLab(settings, progress, signal);
+  await example.run(settings, lab);
+  progress.clear();
+  const result: RunResult = {
+    example: example.name,
+    preset,
+    settings,
+    ...outcome(),
+    seconds: (performance.now() - start) / 1000,
+    versions: versions(),
+  };
+  if (json) say([JSON.stringify(result, null, 2)]);
+  else say(report(result, { width: PAGE_WIDTH, paint: painter(colourLevel(process.stdout, process.env)) }));
+  return result.interrupted ? EXIT_INTERRUPTED : 0;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  try {
+    const request = readArguments(argv);
+    if (request.action === 'run') return await run(request);
+    if (request.action === 'help') say(help(request.example));
+    else if (request.json)
+      say([
+        JSON.stringify(
+          EXAMPLES.map(({ name, summary }) => ({ name, summary })),
+          null,
+          2,
+        ),
+      ]);
+    else say(listExamples());
+    return 0;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    tell([`gemlab: ${error.message}`, "Run 'pnpm start --help' for all commands and options."]);
+    return EXIT_USAGE;
+  }
+}
+
+// `pnpm start list | head -1`: a reader that has seen enough is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
+
+// Not process.exit: what is still on its way to a pipe would be lost.
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,101 @@
+// What `--help` and `list` print.
+
+import { type Example, PRESET_NAMES, type Settings } from '../examples/example.ts';
+import { EXAMPLES } from '../examples/index.ts';
+import { roughDuration } from '../report/numbers.ts';
+import { definition, PAGE_WIDTH, table, wrap } from '../report/text.ts';
+import { estimatedSeconds } from '../run/watch.ts';
+import { maxOf, type Option, optionName, SETTING_NAMES, SETTING_OPTIONS } from './options.ts';
+
+const NAME_WIDTH = 26;
+
+const entry = (name: string, meaning: string) => definition(`  ${name}`, meaning, NAME_WIDTH);
+
+export function listExamples(): string[] {
+  return [
+    ...table(
+      EXAMPLES.map(({ name, summary }) => [name, summary]),
+      ['left', 'left'],
+    ),
+  ];
+}
+
+function range(option: Option, limits: Example['limits']): string {
+  if (option.kind === 'choice') return option.choices.join(', ');
+  return option.above || option.max === Number.MAX_SAFE_INTEGER || maxOf(option, limits) >= 1e4
+    ? ''
+    : `${option.min} to ${maxOf(option, limits)}`;
+}
+
+function settingEntries({ presets, limits }: Example): string[] {
+  const defaults: Settings = { seed: 0, profile: 'exact', ...presets.default };
+  return SETTING_NAMES.flatMap((setting) => {
+    const option = SETTING_OPTIONS[setting];
+    const allowed = range(option, limits);
+    const notes = [...(allowed === '' ? [] : [allowed]), `default ${defaults[setting]}`];
+    const value = option.kind === 'choice' ? 'NAME' : option.kind === 'integer' ? 'N' : 'X';
+    return entry(`--${optionName(setting)} ${value}`, `${option.help} (${notes.join('; ')})`);
+  });
+}
+
+function presetEntries({ presets }: Example): string[] {
+  return PRESET_NAMES.flatMap((name) => {
+    const preset = presets[name];
+    const seconds = estimatedSeconds({ seed: 0, profile: 'exact', ...preset });
+    return entry(
+      `--preset ${name}`,
+      `${preset.tasks} tasks of ${preset.samples} samples, ${preset.memories} memories: ${roughDuration(seconds)} on 2 cores`,
+    );
+  });
+}
+
+const OUTPUT_ENTRIES = [
+  ...entry('--json', 'one JSON document on stdout (settings, matrices, metrics, one step, timings) and nothing else'),
+  ...entry('--help', 'this text'),
+];
+
+export function help(example: Example | null): string[] {
+  const main = EXAMPLES[0]!;
+  if (example === null) {
+    return [
+      'GEM (Gradient Episodic Memory) on real data, beside plain fine-tuning.',
+      '',
+      'Usage',
+      ...entry('pnpm start', `run ${main.name}`),
+      ...entry('pnpm start list', 'list the examples'),
+      ...entry('pnpm start NAME', 'run an example'),
+      ...entry('pnpm start NAME --help', 'what it shows, and all its options'),
+      '',
+      'Examples',
+      ...EXAMPLES.flatMap(({ name, summary }) => entry(name, summary)),
+      '',
+      'Options of all examples',
+      ...entry('--preset NAME', `${PRESET_NAMES.join(', ')} (see NAME --help)`),
+      ...entry('--seed N', 'same seed, same numbers'),
+      ...OUTPUT_ENTRIES,
+      '',
+      ...wrap(
+        'Ctrl-C stops after the current step and shows what has been measured; a second Ctrl-C ends at once.',
+        PAGE_WIDTH,
+      ),
+    ];
+  }
+  const { name, about } = example;
+  return [
+    `pnpm start ${name} [options]`,
+    '',
+    ...about.flatMap((paragraph) => [...wrap(paragraph, PAGE_WIDTH), '']),
+    'Presets',
+    ...presetEntries(example),
+    '',
+    'Options',
+    ...settingEntries(example),
+    ...OUTPUT_ENTRIES,
+    '',
+    'Examples',
+    `  pnpm start ${name} --seed 1`,
+    `  pnpm start ${name} --preset paper --profile avalanche`,
+    `  pnpm start ${name} --preset quick --memory-strength 0 --finetune-lr 0.1`,
+    `  pnpm start ${name} --json > result.json`,
+  ];
+}

@@ -1,0 +1,104 @@
+// The options of all examples in one table: names, ranges, help. Parsing, checking and --help all read it.
+
+import { profiles } from '@gemlab/gem';
+import { type Example, PRESET_NAMES, type PresetName, type Settings } from '../examples/example.ts';
+import { suggestion, UsageError } from './errors.ts';
+
+interface NumberOption {
+  readonly kind: 'integer' | 'number';
+  readonly min: number;
+  /** A function where the example's data decide. */
+  readonly max: number | ((limits: Example['limits']) => number);
+  /** Excludes the least value itself. */
+  readonly above?: true;
+  readonly help: string;
+}
+
+interface ChoiceOption {
+  readonly kind: 'choice';
+  readonly choices: readonly string[];
+  readonly help: string;
+}
+
+export type Option = NumberOption | ChoiceOption;
+
+/** Each setting with its option; `seed` becomes --seed, `memoryStrength` --memory-strength. */
+export const SETTING_OPTIONS: { readonly [S in keyof Settings]: Option } = {
+  seed: {
+    kind: 'integer',
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    help: 'of everything random: same seed, same numbers',
+  },
+  profile: { kind: 'choice', choices: Object.keys(profiles), help: 'which published details GEM follows' },
+  tasks: { kind: 'integer', min: 1, max: (limits) => limits.tasks, help: 'tasks in the stream' },
+  samples: { kind: 'integer', min: 1, max: (limits) => limits.samples, help: 'training samples of each task' },
+  testSamples: {
+    kind: 'integer',
+    min: 1,
+    max: (limits) => limits.testSamples,
+    help: 'test images, the same for each task',
+  },
+  memories: { kind: 'integer', min: 1, max: 60_000, help: "samples of each task in GEM's memory" },
+  memoryStrength: { kind: 'number', min: 0, max: 1e6, help: "gamma: turns steps toward the memories' own gradients" },
+  lr: { kind: 'number', min: 0, above: true, max: 1e6, help: 'learning rate with GEM' },
+  finetuneLr: { kind: 'number', min: 0, above: true, max: 1e6, help: 'learning rate of plain fine-tuning' },
+  batchSize: { kind: 'integer', min: 1, max: 60_000, help: 'samples in each training step' },
+  epochs: { kind: 'integer', min: 1, max: 10_000, help: 'passes over each task' },
+};
+
+export const SETTING_NAMES = Object.keys(SETTING_OPTIONS) as readonly (keyof Settings)[];
+
+/** memoryStrength -> memory-strength */
+export function optionName(setting: string): string {
+  return setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+export function maxOf(option: NumberOption, limits: Example['limits']): number {
+  return typeof option.max === 'function' ? option.max(limits) : option.max;
+}
+
+/** The text of an option as a value. @throws UsageError */
+function readValue(name: string, text: string, option: Option, limits: Example['limits']): string | number {
+  if (option.kind === 'choice') return readChoice(name, text, option.choices);
+  const max = maxOf(option, limits);
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  const whole = option.kind === 'number' || Number.isInteger(value);
+  if (
+    Number.isFinite(value) &&
+    whole &&
+    value >= option.min &&
+    !(option.above && value === option.min) &&
+    value <= max
+  ) {
+    return value;
+  }
+  const noun = option.kind === 'integer' ? 'a whole number' : 'a number';
+  const range = option.above ? `above ${option.min} and up to ${max}` : `from ${option.min} to ${max}`;
+  throw new UsageError(`--${name} must be ${noun} ${range}, found '${text}'`);
+}
+
+/** @throws UsageError */
+function readChoice<C extends string>(name: string, text: string, choices: readonly C[]): C {
+  const found = choices.find((choice) => choice === text);
+  if (found !== undefined) return found;
+  throw new UsageError(`--${name} has no value '${text}'${suggestion(text, choices)}`);
+}
+
+/**
+ * The settings of a run: the preset's numbers, with those that were given in their place.
+ * @param given option names (without dashes) and their texts. @throws UsageError
+ */
+export function readSettings(
+  example: Example,
+  given: ReadonlyMap<string, string>,
+): { readonly preset: PresetName; readonly settings: Settings } {
+  const preset = readChoice('preset', given.get('preset') ?? 'default', PRESET_NAMES);
+  const chosen = SETTING_NAMES.flatMap((setting) => {
+    const name = optionName(setting);
+    const text = given.get(name);
+    return text === undefined ? [] : [[setting, readValue(name, text, SETTING_OPTIONS[setting], example.limits)]];
+  });
+  const settings = { seed: 0, profile: 'exact', ...example.presets[preset], ...Object.fromEntries(chosen) } as Settings;
+  return { preset, settings };
+}

@@ -1,0 +1,93 @@
+// The report of a run, from its result alone: what was measured, as tables, pictures and sentences. The summary comes last, where
+// the eye is when the run ends.
+
+import type { ChalkInstance } from 'chalk';
+import type { MethodResult, RunResult } from '../run/result.ts';
+import { accuracyChart } from './chart.ts';
+import { explainStep } from './explain.ts';
+import { heatMap, heatMapFits, heatMapLegend, matrixTable } from './matrix.ts';
+import { counted, duration, listing } from './numbers.ts';
+import { type MethodSummary, metricsExplained, summaryTable, verdict } from './summary.ts';
+import { inPairs, wrap } from './text.ts';
+
+export interface Page {
+  readonly width: number;
+  readonly paint: ChalkInstance;
+}
+
+/** A section: its lines under a heading; nothing at all without lines. */
+function section(title: string, lines: readonly string[], { paint }: Page): string[] {
+  return lines.length === 0 ? [] : ['', paint.bold(title), paint.dim('─'.repeat(title.length)), ...lines];
+}
+
+export function report(result: RunResult, page: Page): string[] {
+  return [
+    ...section(
+      'Test accuracy in %: on each task (columns) after learning each task (rows)',
+      tables(result, page),
+      page,
+    ),
+    ...section('The same at a glance', heatMaps(result, page), page),
+    ...section('Accuracy on task 1, from its own training (left) to the last task (right)', charts(result, page), page),
+    ...section('One step of GEM, explained', result.step ? explainStep(result.step, page.width) : [], page),
+    ...section('Summary', summary(result, page), page),
+  ];
+}
+
+const measured = ({ methods }: RunResult) => methods.filter(({ matrix }) => matrix.baseline[0] !== null);
+
+function tables(result: RunResult, { width, paint }: Page): string[] {
+  return measured(result)
+    .flatMap(({ name, matrix }) => ['', paint.bold(name), ...matrixTable(matrix, width, paint)])
+    .slice(1);
+}
+
+/** Two in a row take half the page each. */
+const halfOf = (width: number) => Math.floor((width - 4) / 2);
+
+function heatMaps(result: RunResult, { width, paint }: Page): string[] {
+  const room = heatMapFits(result.tasks.length, halfOf(width)) ? halfOf(width) : width;
+  const maps = measured(result).map(({ name, matrix }) => [paint.bold(name), ...heatMap(matrix, room, paint)]);
+  return maps.length === 0 ? [] : [...inPairs(maps, width), '', heatMapLegend(paint)];
+}
+
+function charts(result: RunResult, { width }: Page): string[] {
+  const drawn = result.methods
+    .filter(({ trained }) => trained >= 2)
+    .map(({ name, matrix, trained }) => accuracyChart(name, firstTask(matrix.accuracies, trained), halfOf(width)));
+  return inPairs(drawn, width);
+}
+
+const firstTask = (accuracies: readonly (readonly (number | null)[])[], trained: number) =>
+  accuracies.slice(0, trained).map((row) => row[0]!);
+
+function summary(result: RunResult, { width }: Page): string[] {
+  const finished = result.methods.flatMap((m): (MethodSummary & MethodResult)[] =>
+    m.metrics === null ? [] : [{ ...m, metrics: m.metrics }],
+  );
+  const stopped = result.interrupted ? [...wrap(interruption(result), width), ''] : [];
+  if (finished.length === 0) return stopped.slice(0, -1);
+  const gem = finished.find(({ projectedSteps }) => projectedSteps !== null);
+  const other = finished.find((m) => m !== gem);
+  const comparable = gem !== undefined && other !== undefined && gem.trained === other.trained;
+  const projected = gem && `GEM changed the gradient in ${gem.projectedSteps} of its ${counted(gem.steps, 'step')}.`;
+  return [
+    ...stopped,
+    ...(comparable ? wrap(verdict(gem, other, gem.trained), width) : []),
+    ...(projected === undefined ? [] : [projected]),
+    '',
+    ...metricsExplained(width),
+    '',
+    ...summaryTable(comparable ? [other, gem] : finished.slice(0, 1)),
+    ...(comparable ? [] : finished.slice(1).flatMap((m) => ['', ...summaryTable([m])])),
+    '',
+    `All together ${duration(result.seconds)}.`,
+  ];
+}
+
+function interruption({ methods, tasks }: RunResult): string {
+  const reached = methods.map(({ name, trained }) => `${name} after ${trained} of ${counted(tasks.length, 'task')}`);
+  return reached.length === 0
+    ? 'Stopped before anything was measured.'
+    : `Stopped early: ${listing(reached)}. The numbers below are of the tasks finished.`;
+}

@@ -1,0 +1,57 @@
+// A finished (or interrupted) run as plain data: what --json prints and what the report is made of.
+
+import type { AccuracyMatrixJSON, StepRecord } from '@gemlab/gem';
+import { AccuracyMatrix } from '@gemlab/gem';
+import type { PresetName, Settings } from '../examples/example.ts';
+import type { Metrics } from '../report/summary.ts';
+
+export interface MethodResult {
+  readonly name: string;
+  /** Wall-clock time of training and testing. */
+  readonly seconds: number;
+  /** Training steps taken. */
+  readonly steps: number;
+  /** Steps whose gradient GEM changed; null for a learner without GEM. */
+  readonly projectedSteps: number | null;
+  /** Tasks trained on and measured: all, unless the run was interrupted. */
+  readonly trained: number;
+  /** Over the tasks trained on; null before the first. */
+  readonly metrics: Metrics | null;
+  readonly matrix: AccuracyMatrixJSON;
+}
+
+/** What came out of comparing learners on a stream. */
+export interface Comparison {
+  readonly tasks: readonly string[];
+  readonly interrupted: boolean;
+  /** One for each learner that was begun. */
+  readonly methods: readonly MethodResult[];
+  /** The first step that GEM changed in the latest task in which it changed any; failing that, any with past tasks. */
+  readonly step: StepRecord | null;
+}
+
+export interface RunResult extends Comparison {
+  readonly example: string;
+  /** The preset that the settings started from. */
+  readonly preset: PresetName;
+  readonly settings: Settings;
+  readonly seconds: number;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** The metrics of the stream's beginning that has been trained on: the first `trained` rows and columns. */
+export function metricsSoFar({ accuracies, baseline }: AccuracyMatrixJSON, trained: number): Metrics | null {
+  if (trained === 0) return null;
+  const part = AccuracyMatrix.fromJSON({
+    tasks: trained,
+    accuracies: accuracies.slice(0, trained).map((row) => row.slice(0, trained)),
+    baseline: baseline.slice(0, trained),
+  });
+  return {
+    acc: part.acc(),
+    bwt: part.bwt(),
+    fwt: part.fwt(),
+    forgetting: part.forgetting(),
+    learningAccuracy: part.learningAccuracy(),
+  };
+}

@@ -1,0 +1,185 @@
+// The program as users run it: built, in a process of its own. Exit codes, what goes to stdout and what to stderr, JSON, Ctrl-C.
+
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { EXAMPLES } from '../src/examples/index.ts';
+import { widthOf } from '../src/report/text.ts';
+import type { RunResult } from '../src/run/result.ts';
+
+const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+const TIMEOUT = 120_000;
+const TINY = ['--tasks', '2', '--samples', '50', '--memories', '10', '--test-samples', '100'];
+
+interface Outcome {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(args: readonly string[], env: Record<string, string> = {}): ChildProcessWithoutNullStreams {
+  // The colours and CI of whoever runs the tests are not this program's.
+  const { FORCE_COLOR: _, CI: __, NO_COLOR: ___, ...outer } = process.env;
+  return spawn(process.execPath, [CLI, ...args], { env: { ...outer, ...env } });
+}
+
+function finish(child: ChildProcessWithoutNullStreams): Promise<Outcome> {
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (text) => {
+    stdout += text;
+  });
+  child.stderr.on('data', (text) => {
+    stderr += text;
+  });
+  return new Promise((resolve) => {
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}
+
+const cli = (...args: string[]) => finish(start(args));
+
+beforeAll(() => {
+  if (!existsSync(CLI)) throw new Error(`${CLI} is missing: run 'tsc -b' first, as 'pnpm test' does`);
+});
+
+describe('a run', () => {
+  it.each(EXAMPLES)('$name --json prints one document and nothing else', { timeout: TIMEOUT }, async ({ name }) => {
+    const { code, stdout, stderr } = await cli(name, '--json', ...TINY);
+    expect(stderr).toMatch(/^[a-z]+-mnist: 2 tasks of 50 samples/);
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout) as RunResult;
+    expect(result).toMatchObject({
+      example: name,
+      preset: 'default',
+      interrupted: false,
+      settings: { tasks: 2, seed: 0 },
+    });
+    expect(result.tasks).toHaveLength(2);
+    expect(result.methods.map((m) => m.name)).toEqual(['fine-tuning', 'GEM']);
+    for (const { matrix, metrics, steps, trained } of result.methods) {
+      expect([steps, trained]).toEqual([10, 2]);
+      const numbers = [...matrix.baseline, ...matrix.accuracies.flat(), metrics!.acc];
+      for (const x of numbers) expect(x! >= 0 && x! <= 1, String(x)).toBe(true);
+      expect(metrics!.acc).toBeCloseTo((matrix.accuracies[1]![0]! + matrix.accuracies[1]![1]!) / 2, 12);
+    }
+    // Both learners start from the same weights, on the same stream.
+    expect(result.methods[0]!.matrix.baseline).toEqual(result.methods[1]!.matrix.baseline);
+    expect(result.step!.tasks).toEqual([0]);
+    expect(Object.keys(result.versions)).toEqual(expect.arrayContaining(['gemlab', 'node', 'platform']));
+  });
+
+  it('gives the same numbers for the same seed, and others for another', { timeout: TIMEOUT }, async () => {
+    const matrices = async (seed: string) => {
+      const { stdout } = await cli('--json', '--seed', seed, ...TINY);
+      return (JSON.parse(stdout) as RunResult).methods.map((m) => m.matrix);
+    };
+    const first = await matrices('5');
+    expect(await matrices('5')).toEqual(first);
+    expect(await matrices('6')).not.toEqual(first);
+  });
+
+  it('reports on stdout, within 80 columns and without colour codes when piped', { timeout: TIMEOUT }, async () => {
+    const { code, stdout, stderr } = await cli(...TINY);
+    expect(code).toBe(0);
+    for (const line of `${stdout}${stderr}`.split('\n')) expect(widthOf(line), line).toBeLessThanOrEqual(80);
+    expect(stdout).not.toContain('\u001b');
+    for (const title of ['Test accuracy', 'The same at a glance', 'One step of GEM, explained', 'Summary']) {
+      expect(stdout).toContain(title);
+    }
+    expect(stdout).toMatch(/^fine-tuning( +[+-]?\d\.\d{3}){5} +\d+\.\d s$/m);
+    expect(stdout).toMatch(/^GEM( +[+-]?\d\.\d{3}){5} +\d+\.\d s$/m);
+  });
+
+  it('colours when asked to', { timeout: TIMEOUT }, async () => {
+    const { stdout } = await finish(start(TINY, { FORCE_COLOR: '3' }));
+    expect(stdout).toContain('\u001b[48;2;');
+  });
+});
+
+describe('list and help', () => {
+  it('lists every example with a line about it', async () => {
+    const { code, stdout, stderr } = await cli('list');
+    expect([code, stderr]).toEqual([0, '']);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(EXAMPLES.length);
+    EXAMPLES.forEach(({ name, summary }, i) => {
+      expect(lines[i]!.split(/ {2,}/)).toEqual([name, summary]);
+    });
+  });
+
+  it('lists as JSON', async () => {
+    const { stdout } = await cli('list', '--json');
+    expect(JSON.parse(stdout)).toEqual(EXAMPLES.map(({ name, summary }) => ({ name, summary })));
+  });
+
+  it('helps on stdout', async () => {
+    const [all, one] = await Promise.all([cli('--help'), cli('split-mnist', '--help')]);
+    expect([all.code, all.stderr, one.code, one.stderr]).toEqual([0, '', 0, '']);
+    expect(all.stdout).toContain('pnpm start list');
+    expect(one.stdout).toContain('pnpm start split-mnist --seed 1');
+  });
+});
+
+describe('mistakes', () => {
+  it.each([
+    [['permuted-mnits'], "gemlab: there is no example 'permuted-mnits'; did you mean 'permuted-mnist'?"],
+    [['--sed', '1'], "gemlab: there is no option '--sed'; did you mean '--seed'?"],
+    [['--preset', 'papre'], "gemlab: --preset has no value 'papre'; did you mean 'paper'?"],
+    [['--tasks', 'many'], "gemlab: --tasks must be a whole number from 1 to 100, found 'many'"],
+  ])('%j: exit code 2, and the message on stderr only', async (args, message) => {
+    const { code, stdout, stderr } = await cli(...args);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toBe(`${message}\nRun 'pnpm start --help' for all commands and options.\n`);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
+  // Long enough that it cannot end by itself before the signal.
+  const LONG = ['--json', '--tasks', '100', '--samples', '50', '--memories', '50', '--test-samples', '10'];
+
+  /** Resolves when the run has begun: the announcement comes first. */
+  const begun = (child: ChildProcessWithoutNullStreams, words: string) =>
+    new Promise<void>((resolve) => {
+      let seen = '';
+      child.stderr.on('data', (text) => {
+        seen += text;
+        if (seen.includes(words)) resolve();
+      });
+    });
+
+  it('stops between two steps and shows what there is: exit code 130', { timeout: TIMEOUT }, async () => {
+    const child = start(LONG);
+    const ended = finish(child);
+    await begun(child, '%  ');
+    child.kill('SIGINT');
+    const { code, stdout, stderr } = await ended;
+    expect(code).toBe(130);
+    expect(stderr).toContain('Stopping after this step; Ctrl-C again ends at once.');
+    const result = JSON.parse(stdout) as RunResult;
+    expect(result.interrupted).toBe(true);
+    expect(result.methods.some((m) => m.trained < 100)).toBe(true);
+    // What has been measured stands: full rows, then nothing.
+    for (const { matrix, trained, metrics } of result.methods) {
+      matrix.accuracies.forEach((row, i) => {
+        expect(row.every((x) => (i < trained ? x !== null : x === null))).toBe(true);
+      });
+      expect(metrics === null).toBe(trained === 0);
+    }
+  });
+
+  it('ends at once when pressed again', { timeout: TIMEOUT }, async () => {
+    const child = start(['--json', ...TINY]);
+    const ended = finish(child);
+    await begun(child, '2 tasks');
+    // Both come while the images are being loaded, so neither finds the run finished.
+    child.kill('SIGINT');
+    await setTimeout(50);
+    child.kill('SIGINT');
+    const { code, stdout } = await ended;
+    expect([code, stdout]).toEqual([130, '']);
+  });
+});

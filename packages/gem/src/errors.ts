@@ -1,0 +1,99 @@
+/**
+ * The errors of @gemlab/gem. Every error is a named class that carries what a program needs to react (fields) and what a person needs to
+ * fix the call (message): the operation, the argument in the caller's own words, what was found, what was expected.
+ */
+
+/** The root of every error that this package throws on purpose; `catch (e) { if (e instanceof GemError) ... }` takes them all. */
+export class GemError extends Error {
+  /** The public function that was called. */
+  readonly operation: string;
+
+  constructor(operation: string, message: string) {
+    super(`${operation}: ${message}`);
+    this.name = new.target.name;
+    this.operation = operation;
+  }
+}
+
+/** An argument whose length, row count or row length contradicts another argument. */
+export class ShapeMismatchError extends GemError {
+  /** The offending argument in the caller's words: `G`, `G[3]`, `ub`. */
+  readonly argument: string;
+  readonly found: number;
+  readonly expected: number;
+
+  constructor(operation: string, argument: string, found: number, expected: number, why: string) {
+    super(operation, `${argument} has length ${found}, expected ${expected}: ${why}`);
+    this.argument = argument;
+    this.found = found;
+    this.expected = expected;
+  }
+}
+
+/** A matrix, right-hand side or bound of a quadratic program that is missing, of the wrong kind or holds a value it must not hold. */
+export class QPInputError extends GemError {
+  /** `P`, `q`, `G`, `h`, `A`, `b`, `lb`, `ub` or the name of an option. */
+  readonly argument: string;
+  /** Row of a matrix or position in a vector, when one entry is to blame. */
+  readonly row: number | undefined;
+  /** Column of a matrix, when one entry is to blame. */
+  readonly column: number | undefined;
+
+  constructor(argument: string, message: string, at: { readonly row?: number; readonly column?: number } = {}) {
+    super('solveQP', message);
+    this.argument = argument;
+    this.row = at.row;
+    this.column = at.column;
+  }
+}
+
+/** A NaN or an infinity inside a gradient: the projection of such a gradient has no meaning, and the training run has diverged. */
+export class NonFiniteGradientError extends GemError {
+  /** The offending vector in the caller's words: `g`, `G[3]`, `gRef`. */
+  readonly argument: string;
+  /** The row of G, undefined for `g` and `gRef`. */
+  readonly row: number | undefined;
+  /** Position of the first offending entry inside that vector. */
+  readonly index: number;
+  /** NaN, Infinity or -Infinity. */
+  readonly value: number;
+
+  constructor(operation: string, argument: string, row: number | undefined, index: number, value: number) {
+    super(
+      operation,
+      `${argument}[${index}] is ${value}; every entry of a gradient must be finite. ` +
+        'Lower the learning rate, clip the gradient, or look for log(0) and x/0 in the loss',
+    );
+    this.argument = argument;
+    this.row = row;
+    this.index = index;
+    this.value = value;
+  }
+}
+
+/** An option outside its domain: an unknown profile, a negative memory strength or ridge. */
+export class InvalidOptionError extends GemError {
+  readonly option: string;
+  readonly value: unknown;
+
+  constructor(operation: string, option: string, value: unknown, expected: string) {
+    super(operation, `${option} is ${String(value)}; expected ${expected}`);
+    this.option = option;
+    this.value = value;
+  }
+}
+
+/** The projection's quadratic program did not reach its optimum. The cone always holds z = 0, so this reports a defect, not bad luck. */
+export class ProjectionFailedError extends GemError {
+  /** The status that solveQP returned. */
+  readonly status: string;
+
+  constructor(operation: string, status: string, relativeResidual: number) {
+    super(
+      operation,
+      `the projection's quadratic program ended as '${status}' (relative KKT residual ${relativeResidual}); ` +
+        'this should be impossible: please report g and G',
+    );
+    this.status = status;
+  }
+}

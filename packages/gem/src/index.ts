@@ -1,0 +1,22 @@
+// @gemlab/gem: Gradient Episodic Memory, from streams of tasks to the projected gradient. See README.md for a tour.
+
+export * from './errors.ts';
+export { EpisodicMemory, type FillPolicy } from './memory/index.ts';
+export * from './metrics/index.ts';
+export { type GEMOptions, GEMPlugin } from './plugins/gem.ts';
+export { type Profile, type ProfileName, profiles } from './profiles.ts';
+export * from './project.ts';
+export * from './qp/index.ts';
+export type { ProjectionRecord, StepRecord } from './step-record.ts';
+export { CALLBACKS, type Callback, type StrategyPlugin } from './strategy/callbacks.ts';
+export type { StopSignal } from './strategy/pause.ts';
+export { type RunEvent, type RunStreamOptions, runStream } from './strategy/run-stream.ts';
+export {
+  type Clock,
+  type EvalResult,
+  type Loss,
+  type RunOptions,
+  Strategy,
+  type StrategyOptions,
+} from './strategy/strategy.ts';
+export * from './streams/index.ts';

@@ -1,0 +1,2 @@
+export { EpisodicMemory } from './episodic-memory.ts';
+export type { FillPolicy } from './fill.ts';

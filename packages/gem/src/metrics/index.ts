@@ -1,0 +1,9 @@
+export { countCorrect } from './accuracy.ts';
+export {
+  AccuracyMatrix,
+  type AccuracyMatrixJSON,
+  type MetricConvention,
+  MetricError,
+  MetricInputError,
+  type MetricOptions,
+} from './accuracy-matrix.ts';

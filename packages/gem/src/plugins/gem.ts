@@ -1,0 +1,165 @@
+// Gradient Episodic Memory (Lopez-Paz & Ranzato 2017, Algorithm 1) as a plugin. In each training step:
+//
+//   beforeTrainingIteration   g_k = gradient of the loss on the memory of task k, for each past task k; G has the rows g_k
+//   afterBackward             if some <g, g_k> < 0, replace g by z = G'v + g, the nearest vector with <z, g_k> >= 0 for all k;
+//                             v solves  min 1/2 v'GG'v + (Gg)'v  s.t.  v >= 0                              (eq. 11-12)
+//   afterTrainingIteration    remember samples of the current task (profiles whose memory is a ring)
+//   afterTrainingExp          remember samples of the task just finished (Avalanche's profile)
+//
+// This is the plain form: one backward pass for each memory, and the whole of G in view.
+
+import { variable } from '@gemlab/autograd';
+import { type Rng, scope, stack, type Tensor, tensor } from '@gemlab/tensor';
+import { InvalidOptionError, NonFiniteGradientError } from '../errors.ts';
+import { projectFromGram } from '../gem-dual.ts';
+import { EpisodicMemory } from '../memory/episodic-memory.ts';
+import { type Profile, type ProfileName, resolveProfile } from '../profiles.ts';
+import { projectionRecord, type StepRecord } from '../step-record.ts';
+import type { StrategyPlugin } from '../strategy/callbacks.ts';
+import type { Strategy } from '../strategy/strategy.ts';
+import type { Dataset } from '../streams/dataset.ts';
+import { gradientVector, writeGradients } from './gradient-vector.ts';
+import { InnerProducts } from './inner-products.ts';
+
+export interface GEMOptions {
+  /** n: samples remembered for each experience. */
+  readonly patternsPerExperience: number;
+  /** gamma >= 0: how strongly steps are turned toward the memories' own descent directions. Default 0.5, the paper's. */
+  readonly memoryStrength?: number;
+  /** Which published details to follow. Default 'exact'. */
+  readonly profile?: ProfileName;
+  /** Overrides the profile's ridge on the Gram matrix. */
+  readonly ridge?: number;
+  /** Draws the samples to remember where the profile's memory takes a shuffled pass ('avalanche'), and only there. */
+  readonly rng?: Rng;
+}
+
+export class GEMPlugin implements StrategyPlugin {
+  readonly name = 'gem';
+  readonly patternsPerExperience: number;
+  readonly memoryStrength: number;
+  readonly profile: Profile;
+  readonly ridge: number;
+  readonly memory: EpisodicMemory;
+  /** What the last training step did; null before the first, and in steps without past tasks. */
+  lastRecord: StepRecord | null = null;
+  readonly #rng: Rng | undefined;
+  /** The step under way: G [t, p] and the tasks of its rows. */
+  #step: { readonly strategy: Strategy; readonly tasks: readonly number[]; readonly G: Tensor } | null = null;
+
+  /** @throws InvalidOptionError for an unknown profile, a negative strength or ridge, or a missing generator. */
+  constructor(options: GEMOptions) {
+    const { patternsPerExperience, memoryStrength = 0.5, rng } = options;
+    const resolved = resolveProfile('GEMPlugin', { ...options, memoryStrength });
+    const { name, memoryFill } = resolved.profile;
+    if (memoryFill === 'first-n-shuffled' && rng === undefined) {
+      throw new InvalidOptionError('GEMPlugin', 'rng', rng, `an Rng: profile '${name}' remembers a shuffled pass`);
+    }
+    this.patternsPerExperience = patternsPerExperience;
+    this.memoryStrength = memoryStrength;
+    this.profile = resolved.profile;
+    this.ridge = resolved.ridge;
+    this.memory = new EpisodicMemory(patternsPerExperience, memoryFill);
+    this.#rng = rng;
+  }
+
+  /** Computes g_k for every past task. Leaves no gradient behind. */
+  beforeTrainingIteration(strategy: Strategy): void {
+    const tasks = this.memory.tasks.filter((task) => task < strategy.clock.experience && this.memory.size(task) > 0);
+    const rows = tasks.map((task) => this.#memoryGradient(strategy, task));
+    this.#step = rows.length === 0 ? null : { strategy, tasks, G: stack(rows) };
+    this.lastRecord = null;
+  }
+
+  #memoryGradient(strategy: Strategy, task: number): Tensor {
+    return scope(() => {
+      const { inputs, targets } = this.memory.batch(task);
+      strategy.zeroGrad();
+      strategy.criterion(strategy.model.forward(variable(inputs)), targets).backward();
+      const g = gradientVector(strategy.optimizer.parameters);
+      strategy.zeroGrad();
+      return g;
+    });
+  }
+
+  /** Projects the gradient of the current batch if it would raise the loss on some memory. */
+  afterBackward(strategy: Strategy): void {
+    if (this.#step === null) return;
+    const { parameters } = strategy.optimizer;
+    const g = gradientVector(parameters);
+    const z = this.solveQuadprog(g);
+    if (z !== g) writeGradients(parameters, z, this.profile.missingGradient === 'write');
+  }
+
+  /**
+   * The projection z of g onto the cone { z : <z, g_k> >= 0 for all past tasks k } of the step under way, with the profile's memory
+   * strength and ridge; g itself if it lies in the cone. Leaves a record in `lastRecord`.
+   * @param g the gradient [p].
+   * @throws NonFiniteGradientError if g or some g_k holds NaN or infinity; InvalidOptionError outside of a step with past tasks.
+   */
+  solveQuadprog(g: Tensor): Tensor {
+    if (this.#step === null) {
+      throw new InvalidOptionError('GEMPlugin.solveQuadprog', 'memory', 'empty', 'a training step with past tasks');
+    }
+    const { strategy, tasks, G } = this.#step;
+    const products = new InnerProducts(G, g);
+    const { dots } = products;
+    if (!dots.every(Number.isFinite)) wantFinite(g, G);
+    const { memoryStrength, ridge, profile } = this;
+    const gradientNorm = Math.sqrt(products.squaredNorm);
+    const violated = dots.flatMap((d, k) => (d < 0 ? [k] : []));
+    const base = {
+      step: strategy.clock.step,
+      experience: strategy.clock.experience,
+      loss: strategy.loss!.item() as number,
+      profile: profile.name,
+      memoryStrength,
+      ridge,
+      tasks,
+      dots,
+      gradientNorm,
+      violated,
+    };
+    if (violated.length === 0) {
+      this.lastRecord = { ...base, projection: null };
+      return g;
+    }
+    const solution = projectFromGram(products.gram, dots, { profile: profile.name, memoryStrength, ridge });
+    this.lastRecord = { ...base, projection: projectionRecord(gradientNorm, solution) };
+    return products.combine(tensor(solution.v, { dtype: 'float64', device: g.device })).cast(g.dtype);
+  }
+
+  /** Remembers samples of the current batch, where the profile's memory is filled as samples come by. */
+  afterTrainingIteration(strategy: Strategy): void {
+    this.#step = null;
+    if (this.profile.memoryFill !== 'first-n-shuffled') this.memory.add(strategy.clock.experience, strategy.batch!);
+  }
+
+  /** Remembers samples of the experience just finished, where the profile fills its memory then. */
+  afterTrainingExp(strategy: Strategy): void {
+    if (this.profile.memoryFill === 'first-n-shuffled') {
+      this.updateMemory(strategy.dataset!, strategy.clock.experience, strategy.trainBatchSize);
+    }
+  }
+
+  /** Passes a dataset by the memory of experience t in batches, shuffled if the plugin has a generator. */
+  updateMemory(dataset: Dataset, t: number, batchSize: number): void {
+    for (const indices of dataset.indexBatches(batchSize, this.#rng === undefined ? {} : { rng: this.#rng })) {
+      if (this.profile.memoryFill === 'first-n-shuffled' && this.memory.size(t) === this.patternsPerExperience) return;
+      scope(() => this.memory.add(t, dataset.batch(indices)));
+    }
+  }
+}
+
+/** @throws NonFiniteGradientError naming the first entry of g or of a row of G that is not a finite number. */
+function wantFinite(g: Tensor, G: Tensor): void {
+  const rows = [
+    ['g', undefined, g] as const,
+    ...G.split(G.shape[0]!).map((row, k) => [`G[${k}]`, k, row.squeeze(0)] as const),
+  ];
+  for (const [name, k, vector] of rows) {
+    const index = vector.isFinite().logicalNot().argmax().item() as number;
+    const value = vector.slice(index).item() as number;
+    if (!Number.isFinite(value)) throw new NonFiniteGradientError('GEMPlugin', name, k, index, value);
+  }
+}

@@ -1,0 +1,23 @@
+// The gradient as GEM sees it: the gradients of all parameters that the optimizer moves, laid end to end as one vector of length p.
+
+import type { Variable } from '@gemlab/autograd';
+import { concat, type Tensor, zeros } from '@gemlab/tensor';
+
+/** The parameters' gradients as one vector [p]; a parameter that backward did not reach counts as zeros. */
+export function gradientVector(parameters: readonly Variable[]): Tensor {
+  return concat(
+    parameters.map((p) => p.grad?.value.reshape([-1]) ?? zeros([p.size], { dtype: p.dtype, device: p.value.device })),
+  );
+}
+
+/**
+ * Replaces the parameters' gradients by the parts of a vector [p]. A parameter that had none gets its part too if `all` is set (the
+ * exact reading: the projected gradient moves it), or stays without (the published codes).
+ */
+export function writeGradients(parameters: readonly Variable[], vector: Tensor, all: boolean): void {
+  const parts = vector.split(parameters.map((p) => p.size));
+  parameters.forEach((p, i) => {
+    if (p.grad === null && !all) return;
+    p.grad = p.lift('grad', parts[i]!.reshape(p.shape), p.dtype);
+  });
+}

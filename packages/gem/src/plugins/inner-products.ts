@@ -1,0 +1,35 @@
+// The inner products of GEM, in float64 throughout: their signs open and close the gate, and the Gram matrix of nearly parallel gradients
+// has no digits to spare.
+
+import type { Tensor } from '@gemlab/tensor';
+
+/** Inner products of the memories' gradients, the rows of G [t, p], with each other and with a gradient g [p]. */
+export class InnerProducts {
+  readonly #G: Tensor;
+  readonly #g: Tensor;
+
+  constructor(G: Tensor, g: Tensor) {
+    this.#G = G.cast('float64');
+    this.#g = g.cast('float64');
+  }
+
+  /** |g|^2 */
+  get squaredNorm(): number {
+    return this.#g.matmul(this.#g).item() as number;
+  }
+
+  /** Gg: <g, g_k> for each row. */
+  get dots(): number[] {
+    return this.#G.matmul(this.#g).toArray() as number[];
+  }
+
+  /** GG': <g_j, g_k>. */
+  get gram(): number[][] {
+    return this.#G.matmul(this.#G.transpose()).toArray() as number[][];
+  }
+
+  /** G'v + g for multipliers v [t]. */
+  combine(v: Tensor): Tensor {
+    return v.matmul(this.#G).add(this.#g);
+  }
+}

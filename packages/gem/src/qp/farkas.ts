@@ -1,0 +1,56 @@
+/**
+ * The proof that constraints contradict each other. Farkas' lemma: no x satisfies  n_i'x >= d_i (= d_i for equalities)  if and only if there
+ * are weights y, y_i >= 0 on inequalities, with
+ *
+ *     sum y_i n_i = 0   and   sum y_i d_i > 0.
+ *
+ * The dual active-set method meets them when a violated constraint's normal is a combination of the active ones, n_p = N r, with no r_k > 0
+ * on an inequality: then y_p = 1 and y_k = -r_k. In float64 such weights prove something only beyond rounding, and that is checked.
+ */
+
+import { addRow, addRowTerms, type StandardForm } from './standard-form.ts';
+import { EPS, maxAbs } from './vector.ts';
+import type { WorkingSet } from './working-set.ts';
+
+/**
+ * Weights from constraint p (weight `sign`) and the active set, or undefined if they are no proof. Weights that are rounding themselves
+ * only blur it, so it is tried without the small ones first.
+ */
+export function contradiction(
+  form: StandardForm,
+  working: WorkingSet,
+  p: number,
+  sign: 1 | -1,
+  tolerance: number,
+): ReadonlyMap<number, number> | undefined {
+  const r = working.combination(p);
+  for (const negligible of [1e-10 * maxAbs(r), 64 * EPS * maxAbs(r)]) {
+    const weights = new Map<number, number>([[p, sign]]);
+    working.active.forEach((constraint, k) => {
+      const weight = -sign * r[k];
+      const isFree = form.isEquality[constraint] === 1;
+      if (weight > negligible || (isFree && weight < -negligible)) weights.set(constraint, weight);
+    });
+    if (isProof(form, weights, tolerance)) return weights;
+  }
+  return undefined;
+}
+
+/**
+ * Is sum y_i d_i > 0 by more than `tolerance` times its terms, and sum y_i n_i = 0 as closely, in each coordinate by itself? A single
+ * coordinate left over would let a far enough x close the gap.
+ */
+function isProof(form: StandardForm, weights: ReadonlyMap<number, number>, tolerance: number): boolean {
+  let gap = 0;
+  let gapTerms = 0;
+  const leftOver = new Float64Array(form.n);
+  const terms = new Float64Array(form.n);
+  for (const [constraint, weight] of weights) {
+    gap += weight * form.rightHandSide[constraint];
+    gapTerms += Math.abs(weight * form.rightHandSide[constraint]);
+    addRow(form, constraint, weight, leftOver);
+    addRowTerms(form, constraint, weight, terms);
+  }
+  const cancels = leftOver.every((left, j) => Math.abs(left) <= tolerance * terms[j]);
+  return cancels && gap > tolerance * gapTerms;
+}

@@ -1,0 +1,163 @@
+/** From the solver's scaled constraint numbers back to the caller's words: candidates, certificates and trace steps. */
+
+import type { DualActiveSet, DualStep } from './goldfarb-idnani.ts';
+import { kktResiduals } from './kkt.ts';
+import {
+  type CheckedProblem,
+  type ConstraintRef,
+  constraintKinds,
+  type KKTResiduals,
+  type QPCertificate,
+  type QPMultipliers,
+  type QPProblem,
+  type QPTraceStep,
+  zeroMultipliers,
+} from './problem.ts';
+import type { StandardForm } from './standard-form.ts';
+import { EPS, maxAbs } from './vector.ts';
+
+/** An answer and its grade. */
+export interface Candidate {
+  readonly x: number[];
+  readonly multipliers: QPMultipliers;
+  readonly activeSet: ConstraintRef[];
+  readonly kkt: KKTResiduals;
+}
+
+/** The origin inside the bounds, where nothing is known yet. */
+export function originCandidate(problem: QPProblem, checked: CheckedProblem): Candidate {
+  const { n, lb, ub } = checked;
+  const x = Array.from({ length: n }, (_, j) => (lb[j] <= ub[j] ? clamp(0, lb[j], ub[j]) : 0));
+  const multipliers = zeroMultipliers(checked);
+  return { x, multipliers, activeSet: [], kkt: kktResiduals(problem, x, multipliers) };
+}
+
+/**
+ * The solver's present point. Rounding may leave a variable a hair outside of its bounds; on them it is just as exact. And an entry below
+ * the rounding of what x was computed from (x itself, and the scale of H^-1 q, with |H| near 1) may be the zero that it looks like: of the
+ * two readings, the one with the smaller residual stands.
+ */
+export function candidateOf(
+  problem: QPProblem,
+  checked: CheckedProblem,
+  form: StandardForm,
+  solver: DualActiveSet,
+  xScale: number,
+): Candidate {
+  const { lb, ub } = checked;
+  const multipliers = toMultipliers(checked, form, solver.active, solver.multipliers);
+  const rank = ({ kind }: ConstraintRef): number => constraintKinds.indexOf(kind);
+  const activeSet = solver.active.map((i) => form.refs[i]).sort((a, b) => rank(a) - rank(b) || a.index - b.index);
+  const at = (scaled: Float64Array): Candidate => {
+    const x = Array.from(scaled, (value, j) => clamp(value * form.variableScale[j], lb[j], ub[j]));
+    return { x, multipliers, activeSet, kkt: kktResiduals(problem, x, multipliers, xScale) };
+  };
+  const asComputed = at(solver.x);
+  const noise = form.n * EPS * Math.max(maxAbs(solver.x), maxAbs(form.q));
+  if (solver.x.every((value) => value === 0 || Math.abs(value) > noise)) return asComputed;
+  const cleaned = at(solver.x.map((value) => (Math.abs(value) > noise ? value : 0)));
+  return cleaned.kkt.relative < asComputed.kkt.relative ? cleaned : asComputed;
+}
+
+function clamp(value: number, lower: number, upper: number): number {
+  return Math.min(Math.max(value, lower), upper);
+}
+
+/** The caller's multipliers from scaled ones: y and bounds as they are, w with its sign turned, a fixed variable's by its sign. */
+export function toMultipliers(
+  checked: CheckedProblem,
+  form: StandardForm,
+  active: readonly number[],
+  values: readonly number[],
+): QPMultipliers {
+  const multipliers = zeroMultipliers(checked);
+  active.forEach((constraint, k) => {
+    const { kind, index } = form.refs[constraint];
+    const value = values[k] * form.multiplierScale[constraint];
+    if (kind === 'equality') multipliers.equality[index] = -value;
+    else if (form.isEquality[constraint] === 1 && value < 0) multipliers.upper[index] = -value;
+    else multipliers[kind][index] = value;
+  });
+  return multipliers;
+}
+
+/** 1/2 x'Px + q'x. */
+export function objectiveAt({ n, P, q }: CheckedProblem, x: readonly number[]): number {
+  let objective = 0;
+  for (let i = 0; i < n; i++) {
+    let row = 0;
+    for (let j = 0; j < n; j++) row += P[i][j] * x[j];
+    objective += x[i] * (0.5 * row + q[i]);
+  }
+  return objective;
+}
+
+/** Farkas multipliers, scaled to a largest entry of 1, with the gap they leave. */
+export function farkas({ h, b, lb, ub }: CheckedProblem, multipliers: QPMultipliers): QPCertificate {
+  const largest = Math.max(...constraintKinds.map((kind) => maxAbs(multipliers[kind])));
+  const [equality, inequality, lower, upper] = constraintKinds.map((kind) =>
+    multipliers[kind].map((value) => value / largest),
+  );
+  const product = (weights: number[], values: ArrayLike<number>): number =>
+    weights.reduce((sum, weight, i) => (weight === 0 ? sum : sum + weight * values[i]), 0);
+  const gap = product(lower, lb) - product(upper, ub) - product(inequality, h) - product(equality, b);
+  return { kind: 'infeasible', multipliers: { inequality, equality, lower, upper }, gap };
+}
+
+export function ray(form: StandardForm, scaled: Float64Array): QPCertificate {
+  return { kind: 'unbounded', direction: toDirection(form, scaled) };
+}
+
+export function negativeCurvature({ n, P }: CheckedProblem, form: StandardForm, scaled: Float64Array): QPCertificate {
+  const direction = toDirection(form, scaled);
+  let curvature = 0;
+  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) curvature += direction[i] * P[i][j] * direction[j];
+  return { kind: 'not-convex', direction, curvature };
+}
+
+/** In the caller's units, largest entry 1, free of entries that are only rounding. */
+function toDirection(form: StandardForm, scaled: Float64Array): number[] {
+  const negligible = EPS * maxAbs(scaled);
+  const direction = Array.from(scaled, (value, j) =>
+    Math.abs(value) > negligible ? value * form.variableScale[j] : 0,
+  );
+  const size = maxAbs(direction);
+  return direction.map((value) => value / size);
+}
+
+export function toTraceStep(
+  checked: CheckedProblem,
+  form: StandardForm,
+  step: DualStep,
+  iteration: number,
+  round: number,
+): QPTraceStep {
+  const ref = (constraint: number | null): ConstraintRef | null => (constraint === null ? null : form.refs[constraint]);
+  const finite = (value: number): number | null => (value === Infinity ? null : value);
+  const active = [...step.active];
+  const multipliers = [...step.multipliers];
+  if (step.entering !== null && step.added === null) {
+    active.push(step.entering);
+    multipliers.push(step.enteringMultiplier);
+  }
+  return {
+    iteration,
+    round,
+    entering: ref(step.entering),
+    dualStep: finite(step.dualStep),
+    primalStep: finite(step.primalStep),
+    step: step.step,
+    added: ref(step.added),
+    dropped: ref(step.dropped),
+    x: Array.from(step.x, (value, j) => value * form.variableScale[j]),
+    multipliers: toMultipliers(checked, form, active, multipliers),
+    activeSet: step.active.map((constraint) => form.refs[constraint]),
+  };
+}
+
+/** Constraint numbers of the refs that exist in this problem; the others (from another problem) are no help and no harm. */
+export function findConstraints(form: StandardForm, wanted: readonly ConstraintRef[]): number[] {
+  const key = ({ kind, index }: ConstraintRef): string => `${kind} ${index}`;
+  const numbers = new Map(form.refs.map((ref, i) => [key(ref), i]));
+  return wanted.map((ref) => numbers.get(key(ref))).filter((i) => i !== undefined);
+}

@@ -1,0 +1,54 @@
+// The moments of training and evaluation at which a plugin may act, in Avalanche's order:
+//
+//   train: beforeTraining
+//            for each experience: beforeTrainDatasetAdaptation, afterTrainDatasetAdaptation, beforeTrainingExp
+//              for each epoch: beforeTrainingEpoch
+//                for each batch: beforeTrainingIteration, (gradients set to zero), beforeForward, afterForward,
+//                                beforeBackward, afterBackward, beforeUpdate, afterUpdate, afterTrainingIteration
+//                afterTrainingEpoch
+//              afterTrainingExp
+//          afterTraining
+//   eval:  beforeEval
+//            for each experience: beforeEvalDatasetAdaptation, afterEvalDatasetAdaptation, beforeEvalExp
+//              for each batch: beforeEvalIteration, beforeEvalForward, afterEvalForward, afterEvalIteration
+//              afterEvalExp
+//          afterEval
+
+import type { Strategy } from './strategy.ts';
+
+export const CALLBACKS = [
+  'beforeTraining',
+  'beforeTrainDatasetAdaptation',
+  'afterTrainDatasetAdaptation',
+  'beforeTrainingExp',
+  'beforeTrainingEpoch',
+  'beforeTrainingIteration',
+  'beforeForward',
+  'afterForward',
+  'beforeBackward',
+  'afterBackward',
+  'beforeUpdate',
+  'afterUpdate',
+  'afterTrainingIteration',
+  'afterTrainingEpoch',
+  'afterTrainingExp',
+  'afterTraining',
+  'beforeEval',
+  'beforeEvalDatasetAdaptation',
+  'afterEvalDatasetAdaptation',
+  'beforeEvalExp',
+  'beforeEvalIteration',
+  'beforeEvalForward',
+  'afterEvalForward',
+  'afterEvalIteration',
+  'afterEvalExp',
+  'afterEval',
+] as const;
+
+export type Callback = (typeof CALLBACKS)[number];
+
+/**
+ * Something that takes part in training. Each callback gets the strategy, whose public fields tell where training is, and
+ * runs to its end before the next: callbacks are synchronous.
+ */
+export type StrategyPlugin = { readonly name: string } & { readonly [C in Callback]?: (strategy: Strategy) => void };

@@ -1,0 +1,227 @@
+// Strategy: the training loop. Data flows one way: a stream of experiences gives batches, the model turns them into a loss, the
+// loss into gradients, plugins may change those, the optimizer moves the parameters. (Avalanche's SupervisedTemplate.)
+//
+// Each step runs in a scope: tensors made in it are returned when it ends, except parameters and what a plugin keep()s.
+
+import { type nn, noGrad, type optim, type Variable, variable } from '@gemlab/autograd';
+import { type Rng, scope, type Tensor } from '@gemlab/tensor';
+import { InvalidOptionError } from '../errors.ts';
+import { countCorrect } from '../metrics/accuracy.ts';
+import type { Dataset, Samples } from '../streams/dataset.ts';
+import type { Experience, Stream } from '../streams/stream.ts';
+import type { Callback, StrategyPlugin } from './callbacks.ts';
+import { breather, type StopSignal } from './pause.ts';
+
+/** Outputs and targets to a scalar loss. */
+export type Loss = (outputs: Variable, targets: Tensor) => Variable;
+
+export interface StrategyOptions {
+  readonly model: nn.Module;
+  readonly optimizer: optim.Optimizer;
+  readonly loss: Loss;
+  /** Called in this order at every callback. */
+  readonly plugins?: readonly StrategyPlugin[];
+  readonly trainBatchSize: number;
+  /** Passes over each experience. Default 1: GEM's setting sees each sample once. */
+  readonly trainEpochs?: number;
+  /** Default 1000. */
+  readonly evalBatchSize?: number;
+  /** Shuffles each epoch. */
+  readonly rng: Rng;
+}
+
+export interface RunOptions {
+  /** Stops between two steps once aborted (an AbortSignal fits). */
+  readonly signal?: StopSignal;
+}
+
+/** Where training is: all counts start at 0 and count what has been completed. */
+export interface Clock {
+  /** Experiences trained on. */
+  experience: number;
+  /** Epochs of this experience. */
+  epoch: number;
+  /** Steps of this epoch, and how many it has. */
+  iteration: number;
+  iterations: number;
+  /** Steps since the strategy was made. */
+  step: number;
+}
+
+/** How the model does on one experience's test set. */
+export interface EvalResult {
+  readonly experience: number;
+  readonly name: string;
+  /** Fraction of samples classified right. */
+  readonly accuracy: number;
+  /** Mean loss. */
+  readonly loss: number;
+  readonly samples: number;
+}
+
+export class Strategy {
+  readonly model: nn.Module;
+  readonly optimizer: optim.Optimizer;
+  readonly criterion: Loss;
+  readonly plugins: readonly StrategyPlugin[];
+  readonly trainBatchSize: number;
+  readonly trainEpochs: number;
+  readonly evalBatchSize: number;
+  readonly rng: Rng;
+  readonly clock: Clock = { experience: 0, epoch: 0, iteration: 0, iterations: 0, step: 0 };
+
+  /** The experience being trained on or evaluated; null outside. */
+  experience: Experience | null = null;
+  /** Its data; a plugin may replace it between the two dataset-adaptation callbacks. */
+  dataset: Dataset | null = null;
+  /** The current batch, the model's outputs for it and their loss: valid until the step's last callback has run. */
+  batch: Samples | null = null;
+  outputs: Variable | null = null;
+  loss: Variable | null = null;
+  /** The loss of the last training step as a number. */
+  lastLoss = Number.NaN;
+  /** The evaluation results so far of the running (or else the last) eval call. */
+  results: readonly EvalResult[] = [];
+
+  /** @throws InvalidOptionError if a size is not a positive integer. */
+  constructor(options: StrategyOptions) {
+    const { trainEpochs = 1, evalBatchSize = 1000, trainBatchSize } = options;
+    for (const [name, value] of Object.entries({ trainBatchSize, trainEpochs, evalBatchSize })) {
+      if (!Number.isInteger(value) || value < 1) {
+        throw new InvalidOptionError('Strategy', name, value, 'a positive integer');
+      }
+    }
+    this.model = options.model;
+    this.optimizer = options.optimizer;
+    this.criterion = options.loss;
+    this.plugins = options.plugins ?? [];
+    this.trainBatchSize = trainBatchSize;
+    this.trainEpochs = trainEpochs;
+    this.evalBatchSize = evalBatchSize;
+    this.rng = options.rng;
+  }
+
+  /**
+   * Trains on one experience after another.
+   * @returns true if all were finished; false if the signal stopped it, in which case the interrupted experience has had no
+   * afterTrainingExp and counts as not trained on.
+   */
+  async train(stream: Experience | Stream, { signal }: RunOptions = {}): Promise<boolean> {
+    const breathe = breather(signal);
+    this.#fire('beforeTraining');
+    for (const experience of Array.isArray(stream) ? (stream as Stream) : [stream as Experience]) {
+      this.#enter(experience, experience.train, 'beforeTrainDatasetAdaptation', 'afterTrainDatasetAdaptation');
+      this.model.train();
+      this.#fire('beforeTrainingExp');
+      for (this.clock.epoch = 0; this.clock.epoch < this.trainEpochs; this.clock.epoch++) {
+        this.clock.iteration = 0;
+        this.clock.iterations = Math.ceil(this.dataset!.length / this.trainBatchSize);
+        this.#fire('beforeTrainingEpoch');
+        for (const indices of this.dataset!.indexBatches(this.trainBatchSize, { rng: this.rng })) {
+          if (await breathe()) return false;
+          scope(() => this.#trainStep(this.dataset!.batch(indices)));
+          this.clock.iteration++;
+          this.clock.step++;
+        }
+        this.#fire('afterTrainingEpoch');
+      }
+      this.#fire('afterTrainingExp');
+      this.clock.experience++;
+    }
+    this.#fire('afterTraining');
+    return true;
+  }
+
+  #trainStep(batch: Samples): void {
+    this.batch = batch;
+    this.#fire('beforeTrainingIteration');
+    this.zeroGrad();
+    this.#fire('beforeForward');
+    this.outputs = this.model.forward(variable(batch.inputs));
+    this.#fire('afterForward');
+    this.loss = this.criterion(this.outputs, batch.targets);
+    this.#fire('beforeBackward');
+    this.loss.backward();
+    this.#fire('afterBackward');
+    this.#fire('beforeUpdate');
+    this.optimizer.step();
+    this.#fire('afterUpdate');
+    this.lastLoss = this.loss.item() as number;
+    this.#fire('afterTrainingIteration');
+    // Gradients belong to the step's scope, which ends here.
+    this.zeroGrad();
+  }
+
+  /** Forgets every gradient: also of parameters that the optimizer does not move, where they would pile up from step to step. */
+  zeroGrad(): void {
+    this.model.zeroGrad();
+    this.optimizer.zeroGrad();
+  }
+
+  /**
+   * Measures the model on the test set of each experience.
+   * @returns one result for each experience evaluated; fewer than asked for if the signal stopped it.
+   */
+  async eval(stream: Experience | Stream, { signal }: RunOptions = {}): Promise<readonly EvalResult[]> {
+    const breathe = breather(signal);
+    const results: EvalResult[] = [];
+    this.results = results;
+    this.#fire('beforeEval');
+    for (const experience of Array.isArray(stream) ? (stream as Stream) : [stream as Experience]) {
+      this.#enter(experience, experience.test, 'beforeEvalDatasetAdaptation', 'afterEvalDatasetAdaptation');
+      this.model.eval();
+      this.#fire('beforeEvalExp');
+      const samples = this.dataset!.length;
+      let correct = 0;
+      let loss = 0;
+      for (let start = 0; start < samples; start += this.evalBatchSize) {
+        if (await breathe()) return results;
+        scope(() => {
+          this.#evalStep(this.dataset!.range(start, Math.min(samples, start + this.evalBatchSize)));
+          const { targets } = this.batch!;
+          correct += countCorrect(this.outputs!.value, targets);
+          loss += (this.loss!.item() as number) * targets.size;
+        });
+      }
+      results.push({
+        experience: experience.index,
+        name: experience.name,
+        accuracy: correct / samples,
+        loss: loss / samples,
+        samples,
+      });
+      this.#fire('afterEvalExp');
+    }
+    this.#fire('afterEval');
+    return results;
+  }
+
+  #evalStep(batch: Samples): void {
+    this.batch = batch;
+    this.#fire('beforeEvalIteration');
+    this.#fire('beforeEvalForward');
+    noGrad(() => {
+      this.outputs = this.model.forward(variable(batch.inputs));
+      this.loss = this.criterion(this.outputs, batch.targets);
+    });
+    this.#fire('afterEvalForward');
+    this.#fire('afterEvalIteration');
+  }
+
+  #enter(experience: Experience, dataset: Dataset, before: Callback, after: Callback): void {
+    this.experience = experience;
+    this.dataset = dataset;
+    this.#fire(before);
+    this.#fire(after);
+  }
+
+  /** @throws InvalidOptionError if a callback returns a promise: what it does after an await would come too late. */
+  #fire(callback: Callback): void {
+    for (const plugin of this.plugins) {
+      const result: unknown = plugin[callback]?.(this);
+      if (result instanceof Promise) {
+        throw new InvalidOptionError('Strategy', `${plugin.name}.${callback}`, 'a promise', 'a synchronous function');
+      }
+    }
+  }
+}

@@ -1,0 +1,24 @@
+// The errors of datasets and streams.
+
+import { GemError } from '../errors.ts';
+
+/** A dataset or a stream that cannot be built, or a question that it cannot answer. */
+export class StreamError extends GemError {
+  /** The offending argument in the caller's words: `targets`, `test.inputs`, `classGroups[2]`. */
+  readonly argument: string;
+  /** What was found there: a number, a shape, a dtype, a label. */
+  readonly found: unknown;
+
+  constructor(operation: string, argument: string, found: unknown, message: string) {
+    super(operation, message);
+    this.argument = argument;
+    this.found = found;
+  }
+}
+
+/** @throws StreamError unless `value` is an integer of [low, high]. */
+export function wantInteger(operation: string, argument: string, value: number, low: number, high = Infinity): void {
+  if (Number.isInteger(value) && value >= low && value <= high) return;
+  const range = high === Infinity ? `an integer >= ${low}` : `an integer from ${low} to ${high}`;
+  throw new StreamError(operation, argument, value, `${argument} is ${String(value)}; expected ${range}`);
+}

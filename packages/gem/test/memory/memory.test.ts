@@ -1,0 +1,127 @@
+// What each published rule keeps of a task, and that an unwritten slot is never seen.
+
+import { tensor } from '@gemlab/tensor';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { EpisodicMemory, type FillPolicy } from '../../src/memory/index.ts';
+
+/** Feeds samples numbered from `start` in batches; sample i has input [i] and target i. */
+function feed(memory: EpisodicMemory, task: number, start: number, batches: readonly number[]): number {
+  let next = start;
+  for (const size of batches) {
+    const ids = Int32Array.from({ length: size }, (_, i) => next + i);
+    memory.add(task, { inputs: tensor(ids).cast('float32').unsqueeze(1), targets: tensor(ids) });
+    next += size;
+  }
+  return next;
+}
+const held = (memory: EpisodicMemory, task: number) => memory.batch(task).targets.toArray() as number[];
+
+const sizes = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 8 });
+const slots = fc.integer({ min: 1, max: 12 });
+
+describe('ring', () => {
+  test('holds the newest n of each task, whatever the batches', () => {
+    fc.assert(
+      fc.property(slots, sizes, sizes, (n, first, second) => {
+        const memory = new EpisodicMemory(n, 'ring');
+        const end = feed(memory, 0, 0, first);
+        feed(memory, 1, 100, second);
+        const newest = Array.from({ length: Math.min(n, end) }, (_, i) => end - 1 - i);
+        expect(held(memory, 0).sort((a, b) => b - a)).toEqual(newest);
+        expect(memory.size(0)).toBe(newest.length);
+      }),
+    );
+  });
+});
+
+describe('first-n-shuffled', () => {
+  test('holds the first n that came by, in order', () => {
+    fc.assert(
+      fc.property(slots, sizes, (n, batches) => {
+        const memory = new EpisodicMemory(n, 'first-n-shuffled');
+        const end = feed(memory, 0, 0, batches);
+        expect(held(memory, 0)).toEqual(Array.from({ length: Math.min(n, end) }, (_, i) => i));
+      }),
+    );
+  });
+});
+
+describe('ring-2018', () => {
+  test('drops what runs over the end of the ring, and starts a task where the last one stopped', () => {
+    const memory = new EpisodicMemory(5, 'ring-2018');
+    // Slots 0-2, then 3-4 with sample 5 dropped, then the ring wraps to slots 0-2.
+    feed(memory, 0, 0, [3, 3, 3]);
+    expect(held(memory, 0)).toEqual([6, 7, 8, 3, 4]);
+    // The pointer stands at 3: the first batch fills slots 3-4 and loses its third sample.
+    feed(memory, 1, 100, [3]);
+    expect(held(memory, 1)).toEqual([100, 101]);
+    feed(memory, 1, 103, [2]);
+    expect(held(memory, 1)).toEqual([103, 104, 100, 101]);
+  });
+
+  test('is the ring where n is a multiple of the batch size', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 1, max: 9 }),
+        (b, m, count) => {
+          const [published, ring] = [new EpisodicMemory(b * m, 'ring-2018'), new EpisodicMemory(b * m, 'ring')];
+          for (const memory of [published, ring])
+            feed(
+              memory,
+              0,
+              0,
+              Array.from({ length: count }, () => b),
+            );
+          expect(held(published, 0)).toEqual(held(ring, 0));
+        },
+      ),
+    );
+  });
+});
+
+describe.each<FillPolicy>(['ring', 'first-n-shuffled', 'ring-2018'])('%s', (policy) => {
+  test('inputs and targets stay together, and tasks apart', () => {
+    fc.assert(
+      fc.property(slots, sizes, sizes, (n, first, second) => {
+        const memory = new EpisodicMemory(n, policy);
+        feed(memory, 3, 0, first);
+        feed(memory, 5, 100, second);
+        expect(memory.tasks).toEqual([3, 5]);
+        for (const task of memory.tasks.filter((t) => memory.size(t) > 0)) {
+          const { inputs, targets } = memory.batch(task);
+          expect(inputs.reshape([-1]).toArray()).toEqual(targets.toArray());
+          for (const id of targets.toArray() as number[]) expect(id >= 100).toBe(task === 5);
+        }
+      }),
+    );
+  });
+
+  test('a task with fewer samples than slots has just those', () => {
+    const memory = new EpisodicMemory(10, policy);
+    feed(memory, 0, 0, [4]);
+    expect(held(memory, 0)).toEqual([0, 1, 2, 3]);
+  });
+
+  test('a batch read earlier does not change when the memory does', () => {
+    const memory = new EpisodicMemory(4, policy);
+    feed(memory, 0, 0, [2]);
+    const early = memory.batch(0);
+    feed(memory, 0, 2, [2]);
+    expect(early.targets.toArray()).toEqual([0, 1]);
+    expect(held(memory, 0)).toEqual([0, 1, 2, 3]);
+  });
+
+  test('a task never seen is an error that names the tasks there are', () => {
+    const memory = new EpisodicMemory(4, policy);
+    feed(memory, 2, 0, [1]);
+    expect(() => memory.batch(7)).toThrow(/task is 7; expected one of the stored tasks \[2\]/);
+    expect(memory.size(7)).toBe(0);
+  });
+});
+
+test.each([0, -1, 1.5, Number.NaN])('%s slots are refused', (n) => {
+  expect(() => new EpisodicMemory(n)).toThrow(/patternsPerExperience/);
+});

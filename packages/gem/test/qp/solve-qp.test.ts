@@ -1,0 +1,364 @@
+// solveQP against optimality conditions, other solvers, brute force, and problems made to break it.
+
+import fc from 'fast-check';
+import * as quadprog from 'quadprog';
+import { describe, expect, test } from 'vitest';
+import { kktResiduals, type QPProblem, type QPSolution, solveQP } from '../../src/qp/index.ts';
+
+const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+const times = (M: readonly (readonly number[])[], x: readonly number[]) => M.map((row) => dot(row, x));
+const transposed = (M: readonly (readonly number[])[], n: number) =>
+  Array.from({ length: n }, (_, j) => M.map((row) => row[j]!));
+
+const entry = fc.oneof(
+  { weight: 3, arbitrary: fc.integer({ min: -1000, max: 1000 }).map((x) => x / 100) },
+  { weight: 1, arbitrary: fc.integer({ min: -1, max: 1 }) },
+);
+const vectorOf = (n: number) => fc.array(entry, { minLength: n, maxLength: n });
+const matrixOf = (m: number, n: number) => fc.array(vectorOf(n), { minLength: m, maxLength: m });
+
+interface Mixed extends QPProblem {
+  readonly P: number[][];
+  readonly q: number[];
+  readonly G: number[][];
+  readonly h: number[];
+  readonly A: number[][];
+  readonly b: number[];
+  readonly lb: number[];
+  readonly ub: number[];
+}
+
+/**
+ * P = B'B + c I with B [rank, n]: strictly convex for c > 0, semidefinite for c = 0 and rank < n. Constraints with repeats, opposites
+ * and zero rows; a feasible point is there if `feasible`, since right-hand sides are then set from one.
+ */
+function problems({ definite, feasible }: { definite: boolean; feasible: boolean }): fc.Arbitrary<Mixed> {
+  return fc.integer({ min: 1, max: 6 }).chain((n) =>
+    fc
+      .record({
+        B: fc.integer({ min: definite ? 1 : 0, max: n }).chain((rank) => matrixOf(rank, n)),
+        q: vectorOf(n),
+        G: fc.integer({ min: 0, max: 8 }).chain((m) => matrixOf(m, n)),
+        again: fc.array(fc.record({ row: fc.nat(7), factor: fc.constantFrom(1, -1, 0, 2) }), { maxLength: 4 }),
+        A: fc.integer({ min: 0, max: 2 }).chain((m) => matrixOf(m, n)),
+        point: vectorOf(n),
+        slack: fc.infiniteStream(fc.constantFrom(0, 0, 0.5, 3)),
+        right: fc.infiniteStream(entry),
+        bounded: fc.array(fc.constantFrom('free', 'lower', 'upper', 'both', 'fixed'), { minLength: n, maxLength: n }),
+      })
+      .map(({ B, q, G: rows, again, A, point, slack, right, bounded }) => {
+        const take = () => slack.next().value as number;
+        const G = [
+          ...rows,
+          ...again.flatMap(({ row, factor }) => (rows[row] ? [rows[row].map((x) => x * factor)] : [])),
+        ];
+        const P = q.map((_, i) =>
+          q.map((__, j) => B.reduce((sum, r) => sum + r[i]! * r[j]!, 0) + (definite && i === j ? 1 : 0)),
+        );
+        const h = times(G, point).map((x) => (feasible ? x + take() : (right.next().value as number)));
+        const b = times(A, point).map((x) => (feasible ? x : (right.next().value as number)));
+        const low = new Set(['lower', 'both', 'fixed']);
+        const high = new Set(['upper', 'both', 'fixed']);
+        return {
+          P,
+          q,
+          G,
+          h,
+          A,
+          b,
+          lb: point.map((x, j) => (low.has(bounded[j]!) ? x - (bounded[j] === 'fixed' ? 0 : take()) : -Infinity)),
+          ub: point.map((x, j) => (high.has(bounded[j]!) ? x + (bounded[j] === 'fixed' ? 0 : take()) : Infinity)),
+        };
+      }),
+  );
+}
+
+/** Every number of a solution is finite, and the status is not an excuse. */
+function expectSane(problem: Mixed, solution: QPSolution): void {
+  const { x, objective, multipliers, kkt } = solution;
+  for (const value of [...x, objective, ...Object.values(multipliers).flat(), ...Object.values(kkt)]) {
+    expect(Number.isFinite(value)).toBe(true);
+  }
+  expect(solution.status).not.toBe('iteration-limit');
+  expect(solution.kkt).toEqual(kktResiduals(problem, x, multipliers));
+}
+
+/** Checks a certificate by its definition, with a few dot products. */
+function expectProof({ P, q, G, h, A, b, lb, ub }: Mixed, { status, certificate }: QPSolution): void {
+  const n = q.length;
+  const size = 1 + Math.max(0, ...[...G, ...A].flat().map(Math.abs));
+  if (certificate?.kind === 'infeasible') {
+    expect(status).toBe('infeasible');
+    const { inequality: y, equality: w, lower: l, upper: u } = certificate.multipliers;
+    for (const value of [...y, ...l, ...u]) expect(value).toBeGreaterThanOrEqual(0);
+    const total = [...y, ...w, ...l, ...u].reduce((sum, v) => sum + Math.abs(v), 0);
+    transposed(G, n).forEach((column, j) => {
+      const residual = dot(column, y) + dot(transposed(A, n)[j]!, w) - l[j]! + u[j]!;
+      expect(Math.abs(residual)).toBeLessThanOrEqual(1e-9 * total * size);
+    });
+    const finite = (weights: readonly number[], sides: readonly number[]) =>
+      weights.reduce((sum, weight, i) => (weight === 0 ? sum : sum + weight * sides[i]!), 0);
+    const value = finite(y, h) + finite(w, b) - finite(l, lb) + finite(u, ub);
+    expect(value).toBeLessThan(0);
+    expect(certificate.gap).toBeCloseTo(-value, 6);
+  } else if (certificate?.kind === 'unbounded') {
+    expect(status).toBe('unbounded');
+    const d = certificate.direction;
+    const length = Math.max(...d.map(Math.abs));
+    for (const value of times(P, d))
+      expect(Math.abs(value)).toBeLessThanOrEqual(1e-8 * length * (1 + Math.max(...P.flat().map(Math.abs))));
+    expect(dot(q, d)).toBeLessThan(0);
+    for (const value of times(G, d)) expect(value).toBeLessThanOrEqual(1e-8 * length * size);
+    for (const value of times(A, d)) expect(Math.abs(value)).toBeLessThanOrEqual(1e-8 * length * size);
+    d.forEach((value, j) => {
+      if (lb[j]! > -Infinity) expect(value).toBeGreaterThanOrEqual(-1e-8 * length);
+      if (ub[j]! < Infinity) expect(value).toBeLessThanOrEqual(1e-8 * length);
+    });
+  } else {
+    expect(status).toBe('optimal');
+  }
+}
+
+describe('laws', () => {
+  test('a strictly convex problem with a feasible point is solved to the KKT conditions', () => {
+    fc.assert(
+      fc.property(problems({ definite: true, feasible: true }), (problem) => {
+        const solution = solveQP(problem);
+        expect(solution.status).toBe('optimal');
+        expect(solution.kkt.relative).toBeLessThanOrEqual(1e-12);
+        expectSane(problem, solution);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('a semidefinite problem with a feasible point is solved, or proved unbounded', () => {
+    fc.assert(
+      fc.property(problems({ definite: false, feasible: true }), (problem) => {
+        const solution = solveQP(problem);
+        expect(['optimal', 'unbounded']).toContain(solution.status);
+        expectSane(problem, solution);
+        expectProof(problem, solution);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('with right-hand sides at random: solved, or proved infeasible by a Farkas certificate', () => {
+    fc.assert(
+      fc.property(problems({ definite: true, feasible: false }), (problem) => {
+        const solution = solveQP(problem);
+        expect(['optimal', 'infeasible']).toContain(solution.status);
+        expectSane(problem, solution);
+        expectProof(problem, solution);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('scaling the objective or the constraints does not move the solution', () => {
+    fc.assert(
+      fc.property(problems({ definite: true, feasible: true }), fc.integer({ min: -26, max: 26 }), (problem, e) => {
+        const s = 2 ** e;
+        const by = (M: readonly (readonly number[])[]) => M.map((row) => row.map((x) => x * s));
+        const plain = solveQP(problem);
+        const objective = solveQP({ ...problem, P: by(problem.P), q: problem.q.map((x) => x * s) });
+        const constraints = solveQP({ ...problem, G: by(problem.G), h: problem.h.map((x) => x * s) });
+        const size = 1 + Math.max(...plain.x.map(Math.abs));
+        for (const { x } of [objective, constraints]) {
+          x.forEach((value, j) => {
+            expect(Math.abs(value - plain.x[j]!)).toBeLessThanOrEqual(1e-9 * size);
+          });
+        }
+      }),
+    );
+  });
+
+  test('the trace replays to the answer, and recording it changes nothing', () => {
+    fc.assert(
+      fc.property(problems({ definite: true, feasible: true }), (problem) => {
+        const { trace, ...traced } = solveQP(problem, { trace: true });
+        expect(traced).toEqual(solveQP(problem));
+        expect(trace!.map((step) => step.iteration)).toEqual(trace!.map((_, i) => i + 1));
+        // Equalities, and bounds that fix a variable, are active from the start.
+        const fixed = problem.lb.flatMap((low, j) => (low === problem.ub[j] ? [`lower${j}`, `upper${j}`] : []));
+        const active = new Set<string>([...fixed, ...problem.A.map((_, i) => `equality${i}`)]);
+        for (const { added, dropped, activeSet } of trace!) {
+          if (dropped) active.delete(`${dropped.kind}${dropped.index}`);
+          if (added) active.add(`${added.kind}${added.index}`);
+          for (const { kind, index } of activeSet) expect(active).toContain(`${kind}${index}`);
+        }
+      }),
+    );
+  });
+});
+
+describe('against others', () => {
+  test("quadprog, R's solver in JavaScript, on inequalities and equalities", () => {
+    fc.assert(
+      fc.property(problems({ definite: true, feasible: true }), ({ P, q, G, h, A, b }) => {
+        // quadprog wants independent equalities and 1-based arrays: min 1/2 x'Dx - d'x, C'x >= c, the first meq of them equal.
+        fc.pre(A.length < 2 && A.every((row) => row.some((x) => x !== 0)));
+        const n = q.length;
+        const rows = [...A, ...G.map((row) => row.map((x) => -x))];
+        const oneBased = <T>(list: T[]) => [undefined as T, ...list];
+        const theirs = quadprog.solveQP(
+          oneBased(P.map((row) => oneBased(row))),
+          oneBased(q.map((x) => -x)),
+          oneBased(transposed(rows, n).map((row) => oneBased(row))),
+          oneBased([...b, ...h.map((x) => -x)]),
+          A.length,
+        );
+        fc.pre(theirs.message === '' && rows.length > 0);
+        const ours = solveQP({ P, q, G, h, A, b });
+        const size = 1 + Math.abs(theirs.value[1]!);
+        expect(Math.abs(ours.objective - theirs.value[1]!)).toBeLessThanOrEqual(1e-9 * size);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('Goldfarb & Idnani (1983), their numerical example', () => {
+    // min 6 x1 + 1/2 (4 x1^2 + 4 x2^2 - 4 x1 x2), x >= 0, x1 + x2 >= 2: x = (1/2, 3/2), f = 6.5.
+    const solution = solveQP({
+      P: [
+        [4, -2],
+        [-2, 4],
+      ],
+      q: [6, 0],
+      G: [[-1, -1]],
+      h: [-2],
+      lb: [0, 0],
+    });
+    expect(solution.status).toBe('optimal');
+    expect(solution.x[0]).toBeCloseTo(0.5, 14);
+    expect(solution.x[1]).toBeCloseTo(1.5, 14);
+    expect(solution.objective).toBeCloseTo(6.5, 13);
+  });
+});
+
+describe('special shapes', () => {
+  test('no variables, no constraints, a fixed variable, a linear program', () => {
+    expect(solveQP({ P: [], q: [] })).toMatchObject({ status: 'optimal', x: [], objective: 0 });
+    expect(solveQP({ P: [[2]], q: [-4] })).toMatchObject({ status: 'optimal', x: [2], objective: -4 });
+    expect(solveQP({ P: [[1]], q: [0], lb: [3], ub: [3] })).toMatchObject({ status: 'optimal', x: [3] });
+    const lp = solveQP({
+      P: [
+        [0, 0],
+        [0, 0],
+      ],
+      q: [-1, -1],
+      G: [
+        [1, 2],
+        [3, 1],
+      ],
+      h: [4, 6],
+      lb: [0, 0],
+    });
+    expect(lp.status).toBe('optimal');
+    expect(lp.objective).toBeCloseTo(-2.8, 13);
+  });
+
+  test('infeasible, unbounded and non-convex problems are told apart, each with its proof', () => {
+    expect(solveQP({ P: [[1]], q: [0], lb: [2], ub: [1] }).status).toBe('infeasible');
+    expect(
+      solveQP({
+        P: [
+          [1, 0],
+          [0, 0],
+        ],
+        q: [0, -1],
+      }),
+    ).toMatchObject({ status: 'unbounded', certificate: { kind: 'unbounded' } });
+    expect(
+      solveQP({
+        P: [
+          [1, 0],
+          [0, -1],
+        ],
+        q: [0, 0],
+      }),
+    ).toMatchObject({
+      status: 'not-convex',
+      certificate: { kind: 'not-convex' },
+    });
+  });
+
+  test('the limit on iterations is kept and reported', () => {
+    const box = {
+      P: [
+        [1, 0],
+        [0, 1],
+      ],
+      q: [-5, -5],
+      ub: [1, 1],
+    };
+    expect(solveQP(box, { maxIterations: 1 }).status).toBe('iteration-limit');
+    expect(solveQP(box)).toMatchObject({ status: 'optimal', x: [1, 1] });
+  });
+
+  test('a warm start changes the path, not the answer', () => {
+    const box = {
+      P: [
+        [1, 0],
+        [0, 1],
+      ],
+      q: [-5, -5],
+      ub: [1, 1],
+    };
+    const cold = solveQP(box);
+    const warm = solveQP(box, { warmStart: cold.activeSet });
+    expect(warm.x).toEqual(cold.x);
+    expect(warm.iterations).toBeLessThanOrEqual(cold.iterations);
+  });
+});
+
+describe('bad input is refused by name, in the words of the caller', () => {
+  test.each<[Partial<QPProblem>, RegExp]>([
+    [
+      {
+        P: [
+          [1, Number.NaN],
+          [0, 1],
+        ],
+      },
+      /P\[0\]\[1\] is NaN/,
+    ],
+    [{ P: [[1, 0]] }, /P has length 1, expected 2/],
+    [{ P: [[1], [0, 1]] }, /P\[0\] has length 1, expected 2/],
+    [{ q: [0, Infinity] }, /q\[1\] is Infinity/],
+    [{ G: [[1, 1]] }, /h.*G is given without h|G is given without h/],
+    [{ G: [[1, 1]], h: [1, 2] }, /h has length 2, expected 1/],
+    [{ A: [[1, 1, 1]], b: [0] }, /A\[0\] has length 3, expected 2/],
+    [{ lb: [0] }, /lb has length 1, expected 2/],
+    [{ ub: [0, Number.NaN] }, /ub\[1\] is NaN/],
+  ])('%j', (part, message) => {
+    expect(() =>
+      solveQP({
+        P: [
+          [1, 0],
+          [0, 1],
+        ],
+        q: [0, 0],
+        ...part,
+      }),
+    ).toThrow(message);
+  });
+
+  test('the problem is not written to', () => {
+    const problem = {
+      P: [
+        [2, 1],
+        [1, 2],
+      ],
+      q: [-1, 1],
+      G: [[1, 1]],
+      h: [0],
+      lb: [-1, -1],
+      ub: [1, 1],
+    };
+    const before = structuredClone(problem);
+    solveQP(problem, { trace: true });
+    expect(problem).toEqual(before);
+  });
+});

@@ -1,0 +1,202 @@
+import { arange, errors, Rng, scope, type Tensor, tensor, zeros } from '@gemlab/tensor';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Dataset, type Samples, StreamError } from '../../src/streams/index.ts';
+
+const ints = (...values: number[]) => tensor(Int32Array.from(values));
+/** n samples [2] that hold (10 i, 10 i + 1), labelled i. */
+const counted = (n: number): Samples => ({
+  inputs: tensor(
+    Float32Array.from({ length: 2 * n }, (_, i) => 10 * (i >> 1) + (i & 1)),
+    { shape: [n, 2] },
+  ),
+  targets: arange(n),
+});
+const labels = (samples: Samples) => samples.targets.toArray() as number[];
+/** Every sample must stand beside its own label. */
+const paired = ({ inputs, targets }: Samples) =>
+  (inputs.slice(null, 0).toArray() as number[]).every((v, i) => v === 10 * (targets.toArray() as number[])[i]!);
+
+describe('Dataset', () => {
+  it('gives samples by index, in their order and with repeats', () => {
+    const batch = new Dataset(counted(5)).batch(ints(3, 0, 3));
+    expect(batch.inputs.toArray()).toEqual([
+      [30, 31],
+      [0, 1],
+      [30, 31],
+    ]);
+    expect(labels(batch)).toEqual([3, 0, 3]);
+  });
+
+  it('range is a view of the samples', () => {
+    const source = counted(6);
+    const { inputs, targets } = new Dataset(source).range(2, 5);
+    expect(inputs.toArray()).toEqual(source.inputs.slice([2, 5]).toArray());
+    expect(targets.toArray()).toEqual([2, 3, 4]);
+    expect(inputs.storage).toBe(source.inputs.storage);
+  });
+
+  it('batches cover every sample once, shuffled or not', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 1, max: 45 }),
+        fc.boolean(),
+        (n, size, shuffle) => {
+          const data = new Dataset(counted(n));
+          const options = shuffle ? { rng: new Rng(n) } : {};
+          const batches = [...data.batches(size, options)];
+          expect(batches.every(paired)).toBe(true);
+          expect(batches.map((b) => b.targets.size).slice(0, -1)).toEqual(
+            new Array(Math.ceil(n / size) - 1).fill(Math.min(n, size)),
+          );
+          const seen = batches.flatMap(labels);
+          const all = Array.from({ length: n }, (_, i) => i);
+          expect(shuffle ? seen.sort((a, b) => a - b) : seen).toEqual(all);
+        },
+      ),
+    );
+  });
+
+  it('draws one permutation for each call, at the call', () => {
+    const data = new Dataset(counted(50));
+    const rng = new Rng(3);
+    const epochs = [data.batches(7, { rng }), data.batches(7, { rng })];
+    const [second, first] = epochs.reverse().map((epoch) => [...epoch].flatMap(labels));
+    const again = new Rng(3);
+    expect(first).toEqual([...again.permutation(50)]);
+    expect(second).toEqual([...again.permutation(50)]);
+    expect(first).not.toEqual(second);
+  });
+
+  it('index batches name the samples of the batches', () => {
+    const data = new Dataset(counted(11)).subset(ints(9, 2, 4, 7, 0));
+    const byIndex = [...data.indexBatches(2, { rng: new Rng(1) })].flatMap((index) => labels(data.batch(index)));
+    expect(byIndex).toEqual([...data.batches(2, { rng: new Rng(1) })].flatMap(labels));
+    const inOrder = [...data.indexBatches(2)].map((index) => index.toArray());
+    expect(inOrder).toEqual([[0, 1], [2, 3], [4]]);
+  });
+
+  it('a subset of a subset is a subset', () => {
+    const data = new Dataset(counted(10));
+    const twice = data.subset(ints(9, 7, 5, 3)).subset(ints(2, 0));
+    expect(labels(twice.range(0, 2))).toEqual([5, 9]);
+    expect(paired(twice.range(0, 2)) && paired(twice.batch(ints(1, 0, 1)))).toBe(true);
+    expect([twice.length, twice.classes]).toEqual([2, [5, 9]]);
+  });
+
+  it('maps lazily, one transform after the other, and only what is asked for', () => {
+    const sizes: number[] = [];
+    const data = new Dataset(counted(8)).map((x) => {
+      sizes.push(x.shape[0]!);
+      return x.add(1);
+    });
+    const doubled = data.map((x) => x.mul(2));
+    expect(sizes).toEqual([]);
+    expect(doubled.subset(ints(4)).range(0, 1).inputs.toArray()).toEqual([[82, 84]]);
+    expect(data.batch(ints(1, 2)).inputs.toArray()).toEqual([
+      [11, 12],
+      [21, 22],
+    ]);
+    expect(sizes).toEqual([1, 2]);
+  });
+
+  it('knows the shape of a transformed sample', () => {
+    const data = new Dataset({ inputs: zeros([3, 4, 5]), targets: ints(0, 1, 0) });
+    expect(data.sampleShape).toEqual([4, 5]);
+    expect(data.map((x) => x.flatten(1)).sampleShape).toEqual([20]);
+    expect(data.classes).toEqual([0, 1]);
+  });
+
+  it('takes other labels', () => {
+    const data = new Dataset(counted(4)).subset(ints(3, 1));
+    const relabelled = data.withTargets(ints(0, 1));
+    expect([relabelled.range(0, 2).inputs.toArray(), labels(relabelled.range(0, 2))]).toEqual([
+      [
+        [30, 31],
+        [10, 11],
+      ],
+      [0, 1],
+    ]);
+    expect(labels(data.range(0, 2))).toEqual([3, 1]);
+  });
+
+  it('keeps its tensors when it is made inside a scope', () => {
+    let data: Dataset | undefined;
+    let epoch: Generator<Tensor> | undefined;
+    scope(() => {
+      const { inputs, targets } = counted(6);
+      data = new Dataset({ inputs: inputs.add(0), targets: targets.add(0) }).subset(arange(5).add(1));
+      epoch = data.indexBatches(2);
+    });
+    const seen = [...epoch!].flatMap((index) => scope(() => labels(data!.batch(index))));
+    expect(seen).toEqual([1, 2, 3, 4, 5]);
+    expect(data!.range(0, 5).inputs.slice(0).toArray()).toEqual([10, 11]);
+  });
+
+  it('takes datasets and samples alike', () => {
+    const data = new Dataset(counted(2));
+    expect(Dataset.from(data)).toBe(data);
+    expect(Dataset.from(counted(3)).length).toBe(3);
+  });
+});
+
+describe('Dataset refuses', () => {
+  const two = { inputs: zeros([2, 3]), targets: ints(0, 1) };
+  it.each<[string, () => unknown, RegExp]>([
+    ['no samples', () => new Dataset({ inputs: zeros([0, 3]), targets: ints() }), /at least one sample, found none/],
+    [
+      'a scalar',
+      () => new Dataset({ inputs: tensor(1), targets: ints(0) }),
+      /inputs must be a tensor \[n, \.\.\.\], found a scalar/,
+    ],
+    ['other lengths', () => new Dataset({ ...two, targets: ints(1) }), /inputs \[2,3\] and targets \[1\] .*\(2 != 1\)/],
+    ['other rows', () => new Dataset({ ...two, rows: ints(1) }), /rows \[1\] and targets \[2\] .*\(1 != 2\)/],
+    [
+      'float labels',
+      () => new Dataset({ ...two, targets: tensor([0, 1]) }),
+      /int32 tensor \[n\], found float32 \[2\]; did you mean \.cast/,
+    ],
+    [
+      'one-hot labels',
+      () => new Dataset({ ...two, targets: zeros([2, 2], { dtype: 'int32' }) }),
+      /found int32 \[2,2\]$/,
+    ],
+    [
+      'arrays',
+      () => new Dataset({ ...two, targets: 'x' as unknown as Tensor }),
+      /targets must be an int32 tensor \[n\], found x/,
+    ],
+    [
+      'negative labels',
+      () => new Dataset({ ...two, targets: ints(0, -1) }),
+      /targets holds -1; labels are class indices/,
+    ],
+    ['rows that are not there', () => new Dataset({ ...two, rows: ints(0, 2) }), /rows holds 2; inputs has 2 rows/],
+    [
+      'other devices',
+      () => new Dataset({ ...two, targets: two.targets.to('reference') }),
+      /'cpu' and targets on 'reference'; move/,
+    ],
+    ['an empty subset', () => new Dataset(two).subset(ints()), /at least one sample/],
+    ['an empty range', () => new Dataset(two).range(1, 1), /stop is 1; expected an integer from 2 to 2/],
+    ['a range beyond', () => new Dataset(two).range(0, 3), /stop is 3; expected an integer from 1 to 2/],
+    ['a batch of 0', () => new Dataset(two).batches(0), /batchSize is 0; expected an integer >= 1/],
+    ['half a batch', () => new Dataset(two).indexBatches(0.5), /batchSize is 0.5/],
+    [
+      'a lossy transform',
+      () => new Dataset(two).map((x) => x.sum(0)).range(0, 2),
+      /made \[3\] of \[2,3\]; the first axis/,
+    ],
+  ])('%s', (_, make, message) => {
+    expect(make).toThrow(StreamError);
+    expect(make).toThrow(message);
+  });
+
+  it('indices that are not there, and stays as it was', () => {
+    const data = new Dataset(two);
+    expect(() => data.subset(ints(0, 2))).toThrow(errors.IndexError);
+    expect(() => data.batch(tensor([0]))).toThrow(errors.DTypeError);
+    expect(data.range(0, 2).targets.toArray()).toEqual([0, 1]);
+  });
+});

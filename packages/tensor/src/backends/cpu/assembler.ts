@@ -1,0 +1,272 @@
+/**
+ * A WebAssembly assembler whose kernels read like formulas.
+ *
+ * WebAssembly is a stack machine: the code of `a * b + c` is the code of a, the code of b, `mul`, the code of c, `add`. So code here
+ * is a nested list of bytes, an operator is a function that appends its opcode to the code of its operands, and a kernel is a
+ * nested expression, `f32x4.add(f32x4.mul(a, b), c)`, flattened once when the module is encoded. A local variable is itself the
+ * code that reads it, so it stands in an expression under its own name; `x.set(value)` writes it. Loops and branches are
+ * structured, so nobody counts label depths. Types are not checked here: the engine validates each module and names the fault.
+ *
+ * Encoding and opcodes: WebAssembly core specification 2.0, section 5 (https://www.w3.org/TR/wasm-core-2/);
+ * relaxed multiply-add: https://github.com/WebAssembly/relaxed-simd.
+ */
+
+/** Bytes, nested as deep as the expression that made them. */
+export type Code = number | readonly Code[];
+
+const TYPES = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+
+export type ValueType = keyof typeof TYPES;
+
+/** A local variable. As code it reads itself; `set` writes it, `tee` writes it and is the value written. */
+export type Local = readonly Code[] & { set(value: Code): Code; tee(value: Code): Code };
+
+// --- Operators -------------------------------------------------------------------------------------------------------------
+
+/** LEB128, the variable-length integers of the format: seven bits per byte, low bits first, the top bit says "more follow". */
+const unsigned = (n: number): number[] => (n < 0x80 ? [n] : [(n & 0x7f) | 0x80, ...unsigned(n >>> 7)]);
+const signed = (n: number): number[] => (n >= -0x40 && n < 0x40 ? [n & 0x7f] : [(n & 0x7f) | 0x80, ...signed(n >> 7)]);
+
+/** Vector instructions are numbered on their own, behind a prefix byte. */
+const simd = (opcode: number): number[] => [0xfd, ...unsigned(opcode)];
+
+const unary = (opcode: Code) => (a: Code) => [a, opcode] as Code;
+const binary = (opcode: Code) => (a: Code, b: Code) => [a, b, opcode] as Code;
+const ternary = (opcode: Code) => (a: Code, b: Code, c: Code) => [a, b, c, opcode] as Code;
+const simdUnary = (opcode: number) => unary(simd(opcode));
+const simdBinary = (opcode: number) => binary(simd(opcode));
+
+/** Memory operands: a promise of alignment (none, so that any address is right; engines on x64 and arm64 ignore it) and an offset. */
+const memory = (offset: number): Code => [0, unsigned(offset)];
+const load =
+  (opcode: Code) =>
+  (address: Code, offset = 0) =>
+    [address, opcode, memory(offset)] as Code;
+const store =
+  (opcode: Code) =>
+  (address: Code, value: Code, offset = 0) =>
+    [address, value, opcode, memory(offset)] as Code;
+const storeLane =
+  (opcode: Code) =>
+  (address: Code, vector: Code, lane: number, offset = 0) =>
+    [address, vector, opcode, memory(offset), lane] as Code;
+
+/** Operators whose opcodes follow one another: the specification numbers every number type in the same order. */
+const family = <Name extends string, Operator>(
+  make: (opcode: number) => Operator,
+  first: number,
+  names: readonly Name[],
+) => Object.fromEntries(names.map((name, i) => [name, make(first + i)])) as Record<Name, Operator>;
+
+const ARITHMETIC = ['add', 'sub', 'mul', 'div', 'min', 'max'] as const;
+const COMPARISONS = ['eq', 'ne', 'lt', 'gt', 'le', 'ge'] as const;
+const ROUNDINGS = ['ceil', 'floor', 'trunc', 'nearest'] as const;
+
+const scalarFloat = (firstComparison: number, firstArithmetic: number) => ({
+  ...family(binary, firstComparison, COMPARISONS),
+  ...family(unary, firstArithmetic, ['abs', 'neg', ...ROUNDINGS, 'sqrt']),
+  ...family(binary, firstArithmetic + 7, ARITHMETIC),
+});
+
+/** Vectors of floats. `pmin(a, b)` is `b < a ? b : a`, `pmax(a, b)` is `a < b ? b : a`: faster, and a where either is NaN. */
+const vectorFloat = (firstComparison: number, firstArithmetic: number) => ({
+  ...family(simdBinary, firstComparison, COMPARISONS),
+  ...family(simdUnary, firstArithmetic, ['abs', 'neg']),
+  sqrt: simdUnary(firstArithmetic + 3),
+  ...family(simdBinary, firstArithmetic + 4, [...ARITHMETIC, 'pmin', 'pmax']),
+});
+
+const bytesOf = (value: Float32Array | Float64Array): Code => [...new Uint8Array(value.buffer)];
+
+export const i32 = {
+  const: (value: number): Code => [0x41, signed(value)],
+  load: load(0x28),
+  store: store(0x36),
+  eqz: unary(0x45),
+  ...family(binary, 0x46, ['eq', 'ne', 'ltS', 'ltU', 'gtS', 'gtU', 'leS', 'leU', 'geS', 'geU']),
+  ...family(binary, 0x6a, [
+    'add',
+    'sub',
+    'mul',
+    'divS',
+    'divU',
+    'remS',
+    'remU',
+    'and',
+    'or',
+    'xor',
+    'shl',
+    'shrS',
+    'shrU',
+  ]),
+};
+
+export const f32 = {
+  const: (value: number): Code => [0x43, bytesOf(Float32Array.of(value))],
+  load: load(0x2a),
+  store: store(0x38),
+  ...scalarFloat(0x5b, 0x8b),
+  fromI32: unary(0xb2),
+  fromF64: unary(0xb6),
+};
+
+export const f64 = {
+  const: (value: number): Code => [0x44, bytesOf(Float64Array.of(value))],
+  load: load(0x2b),
+  store: store(0x39),
+  ...scalarFloat(0x61, 0x99),
+  fromI32: unary(0xb7),
+  fromF32: unary(0xbb),
+};
+
+export const v128 = {
+  load: load(simd(0x00)),
+  store: store(simd(0x0b)),
+  ...family(simdBinary, 0x4e, ['and', 'andnot', 'or', 'xor']),
+  not: simdUnary(0x4d),
+  /** Bit by bit `mask ? a : b`. */
+  select: ternary(simd(0x52)),
+  anyTrue: simdUnary(0x53),
+  /** Four bytes into one lane of `vector`, the other lanes kept. */
+  load32Lane: (address: Code, vector: Code, lane: number): Code => [address, vector, simd(0x56), memory(0), lane],
+  store32Lane: storeLane(simd(0x5a)),
+  store64Lane: storeLane(simd(0x5b)),
+  /** Four, eight bytes into the low lanes, zeros above. */
+  load32Zero: load(simd(0x5c)),
+  load64Zero: load(simd(0x5d)),
+};
+
+export const f32x4 = {
+  loadSplat: load(simd(0x09)),
+  splat: simdUnary(0x13),
+  lane: (vector: Code, lane: number): Code => [vector, simd(0x1f), lane],
+  ...vectorFloat(0x41, 0xe0),
+  ...family(simdUnary, 0x67, ROUNDINGS),
+  fromI32x4: simdUnary(0xfa),
+  fromF64x2: simdUnary(0x5e),
+  /** a * b + c, rounded once or twice as the machine likes: relaxed SIMD, not every engine has it and not every machine agrees. */
+  relaxedMadd: ternary(simd(0x105)),
+};
+
+export const f64x2 = {
+  loadSplat: load(simd(0x0a)),
+  splat: simdUnary(0x14),
+  lane: (vector: Code, lane: number): Code => [vector, simd(0x21), lane],
+  ...vectorFloat(0x47, 0xec),
+  /** The two low lanes of a vector of f32. */
+  fromLowF32x4: simdUnary(0x5f),
+};
+
+export const i32x4 = {
+  splat: simdUnary(0x11),
+  add: simdBinary(0xae),
+  sub: simdBinary(0xb1),
+  /** Shift counts are i32 scalars. */
+  ...family(simdBinary, 0xab, ['shl', 'shrS', 'shrU']),
+  fromF32x4: simdUnary(0xf8),
+};
+
+// --- Control ---------------------------------------------------------------------------------------------------------------
+
+const NO_RESULT = 0x40;
+const END = 0x0b;
+
+/** `if (condition) { then } else { otherwise }`. */
+export const when = (condition: Code, then: Code, otherwise: Code = []): Code => {
+  return [condition, 0x04, NO_RESULT, then, 0x05, otherwise, END];
+};
+
+/** `while (condition) { body }`, turned into a test before and a test after the body: one branch per round. */
+export const whileLoop = (condition: Code, body: Code): Code => {
+  const branchToStart = [0x0d, 0];
+  return when(condition, [0x03, NO_RESULT, body, condition, branchToStart, END]);
+};
+
+/** `condition ? a : b` on scalars; both are computed. */
+export const select = (condition: Code, a: Code, b: Code): Code => [a, b, condition, 0x1b];
+
+// --- Modules ---------------------------------------------------------------------------------------------------------------
+
+/** The code that calls a function. */
+export type Call = (...args: Code[]) => Code;
+
+interface FunctionSpec<P extends string> {
+  /** Under which the host finds it; without one the function can be called only inside the module. */
+  readonly export?: string;
+  /** Name and type of each parameter, in call order. */
+  readonly params: Readonly<Record<P, ValueType>>;
+  readonly result?: ValueType;
+  /** `local` makes a variable, zero at entry. */
+  readonly body: (params: Readonly<Record<P, Local>>, local: (type: ValueType) => Local) => Code;
+}
+
+export interface ModuleBuilder {
+  /** Adds a function and gives the code that calls it: a function is defined before its callers. */
+  func<P extends string>(spec: FunctionSpec<P>): Call;
+  bytes(): Uint8Array<ArrayBuffer>;
+}
+
+const list = (items: readonly Code[]): Code => [unsigned(items.length), items];
+const text = (value: string): Code => list([...value].map((letter) => letter.charCodeAt(0)));
+
+const flatten = (code: Code): number[] => {
+  const out: number[] = [];
+  const visit = (c: Code): void => {
+    if (typeof c === 'number') out.push(c);
+    else for (const part of c) visit(part);
+  };
+  visit(code);
+  return out;
+};
+
+const sized = (code: Code): Code => {
+  const content = flatten(code);
+  return [unsigned(content.length), content];
+};
+
+/** A module over the memory that the host passes as `env.memory`, so that several modules can work in the same one. */
+export const wasmModule = (): ModuleBuilder => {
+  const types: Code[] = [];
+  const exported: Code[] = [];
+  const bodies: Code[] = [];
+  return {
+    func(spec) {
+      const index = bodies.length;
+      const declared: ValueType[] = [];
+      const local = (type: ValueType): Local => {
+        const number = unsigned(declared.push(type) - 1);
+        const write = (opcode: number) => (value: Code) => [value, opcode, number] as Code;
+        return Object.assign([0x20, number], { set: write(0x21), tee: write(0x22) });
+      };
+      const names = Object.keys(spec.params) as (keyof typeof spec.params)[];
+      const params = Object.fromEntries(names.map((name) => [name, local(spec.params[name])])) as Parameters<
+        typeof spec.body
+      >[0];
+      const body = spec.body(params, local);
+      const typeBytes = declared.map((type) => TYPES[type]);
+      const results = spec.result === undefined ? [] : [TYPES[spec.result]];
+      types.push([0x60, list(typeBytes.slice(0, names.length)), list(results)]);
+      bodies.push(sized([list(typeBytes.slice(names.length).map((type) => [1, type])), body, END]));
+      if (spec.export !== undefined) exported.push([text(spec.export), 0x00, unsigned(index)]);
+      return (...args) => [args, 0x10, unsigned(index)];
+    },
+    bytes() {
+      const section = (id: number, items: readonly Code[]): Code => [id, sized(list(items))];
+      const magicAndVersion = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
+      const importedMemory = [text('env'), text('memory'), 0x02, 0x00, unsigned(0)];
+      return Uint8Array.from(
+        flatten([
+          magicAndVersion,
+          section(1, types),
+          section(2, [importedMemory]),
+          section(
+            3,
+            bodies.map((_, index) => unsigned(index)),
+          ),
+          section(7, exported),
+          section(10, bodies),
+        ]),
+      );
+    },
+  };
+};

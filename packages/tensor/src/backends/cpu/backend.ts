@@ -1,0 +1,259 @@
+// The cpu backend: the same primitives as the reference, over merged strided loops, with float32 products in WebAssembly
+// SIMD, and with result buffers taken from a pool that scopes refill.
+
+import { type Backend, type Kernel, type Kernels, kernelsFor, type Operand } from '../../backend.ts';
+import { arrayType, convert, type TypedArray } from '../../dtype.ts';
+import { ARG_REDUCE, BINARY, COMPARE, REDUCE, type Spec, UNARY } from '../../primitives.ts';
+import { sizeOf } from '../../shape.ts';
+import { BufferPool, Storage } from '../../storage.ts';
+import { contiguousView, isContiguous, positions, sliceView, type View } from '../../view.ts';
+import { referenceKernels } from '../reference.ts';
+import { createGemm, gemmLoops64 } from './gemm.ts';
+import {
+  binaryLoop,
+  compareLoop,
+  copy,
+  folds,
+  gatherLoop,
+  type IndexedLoop,
+  type Loop1,
+  type Loop2,
+  scatterAddLoop,
+  scatterSetLoop,
+  unaryLoop,
+  whereLoop,
+} from './loops.ts';
+import { nestOf, walk } from './nest.ts';
+
+/** Kept axes (walked outside) and folded axes (walked inside) of an operand. */
+function foldViews(x: Operand, axes: readonly number[]): { outer: View; inner: View } {
+  const pick = (keep: boolean) => {
+    const chosen = x.shape.map((_, i) => i).filter((i) => axes.includes(i) !== keep);
+    return { shape: chosen.map((i) => x.shape[i]!), strides: chosen.map((i) => x.strides[i]!) };
+  };
+  return { outer: { ...pick(true), offset: x.offset }, inner: { ...pick(false), offset: 0 } };
+}
+
+export function createCpuBackend(): Backend {
+  const pool = new BufferPool();
+  const gemm = createGemm();
+  const fresh = (out: Spec) => pool.take(out.dtype, sizeOf(out.shape));
+
+  /** Maps x into the part of `to` that `where` looks at. */
+  const map1 = (loop: Loop1, x: Operand, to: TypedArray, where: View) => {
+    const nest = nestOf(x.shape, [where, x]);
+    const from = x.storage.data;
+    const [so, sx] = [nest.steps[0]!, nest.steps[1]!];
+    walk(nest, (at) => loop(nest.inner, to, at[0]!, so, from, at[1]!, sx));
+  };
+  const map2 = (loop: Loop2, a: Operand, b: Operand, out: Spec) => {
+    const result = fresh(out);
+    const nest = nestOf(out.shape, [contiguousView(out.shape), a, b]);
+    const [to, left, right] = [result.data, a.storage.data, b.storage.data];
+    const [so, sx, sy] = [nest.steps[0]!, nest.steps[1]!, nest.steps[2]!];
+    walk(nest, (at) => loop(nest.inner, to, at[0]!, so, left, at[1]!, sx, right, at[2]!, sy));
+    return result;
+  };
+  /** An elementwise map into fresh storage. */
+  const mapped = (loop: Loop1, x: Operand, out: Spec) => {
+    const result = fresh(out);
+    map1(loop, x, result.data, contiguousView(out.shape));
+    return result;
+  };
+
+  const read = (x: Operand): TypedArray => {
+    const { data } = x.storage;
+    if (isContiguous(x)) return data.slice(x.offset, x.offset + sizeOf(x.shape));
+    const host = new (arrayType(x.dtype))(sizeOf(x.shape));
+    map1(copy, x, host, contiguousView(x.shape));
+    return host;
+  };
+
+  const where: Kernel<'where'> = (_, [condition, a, b], out) => {
+    const result = fresh(out);
+    const nest = nestOf(out.shape, [contiguousView(out.shape), condition!, a!, b!]);
+    const [to, c, x, y] = [result.data, condition!.storage.data, a!.storage.data, b!.storage.data];
+    const [so, sc, sx, sy] = nest.steps as [number, number, number, number];
+    walk(nest, (at) => whereLoop(nest.inner, to, at[0]!, so, c, at[1]!, sc, x, at[2]!, sx, y, at[3]!, sy));
+    return result;
+  };
+
+  const matmul: Kernel<'matmul'> = (params, inputs, out) => {
+    if (out.dtype === 'int32') return referenceKernels.matmul(params, inputs, out);
+    const [a, b] = inputs as [Operand, Operand];
+    const result = fresh(out);
+    const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, a.shape.at(-1)!];
+    const starts = (x: Operand) => positions({ shape: x.shape.slice(0, -2), strides: x.strides, offset: x.offset });
+    const startsB = starts(b);
+    let at = 0;
+    for (const startA of starts(a)) {
+      const startB = startsB.next().value as number;
+      const product = out.dtype === 'float32' ? gemm : gemmLoops64;
+      (product as (...args: unknown[]) => void)(
+        m,
+        n,
+        k,
+        a.storage.data,
+        startA,
+        a.strides.at(-2)!,
+        a.strides.at(-1)!,
+        b.storage.data,
+        startB,
+        b.strides.at(-2)!,
+        b.strides.at(-1)!,
+        result.data,
+        at,
+      );
+      at += m * n;
+    }
+    return result;
+  };
+
+  const cumsum: Kernel<'cumsum'> = ({ axis }, [x], out) => {
+    const result = fresh(out);
+    const target: Operand = { ...contiguousView(out.shape), dtype: out.dtype, storage: result };
+    const from = foldViews(x!, [axis]);
+    const to = foldViews(target, [axis]);
+    const [n, step, stepTo] = [from.inner.shape[0]!, from.inner.strides[0]!, to.inner.strides[0]!];
+    const source = x!.storage.data;
+    const nest = nestOf(from.outer.shape, [from.outer, to.outer]);
+    const row = (start: number, startTo: number) => {
+      let total = 0;
+      for (let i = 0; i < n; i++) {
+        total += source[start + i * step]!;
+        result.data[startTo + i * stepTo] = total;
+      }
+    };
+    walk(nest, (at) => {
+      for (let i = 0; i < nest.inner; i++) row(at[0]! + i * nest.steps[0]!, at[1]! + i * nest.steps[1]!);
+    });
+    return result;
+  };
+
+  /** Runs an indexed loop over `index`, beside the positions it points at in `target` and those of a third operand. */
+  const indexed = (
+    loop: IndexedLoop,
+    index: Operand,
+    axis: number,
+    target: View,
+    to: TypedArray,
+    other: View,
+    from: TypedArray,
+  ) => {
+    const along: View = { ...target, strides: target.strides.map((s, i) => (i === axis ? 0 : s)) };
+    const stride = target.strides[axis]!;
+    const indices = index.storage.data;
+    const nest = nestOf(index.shape, [index, along, other]);
+    const [si, st, so] = nest.steps as [number, number, number];
+    walk(nest, (at) => loop(nest.inner, indices, at[0]!, si, stride, to, at[1]!, st, from, at[2]!, so));
+  };
+
+  const gather: Kernel<'gather'> = ({ axis }, [x, index], out) => {
+    const result = fresh(out);
+    indexed(gatherLoop, index!, axis, x!, x!.storage.data, contiguousView(out.shape), result.data);
+    return result;
+  };
+
+  const scatter: Kernel<'scatter'> = ({ axis, mode }, [base, index, updates], out) => {
+    const result = mapped(copy, base!, out);
+    const loop = mode === 'add' ? scatterAddLoop : scatterSetLoop;
+    indexed(loop, index!, axis, contiguousView(out.shape), result.data, updates!, updates!.storage.data);
+    return result;
+  };
+
+  const concat: Kernel<'concat'> = ({ axis }, inputs, out) => {
+    const result = fresh(out);
+    let start = 0;
+    for (const x of inputs) {
+      const ranges = x.shape.map((length, i) => ({ start: i === axis ? start : 0, step: 1, length }));
+      map1(copy, x, result.data, sliceView(contiguousView(out.shape), ranges));
+      start += x.shape[axis]!;
+    }
+    return result;
+  };
+
+  const embed: Kernel<'embed'> = ({ ranges, fill }, [x], out) => {
+    const result = fresh(out);
+    result.data.fill(convert(fill, out.dtype));
+    map1(copy, x!, result.data, sliceView(contiguousView(out.shape), ranges));
+    return result;
+  };
+
+  const kernels: Kernels = {
+    ...kernelsFor(UNARY, (op) => {
+      const loop = unaryLoop(op);
+      return (_, [x], out) => mapped(loop, x!, out);
+    }),
+    ...kernelsFor(BINARY, (op) => {
+      const loops = { int32: binaryLoop(op, 'int32'), float: binaryLoop(op, 'float64') };
+      return (_, [a, b], out) => map2(out.dtype === 'int32' ? loops.int32 : loops.float, a!, b!, out);
+    }),
+    ...kernelsFor(COMPARE, (op) => {
+      const loop = compareLoop(op);
+      return (_, [a, b], out) => map2(loop, a!, b!, out);
+    }),
+    ...kernelsFor(REDUCE, (op) => (p, [x], out) => {
+      const { start, fold } = folds[op];
+      const { outer, inner } = foldViews(x!, p.axes);
+      const result = fresh(out);
+      const nest = nestOf(inner.shape, [inner]);
+      const data = x!.storage.data;
+      let i = 0;
+      for (const position of positions(outer)) {
+        let value = start;
+        walk(nest, (at) => {
+          value = fold(value, nest.inner, data, position + at[0]!, nest.steps[0]!);
+        });
+        result.data[i++] = value;
+      }
+      return result;
+    }),
+    // NaN counts as the extreme, and of equals the first stays.
+    ...kernelsFor(ARG_REDUCE, (op) => (p, [x], out) => {
+      const { outer, inner } = foldViews(x!, [p.axis]);
+      const result = fresh(out);
+      const [n, step] = [inner.shape[0]!, inner.strides[0]!];
+      const data = x!.storage.data;
+      let i = 0;
+      for (const position of positions(outer)) {
+        let at = 0;
+        let best = data[position]!;
+        for (let j = 1; j < n && !Number.isNaN(best); j++) {
+          const v = data[position + j * step]!;
+          if ((op === 'argmax' ? v > best : v < best) || Number.isNaN(v)) {
+            best = v;
+            at = j;
+          }
+        }
+        result.data[i++] = at;
+      }
+      return result;
+    }),
+    where,
+    cumsum,
+    matmul,
+    gather,
+    scatter,
+    concat,
+    embed,
+    cast: ({ dtype }, [x], out) => {
+      const widens = dtype === 'float64' || dtype === 'float32';
+      const loop: Loop1 = widens
+        ? copy
+        : (n, to, o, so, a, at, sx) => {
+            for (let i = 0; i < n; i++) to[o + i * so] = convert(a[at + i * sx]!, dtype);
+          };
+      return mapped(loop, x!, out);
+    },
+    copy: (_, [x], out) => mapped(copy, x!, out),
+  };
+
+  return {
+    name: 'cpu',
+    kernels,
+    upload: (data, dtype) => new Storage(dtype, data),
+    read: async (x) => read(x),
+    readSync: read,
+    describe: () => ({ 'float32 matmul': gemm.kernel, others: 'strided loops in JavaScript' }),
+  };
+}

@@ -1,0 +1,183 @@
+// Inner loops of the elementwise and folding primitives over strided typed arrays. The common ones are written out, each with
+// an expression of its own, because one loop that calls a passed-in function for every element is several times
+// slower once V8 has seen many such functions; the rare ones go through that general loop.
+
+import type { DType, TypedArray } from '../../dtype.ts';
+import type { Binary, Compare, Reduce, Unary } from '../../primitives.ts';
+import * as scalar from '../../scalar.ts';
+
+/** out[o + i*so] = f(a[x + i*sx]) for i < n. */
+export type Loop1 = (n: number, out: TypedArray, o: number, so: number, a: TypedArray, x: number, sx: number) => void;
+/** out[o + i*so] = f(a[x + i*sx], b[y + i*sy]) for i < n. */
+export type Loop2 = (
+  n: number,
+  out: TypedArray,
+  o: number,
+  so: number,
+  a: TypedArray,
+  x: number,
+  sx: number,
+  b: TypedArray,
+  y: number,
+  sy: number,
+) => void;
+/** The fold of n elements a[x + i*sx], starting from `start`. */
+export type Fold = (start: number, n: number, a: TypedArray, x: number, sx: number) => number;
+
+export const copy: Loop1 = (n, out, o, so, a, x, sx) => {
+  if (so === 1 && sx === 1 && n > 32) out.set(a.subarray(x, x + n), o);
+  else for (let i = 0; i < n; i++, o += so, x += sx) out[o] = a[x]!;
+};
+
+const mapped =
+  (f: (v: number) => number): Loop1 =>
+  (n, out, o, so, a, x, sx) => {
+    for (let i = 0; i < n; i++, o += so, x += sx) out[o] = f(a[x]!);
+  };
+
+const zipped =
+  (f: (v: number, w: number) => number): Loop2 =>
+  (n, out, o, so, a, x, sx, b, y, sy) => {
+    for (let i = 0; i < n; i++, o += so, x += sx, y += sy) out[o] = f(a[x]!, b[y]!);
+  };
+
+const unaryLoops: { readonly [P in Unary]?: Loop1 } = {
+  neg: (n, out, o, so, a, x, sx) => {
+    for (let i = 0; i < n; i++, o += so, x += sx) out[o] = -a[x]!;
+  },
+  relu: (n, out, o, so, a, x, sx) => {
+    for (let i = 0; i < n; i++, o += so, x += sx) {
+      const v = a[x]!;
+      out[o] = v > 0 || Number.isNaN(v) ? v : 0;
+    }
+  },
+  exp: (n, out, o, so, a, x, sx) => {
+    for (let i = 0; i < n; i++, o += so, x += sx) out[o] = Math.exp(a[x]!);
+  },
+  log: (n, out, o, so, a, x, sx) => {
+    for (let i = 0; i < n; i++, o += so, x += sx) out[o] = Math.log(a[x]!);
+  },
+  sqrt: (n, out, o, so, a, x, sx) => {
+    for (let i = 0; i < n; i++, o += so, x += sx) out[o] = Math.sqrt(a[x]!);
+  },
+};
+
+const floatLoops: { readonly [P in Binary]?: Loop2 } = {
+  add: (n, out, o, so, a, x, sx, b, y, sy) => {
+    for (let i = 0; i < n; i++, o += so, x += sx, y += sy) out[o] = a[x]! + b[y]!;
+  },
+  sub: (n, out, o, so, a, x, sx, b, y, sy) => {
+    for (let i = 0; i < n; i++, o += so, x += sx, y += sy) out[o] = a[x]! - b[y]!;
+  },
+  mul: (n, out, o, so, a, x, sx, b, y, sy) => {
+    for (let i = 0; i < n; i++, o += so, x += sx, y += sy) out[o] = a[x]! * b[y]!;
+  },
+  div: (n, out, o, so, a, x, sx, b, y, sy) => {
+    for (let i = 0; i < n; i++, o += so, x += sx, y += sy) out[o] = a[x]! / b[y]!;
+  },
+};
+
+const compareLoops: { readonly [P in Compare]: Loop2 } = {
+  eq: (n, out, o, so, a, x, sx, b, y, sy) => {
+    for (let i = 0; i < n; i++, o += so, x += sx, y += sy) out[o] = a[x]! === b[y]! ? 1 : 0;
+  },
+  lt: (n, out, o, so, a, x, sx, b, y, sy) => {
+    for (let i = 0; i < n; i++, o += so, x += sx, y += sy) out[o] = a[x]! < b[y]! ? 1 : 0;
+  },
+  le: (n, out, o, so, a, x, sx, b, y, sy) => {
+    for (let i = 0; i < n; i++, o += so, x += sx, y += sy) out[o] = a[x]! <= b[y]! ? 1 : 0;
+  },
+};
+
+export function unaryLoop(op: Unary): Loop1 {
+  return unaryLoops[op] ?? mapped(scalar.unary[op]);
+}
+
+export function binaryLoop(op: Binary, dtype: DType): Loop2 {
+  return (dtype === 'int32' ? undefined : floatLoops[op]) ?? zipped(scalar.binary(op, dtype));
+}
+
+export function compareLoop(op: Compare): Loop2 {
+  return compareLoops[op];
+}
+
+export const folds: { readonly [P in Reduce]: { readonly start: number; readonly fold: Fold } } = {
+  sum: {
+    start: 0,
+    fold: (total, n, a, x, sx) => {
+      for (let i = 0; i < n; i++, x += sx) total += a[x]!;
+      return total;
+    },
+  },
+  max: {
+    start: -Infinity,
+    fold: (best, n, a, x, sx) => {
+      for (let i = 0; i < n; i++, x += sx) {
+        const v = a[x]!;
+        if (v > best || Number.isNaN(v)) best = v;
+      }
+      return best;
+    },
+  },
+  min: {
+    start: Infinity,
+    fold: (best, n, a, x, sx) => {
+      for (let i = 0; i < n; i++, x += sx) {
+        const v = a[x]!;
+        if (v < best || Number.isNaN(v)) best = v;
+      }
+      return best;
+    },
+  },
+};
+
+/**
+ * For i < n: the element of `table` that index[at + i*si] points at (index times `stride`, from t + i*st on), and the
+ * element of `other` at y + i*sy.
+ */
+export type IndexedLoop = (
+  n: number,
+  index: TypedArray,
+  at: number,
+  si: number,
+  stride: number,
+  table: TypedArray,
+  t: number,
+  st: number,
+  other: TypedArray,
+  y: number,
+  sy: number,
+) => void;
+
+export const gatherLoop: IndexedLoop = (n, index, at, si, stride, table, t, st, other, y, sy) => {
+  // One index for the whole run: whole rows are taken, as indexSelect does along the first axis.
+  if (si === 0) copy(n, other, y, sy, table, t + index[at]! * stride, st);
+  else for (let i = 0; i < n; i++, at += si, t += st, y += sy) other[y] = table[t + index[at]! * stride]!;
+};
+
+export const scatterSetLoop: IndexedLoop = (n, index, at, si, stride, table, t, st, other, y, sy) => {
+  for (let i = 0; i < n; i++, at += si, t += st, y += sy) table[t + index[at]! * stride] = other[y]!;
+};
+
+export const scatterAddLoop: IndexedLoop = (n, index, at, si, stride, table, t, st, other, y, sy) => {
+  for (let i = 0; i < n; i++, at += si, t += st, y += sy) table[t + index[at]! * stride]! += other[y]!;
+};
+
+/** out[o + i*so] = c[z + i*sc] ? a[x + i*sx] : b[y + i*sy] for i < n. */
+export function whereLoop(
+  n: number,
+  out: TypedArray,
+  o: number,
+  so: number,
+  c: TypedArray,
+  z: number,
+  sc: number,
+  a: TypedArray,
+  x: number,
+  sx: number,
+  b: TypedArray,
+  y: number,
+  sy: number,
+): void {
+  for (let i = 0; i < n; i++, o += so, z += sc, x += sx, y += sy) out[o] = c[z] !== 0 ? a[x]! : b[y]!;
+}

@@ -1,0 +1,60 @@
+/**
+ * The few parts of the WebAssembly JavaScript interface that the kernels use, typed here because the packages compile without DOM
+ * types, and the scratch memory that a kernel works in. Where WebAssembly, one of its features or the permission to compile
+ * (a Content-Security-Policy) is missing, `instantiate` gives undefined and the caller takes its plain loops.
+ *
+ * Source: https://www.w3.org/TR/wasm-js-api-2/
+ */
+
+const PAGE = 65536;
+
+export interface WasmMemory {
+  readonly buffer: ArrayBufferLike;
+  /** Adds pages of 64 KiB. The old `buffer` is detached, and every array over it with it. */
+  grow(pages: number): number;
+}
+
+interface WebAssemblyInterface {
+  validate(bytes: Uint8Array<ArrayBuffer>): boolean;
+  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
+  readonly Instance: new (module: object, imports: object) => { readonly exports: object };
+  readonly Memory: new (descriptor: { initial: number }) => WasmMemory;
+}
+
+const webAssembly = (globalThis as unknown as { WebAssembly?: WebAssemblyInterface }).WebAssembly;
+
+/** Compiles a module over `memory` at once and gives its exports, or undefined where this engine cannot run it. */
+export const instantiate = <Exports extends object>(bytes: Uint8Array<ArrayBuffer>, memory: WasmMemory) => {
+  if (webAssembly === undefined || !webAssembly.validate(bytes)) return undefined;
+  try {
+    const instance = new webAssembly.Instance(new webAssembly.Module(bytes), { env: { memory } });
+    return instance.exports as Exports;
+  } catch {
+    // The module is valid, so it is the host that refuses to compile it.
+    return undefined;
+  }
+};
+
+/**
+ * Memory for intermediate values: its own (`createWorkspace`) or a part of one in which tensors live as well, each of them with
+ * 16 readable bytes behind it, since vectors are read whole.
+ */
+export interface Workspace {
+  readonly memory: WasmMemory;
+  /** The address of `bytes` bytes, 64-byte aligned, with 16 readable bytes behind them; theirs until the next call. May grow the memory. */
+  reserve(bytes: number): number;
+}
+
+/** A workspace with a memory of its own that grows to the largest request, or undefined where there is no WebAssembly. */
+export const createWorkspace = (): Workspace | undefined => {
+  if (webAssembly === undefined) return undefined;
+  const memory = new webAssembly.Memory({ initial: 1 });
+  return {
+    memory,
+    reserve(bytes) {
+      const missing = bytes + 16 - memory.buffer.byteLength;
+      if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+      return 0;
+    },
+  };
+};

@@ -1,0 +1,178 @@
+// Making tensors: from data, from a rule, from a generator.
+
+import { backendOf, type Device } from './device.ts';
+import { type DType, type TypedArray, weakDType } from './dtype.ts';
+import { DataError, DTypeError, ShapeError } from './errors.ts';
+import { expandTo } from './ops/carrier.ts';
+import type { Rng } from './random.ts';
+import { checkShape, fitShape, type Shape, sizeOf } from './shape.ts';
+import { describe, fromArray, type Nested, Tensor } from './tensor.ts';
+
+export interface TensorOptions {
+  /** Element type. By default `tensor` sees it in the data, `full` in the value, `arange` in the bounds; else float32. */
+  readonly dtype?: DType;
+  /** 'cpu' by default; a tensor given as data stays where it is. */
+  readonly device?: Device;
+}
+
+/**
+ * A tensor of the given values: a number, a boolean, nested arrays (one level for each axis), a typed array (1-d) or another
+ * tensor; reshaped to `shape` if one is given. Float64Array gives float64, Int32Array int32, booleans alone bool, any other
+ * numbers float32, unless `dtype` says otherwise.
+ * @throws DataError if the nesting is ragged or holds something else; ShapeError if the values do not fill the shape.
+ */
+export function tensor(
+  data: Nested | TypedArray | Uint8ClampedArray | Tensor,
+  options: TensorOptions & { readonly shape?: Shape } = {},
+): Tensor {
+  if (data instanceof Tensor) {
+    const moved = data.cast(options.dtype ?? data.dtype).to(options.device ?? data.device);
+    return options.shape === undefined ? moved : moved.reshape(options.shape);
+  }
+  const backend = backendOf(options.device ?? 'cpu');
+  const { values, shape, dtype } = ArrayBuffer.isView(data) ? readTyped(data) : readNested(data);
+  const fitted = options.shape === undefined ? shape : fitShape('tensor', shape, options.shape);
+  return fromArray(values, fitted, options.dtype ?? dtype, backend);
+}
+
+/** Data as it was found: its elements in row-major order, and the shape and dtype that suit it. */
+interface Found {
+  readonly values: ArrayLike<number>;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+}
+
+function readTyped(data: TypedArray | Uint8ClampedArray): Found {
+  if (typeof data[0] === 'bigint' || !('length' in data)) {
+    throw new DataError(`tensor: expected an array of numbers, found ${describe(data)}`, { data });
+  }
+  const dtype = data instanceof Float64Array ? 'float64' : data instanceof Int32Array ? 'int32' : 'float32';
+  return { values: data, shape: [data.length], dtype };
+}
+
+function readNested(data: Nested): Found {
+  const shape = nestedShape(data);
+  const values: number[] = [];
+  const kinds = new Set<string>();
+  flattenInto(values, kinds, data, shape, []);
+  return { values, shape, dtype: kinds.has('boolean') && !kinds.has('number') ? 'bool' : 'float32' };
+}
+
+/** The shape that the first path down the nesting suggests; flattenInto checks the others against it. */
+function nestedShape(data: Nested): number[] {
+  const shape: number[] = [];
+  for (let level: Nested | undefined = data; Array.isArray(level); level = level[0]) shape.push(level.length);
+  return shape;
+}
+
+function flattenInto(values: number[], kinds: Set<string>, data: Nested, shape: Shape, path: number[]): void {
+  const at = () => (path.length === 0 ? 'the top level' : `[${path.join('][')}]`);
+  if (path.length === shape.length) {
+    if (typeof data !== 'number' && typeof data !== 'boolean') {
+      throw new DataError(`tensor: expected a number or boolean at ${at()}, found ${describe(data)}`, { path });
+    }
+    kinds.add(typeof data);
+    values.push(Number(data));
+    return;
+  }
+  const want = shape[path.length]!;
+  if (!Array.isArray(data) || data.length !== want) {
+    throw new DataError(`tensor: ragged data: expected an array of ${want} at ${at()}, found ${describe(data)}`, {
+      path,
+    });
+  }
+  // By index, because forEach would pass over the holes of a sparse array.
+  for (let i = 0; i < want; i++) {
+    path.push(i);
+    flattenInto(values, kinds, data[i], shape, path);
+    path.pop();
+  }
+}
+
+/** A tensor that holds `value` everywhere. @throws ShapeError */
+export function full(shape: Shape, value: number | boolean, options: TensorOptions = {}): Tensor {
+  return filled('full', shape, value, options);
+}
+
+/** @throws ShapeError */
+export function zeros(shape: Shape, options: TensorOptions = {}): Tensor {
+  return filled('zeros', shape, 0, options);
+}
+
+/** @throws ShapeError */
+export function ones(shape: Shape, options: TensorOptions = {}): Tensor {
+  return filled('ones', shape, 1, options);
+}
+
+function filled(op: string, shape: Shape, value: number | boolean, options: TensorOptions): Tensor {
+  checkShape(op, shape);
+  const dtype = options.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32');
+  const one = fromArray([Number(value)], [], dtype, backendOf(options.device ?? 'cpu'));
+  return expandTo(one, [...shape]).copy();
+}
+
+/**
+ * start + i * step for i < ceil((stop - start) / step), with `start` 0 when only one argument is given: up to, not including,
+ * `stop` (as in NumPy, rounding of a fractional step may let one more through; linspace is exact). int32 when all three are
+ * int32 values.
+ * @throws ShapeError if step is 0 or anything is not finite.
+ */
+export function arange(start: number, stop?: number, step = 1, options: TensorOptions = {}): Tensor {
+  const [from, to] = stop === undefined ? [0, start] : [start, stop];
+  if (step === 0 || ![from, to, step].every(Number.isFinite)) {
+    throw new ShapeError(`arange: wants finite numbers and a step other than 0, found ${from}, ${to}, ${step}`, {
+      start: from,
+      stop: to,
+      step,
+    });
+  }
+  const n = Math.max(0, Math.ceil((to - from) / step));
+  const dtype =
+    options.dtype ?? ([from, to, step].every((x) => weakDType(x, 'int32') === 'int32') ? 'int32' : 'float32');
+  const values = Float64Array.from({ length: n }, (_, i) => from + i * step);
+  return fromArray(values, [n], dtype, backendOf(options.device ?? 'cpu'));
+}
+
+/** `count` evenly spaced numbers from start to stop, both included. @throws ShapeError */
+export function linspace(start: number, stop: number, count: number, options: TensorOptions = {}): Tensor {
+  checkShape('linspace', [count]);
+  const values = Float64Array.from({ length: count }, (_, i) =>
+    i === count - 1 && i > 0 ? stop : start + ((stop - start) * i) / Math.max(1, count - 1),
+  );
+  return fromArray(values, [count], options.dtype ?? 'float32', backendOf(options.device ?? 'cpu'));
+}
+
+/** Ones on the diagonal: [rows, columns], square when one number is given. @throws ShapeError */
+export function eye(rows: number, columns = rows, options: TensorOptions = {}): Tensor {
+  checkShape('eye', [rows, columns]);
+  const values = new Float64Array(rows * columns);
+  for (let i = 0; i < Math.min(rows, columns); i++) values[i * columns + i] = 1;
+  return fromArray(values, [rows, columns], options.dtype ?? 'float32', backendOf(options.device ?? 'cpu'));
+}
+
+/** Independent draws from the uniform distribution on [low, high). @throws DTypeError unless the dtype is a float. */
+export function rand(
+  shape: Shape,
+  rng: Rng,
+  { low = 0, high = 1, ...options }: TensorOptions & { readonly low?: number; readonly high?: number } = {},
+): Tensor {
+  checkShape('rand', shape);
+  const dtype = floatOption('rand', options);
+  return tensor(rng.uniform(sizeOf(shape), low, high, dtype), { ...options, shape });
+}
+
+/** Independent draws from the normal distribution. @throws DTypeError unless the dtype is a float. */
+export function randn(
+  shape: Shape,
+  rng: Rng,
+  { mean = 0, std = 1, ...options }: TensorOptions & { readonly mean?: number; readonly std?: number } = {},
+): Tensor {
+  checkShape('randn', shape);
+  const dtype = floatOption('randn', options);
+  return tensor(rng.normal(sizeOf(shape), mean, std, dtype), { ...options, shape });
+}
+
+function floatOption(op: string, { dtype = 'float32' }: TensorOptions): 'float32' | 'float64' {
+  if (dtype === 'float32' || dtype === 'float64') return dtype;
+  throw new DTypeError(`${op}: draws are floats; found dtype '${dtype}'`, { dtype });
+}

@@ -1,0 +1,39 @@
+// Errors teach: every error is a named class that carries the values it speaks of, and its message
+// states the op, what was found, the rule that was broken and a likely fix.
+
+/** The base of every error this workspace throws. `fields` holds the values found, for programs. */
+export class GemlabError extends Error {
+  readonly fields: Readonly<Record<string, unknown>>;
+
+  constructor(message: string, fields: Record<string, unknown> = {}) {
+    super(message);
+    this.name = new.target.name;
+    this.fields = fields;
+  }
+}
+
+/** Shapes that do not fit together, or a shape that is not a list of non-negative integers. */
+export class ShapeError extends GemlabError {}
+
+/** An axis outside `[-rank, rank)`, or one named twice. */
+export class AxisError extends GemlabError {}
+
+/** An index outside its axis, or an index that is not an integer. */
+export class IndexError extends GemlabError {}
+
+/** A dtype that an op does not accept. */
+export class DTypeError extends GemlabError {}
+
+/** Input data that is ragged, or holds something that is neither a number nor a boolean. */
+export class DataError extends GemlabError {}
+
+/** A device that does not exist here, or operands that live on different devices. */
+export class DeviceError extends GemlabError {}
+
+/** A tensor read after the scope that owned its storage has ended. */
+export class ScopeError extends GemlabError {}
+
+/** `[2, 3]` as it appears in messages. */
+export function shapeText(shape: readonly number[]): string {
+  return `[${shape.join(',')}]`;
+}

@@ -1,0 +1,27 @@
+// @gemlab/tensor: n-dimensional arrays in pure TypeScript. See README.md for a tour.
+
+export type { Backend, Kernel, Kernels, Operand } from './backend.ts';
+export { arange, eye, full, linspace, ones, rand, randn, type TensorOptions, tensor, zeros } from './create.ts';
+export { type Device, devices, info } from './device.ts';
+export type { DType, TypedArray } from './dtype.ts';
+export * as errors from './errors.ts';
+export {
+  type Bytes,
+  type FileFormat,
+  FormatError,
+  type NamedTensors,
+  type ReadOptions,
+} from './io/format-error.ts';
+export { readNpy, writeNpy } from './io/npy.ts';
+export { type ReadNpzOptions, readNpz, writeNpz } from './io/npz.ts';
+export { readSafetensors, type Safetensors, writeSafetensors } from './io/safetensors.ts';
+export { type ArrayOf, Carrier, type OperandOf } from './ops/carrier.ts';
+export { where } from './ops/elementwise.ts';
+export { IndexOps as ArrayOps, stack } from './ops/indexing.ts';
+export { type Axes, concat, type ReduceOptions } from './ops/reduce.ts';
+export type { SliceSpec } from './ops/views.ts';
+export { PRIMITIVES, type Primitive, type PrimitiveParams } from './primitives.ts';
+export { RandomArgumentError, RandomStateError, Rng, type RngState } from './random.ts';
+export type { Shape } from './shape.ts';
+export { type HoldsStorage, keep, type Storage, scope, storagesOf } from './storage.ts';
+export { type Nested, Tensor } from './tensor.ts';

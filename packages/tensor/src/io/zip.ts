@@ -1,0 +1,197 @@
+// The zip container, as far as .npz needs it (PKWARE's APPNOTE 6.3; deflate, RFC 1951, is fflate's part).
+//
+//   entry*     local header (30 bytes, name, extra field), data
+//   directory  for each entry a central header (46 bytes, name, extra field, comment)
+//   end        22 bytes: how many entries, where the directory lies; then a comment
+//
+// Any part may lie, so each is held against the others and the bytes at hand. The directory must fill the space before the end
+// record. Entries may not overlap: one block listed a thousand times is a bomb. The two headers of an entry must agree. A deflated
+// entry may declare at most 1032 times its compressed size, which is as far as deflate goes, and at most what the caller
+// allows for all entries together; inflating stops at the first byte too many.
+
+import { Inflate } from 'fflate';
+import { type Blame, FormatError } from './format-error.ts';
+import { fromUtf8, quote } from './text.ts';
+
+const LOCAL = { signature: 0x04034b50, bytes: 30 };
+const CENTRAL = { signature: 0x02014b50, bytes: 46 };
+const END = { signature: 0x06054b50, bytes: 22 };
+const MAX_COMMENT = 0xffff;
+const ENCRYPTED = 1;
+const UTF8_NAME = 0x800;
+/** A field that says so sends the reader to a zip64 record. */
+const SEE_ZIP64 = 0xffffffff;
+/** A match of 258 bytes can cost 2 bits. */
+const DEFLATE_RATIO = 1032;
+/** Compressed bytes inflated at a time: they make at most 16 MiB before the sizes are looked at again. */
+const INFLATE_STEP = 2 ** 14;
+
+export interface ZipEntry {
+  readonly name: string;
+  readonly deflated: boolean;
+  /** Where the data lies, as stored. */
+  readonly start: number;
+  readonly end: number;
+  /** The size it declares for itself when unpacked. */
+  readonly size: number;
+  readonly crc: number;
+}
+
+/** The entries in the order of the directory. Nothing is unpacked. */
+export function zipEntries(bytes: Uint8Array, blame: Blame): ZipEntry[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const end = findEnd(view, blame);
+  const disks = [view.getUint16(end + 4, true), view.getUint16(end + 6, true)];
+  const count = view.getUint16(end + 10, true);
+  const size = view.getUint32(end + 12, true);
+  const directory = view.getUint32(end + 16, true);
+  if (count === 0xffff || size === SEE_ZIP64 || directory === SEE_ZIP64) {
+    throw blame('a zip64 archive; only archives of up to 65534 entries and 4 GiB are read', end);
+  }
+  if (disks.some((disk) => disk !== 0) || view.getUint16(end + 8, true) !== count) {
+    throw blame('one part of an archive in several files', end);
+  }
+  if (directory + size !== end) {
+    const found = `${directory} to ${directory + size}`;
+    throw blame(`the directory should end where the end record starts, at ${end}; it is declared at ${found}`, end);
+  }
+  const entries: ZipEntry[] = [];
+  const spans: { readonly start: number; readonly end: number }[] = [];
+  let at = directory;
+  for (let i = 0; i < count; i++) {
+    const central = readCentral(bytes, view, at, end, blame);
+    const start = checkLocal(bytes, view, central, directory, blame);
+    entries.push({ ...central.entry, start, end: start + central.packed });
+    spans.push({ start: central.local, end: start + central.packed });
+    at = central.next;
+  }
+  if (at !== end) throw blame(`${end - at} bytes of the directory belong to no entry`, at);
+  spans.sort((a, b) => a.start - b.start);
+  const second = spans.find(({ start }, i) => i > 0 && start < spans[i - 1]!.end);
+  if (second) throw blame('two entries overlap', second.start);
+  return entries;
+}
+
+/** The end record is the last thing but its comment, whose length it tells: the search goes backwards. */
+function findEnd(view: DataView, blame: Blame): number {
+  const last = view.byteLength - END.bytes;
+  for (let at = last; at >= Math.max(0, last - MAX_COMMENT); at--) {
+    if (view.getUint32(at, true) === END.signature && at + view.getUint16(at + 20, true) === last) return at;
+  }
+  throw blame('not a zip archive, or one cut short: it has no end record', Math.max(0, last));
+}
+
+interface Central {
+  readonly entry: Pick<ZipEntry, 'name' | 'deflated' | 'size' | 'crc'>;
+  /** Bytes as stored. */
+  readonly packed: number;
+  /** Where the local header lies. */
+  readonly local: number;
+  /** The name as it stands, for the local header to repeat. */
+  readonly rawName: Uint8Array;
+  readonly next: number;
+}
+
+function readCentral(bytes: Uint8Array, view: DataView, at: number, end: number, blame: Blame): Central {
+  if (at + CENTRAL.bytes > end || view.getUint32(at, true) !== CENTRAL.signature) {
+    throw blame('the directory has fewer entries than the end record declares', at);
+  }
+  const u16 = (offset: number) => view.getUint16(at + offset, true);
+  const u32 = (offset: number) => view.getUint32(at + offset, true);
+  const nameStart = at + CENTRAL.bytes;
+  const nameEnd = nameStart + u16(28);
+  const next = nameEnd + u16(30) + u16(32);
+  if (next > end) throw blame('the directory ends inside an entry', at);
+  const rawName = bytes.subarray(nameStart, nameEnd);
+  const name = fromUtf8(bytes, nameStart, nameEnd);
+  // Without the mark a name is in an old code page, which agrees with UTF-8 on ASCII only.
+  if (name === undefined || ((u16(8) & UTF8_NAME) === 0 && rawName.some((byte) => byte > 0x7f))) {
+    throw blame('the name of an entry is neither ASCII nor marked and valid UTF-8', nameStart);
+  }
+  const entry = `entry ${quote(name)}`;
+  if (u16(8) & ENCRYPTED) throw blame(`${entry} is encrypted`, at, { entry: name });
+  const method = u16(10);
+  if (method !== 0 && method !== 8) {
+    throw blame(`${entry} is packed by method ${method}; stored (0) and deflated (8) entries are read`, at, {
+      entry: name,
+      method,
+    });
+  }
+  const [crc, packed, size, local] = [u32(16), u32(20), u32(24), u32(42)];
+  if (packed === SEE_ZIP64 || size === SEE_ZIP64 || local === SEE_ZIP64) {
+    throw blame(`${entry} is a zip64 entry, of 4 GiB or more`, at, { entry: name });
+  }
+  if (method === 0 ? packed !== size : size > packed * DEFLATE_RATIO) {
+    throw blame(`${entry} declares ${size} bytes, which its ${packed} cannot hold`, at, { entry: name, packed, size });
+  }
+  return { entry: { name, deflated: method === 8, size, crc }, packed, local, rawName, next };
+}
+
+/** Where the data starts: behind a local header that agrees with the central one. The data must end before the directory. */
+function checkLocal(bytes: Uint8Array, view: DataView, central: Central, directory: number, blame: Blame): number {
+  const { local, packed, rawName, entry } = central;
+  const fields = { entry: entry.name };
+  const what = `entry ${quote(entry.name)}`;
+  if (local + LOCAL.bytes > directory || view.getUint32(local, true) !== LOCAL.signature) {
+    throw blame(`${what} has no local header where the directory says`, Math.min(local, directory), fields);
+  }
+  const nameStart = local + LOCAL.bytes;
+  const nameEnd = nameStart + view.getUint16(local + 26, true);
+  const start = nameEnd + view.getUint16(local + 28, true);
+  if (start + packed > directory) throw blame(`${what} runs into the directory`, local, { ...fields, packed });
+  const name = bytes.subarray(nameStart, nameEnd);
+  if (name.length !== rawName.length || name.some((byte, i) => byte !== rawName[i])) {
+    throw blame(`${what} has another name in its local header`, nameStart, fields);
+  }
+  return start;
+}
+
+/** The unpacked bytes of an entry (of a stored one, a view): as many as it declares, with the checksum it declares. */
+export function unpack(bytes: Uint8Array, entry: ZipEntry, blame: Blame): Uint8Array {
+  const { start, end, size, deflated } = entry;
+  const data = deflated ? inflate(bytes.subarray(start, end), entry, blame) : bytes.subarray(start, end);
+  const crc = crc32(data);
+  if (crc !== entry.crc) {
+    throw blame(`entry ${quote(entry.name)} is damaged: its checksum is not the one declared`, start, {
+      entry: entry.name,
+      expected: entry.crc,
+      found: crc,
+      size,
+    });
+  }
+  return data;
+}
+
+function inflate(packed: Uint8Array, { name, size, start }: ZipEntry, blame: Blame): Uint8Array {
+  const out = new Uint8Array(size);
+  const wrong = (problem: string) => blame(`entry ${quote(name)} ${problem}`, start, { entry: name, size });
+  let have = 0;
+  const stream = new Inflate((chunk) => {
+    if (have + chunk.length > size) throw wrong(`inflates to more than the ${size} bytes it declares`);
+    out.set(chunk, have);
+    have += chunk.length;
+  });
+  try {
+    for (let at = 0; at < packed.length; at += INFLATE_STEP) {
+      stream.push(packed.subarray(at, at + INFLATE_STEP), at + INFLATE_STEP >= packed.length);
+    }
+  } catch (error) {
+    if (error instanceof FormatError) throw error;
+    throw wrong(`is not valid deflate data: ${(error as Error).message}`);
+  }
+  if (have !== size) throw wrong(`inflates to ${have} bytes and declares ${size}`);
+  return out;
+}
+
+const CRC_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  return crc;
+});
+
+/** CRC-32 as in zip (ISO 3309: polynomial 0x04c11db7, bits reversed). */
+function crc32(bytes: Uint8Array): number {
+  let crc = -1;
+  for (let i = 0; i < bytes.length; i++) crc = CRC_TABLE[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
+  return ~crc >>> 0;
+}

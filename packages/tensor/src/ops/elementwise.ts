@@ -1,0 +1,233 @@
+// Elementwise ops: one element in, one element out, under NumPy broadcasting. Arithmetic on bool counts as int32; `div`
+// and the float functions lift integers to float32. Kinks (where a derivative has to be chosen) are stated beside each.
+
+import { floatFor, weakDType } from '../dtype.ts';
+import type { Binary, Compare, Unary } from '../primitives.ts';
+import { broadcastShapes } from '../shape.ts';
+import { type ArrayOf, expandTo, leader, meet, type OperandOf } from './carrier.ts';
+import { ViewOps } from './views.ts';
+
+export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends ViewOps<Self> {
+  /** this + other */
+  add(other: OperandOf<Self>): Self {
+    return this.#binary('add', other);
+  }
+  /** this - other */
+  sub(other: OperandOf<Self>): Self {
+    return this.#binary('sub', other);
+  }
+  /** this * other */
+  mul(other: OperandOf<Self>): Self {
+    return this.#binary('mul', other);
+  }
+  /** this / other, as a float even for integers; x/0 is IEEE's. */
+  div(other: OperandOf<Self>): Self {
+    const [a, b] = meet('div', this.self, other, true);
+    const dtype = floatFor(a.dtype);
+    return a.apply('div', {}, [a.cast(dtype), b.cast(dtype)]);
+  }
+  /** this ** other. x^0 is 1 with derivative 0, also at x = 0. An integer to a negative integer truncates toward 0. */
+  pow(exponent: OperandOf<Self>): Self {
+    return this.#binary('pow', exponent);
+  }
+  /** The remainder with the divisor's sign (Python's and NumPy's %). Integers modulo 0 give 0. */
+  mod(divisor: OperandOf<Self>): Self {
+    return this.#binary('mod', divisor);
+  }
+  /** The larger of the two; NaN wins. Where they tie each gets half of the gradient. */
+  maximum(other: OperandOf<Self>): Self {
+    return this.#binary('maximum', other);
+  }
+  /** The smaller of the two; NaN wins. Where they tie each gets half of the gradient. */
+  minimum(other: OperandOf<Self>): Self {
+    return this.#binary('minimum', other);
+  }
+
+  neg(): Self {
+    return this.#arithmetic('neg');
+  }
+  /** |x|; derivative 0 at 0. */
+  abs(): Self {
+    return this.#arithmetic('abs');
+  }
+  /** -1, 0 or 1; NaN stays NaN. */
+  sign(): Self {
+    return this.#arithmetic('sign');
+  }
+  floor(): Self {
+    return this.#arithmetic('floor');
+  }
+  ceil(): Self {
+    return this.#arithmetic('ceil');
+  }
+  /** The nearest integer, ties to even. */
+  round(): Self {
+    return this.#arithmetic('round');
+  }
+  /** Without its fraction: rounded toward 0. */
+  trunc(): Self {
+    return this.#arithmetic('trunc');
+  }
+  /** max(x, 0); derivative 0 at 0. */
+  relu(): Self {
+    return this.#arithmetic('relu');
+  }
+
+  exp(): Self {
+    return this.#float('exp');
+  }
+  /** exp(x) - 1, accurate near 0. */
+  expm1(): Self {
+    return this.#float('expm1');
+  }
+  /** Natural logarithm; log(0) = -inf, of a negative number NaN. */
+  log(): Self {
+    return this.#float('log');
+  }
+  /** log(1 + x), accurate near 0. */
+  log1p(): Self {
+    return this.#float('log1p');
+  }
+  /** Derivative inf at 0. */
+  sqrt(): Self {
+    return this.#float('sqrt');
+  }
+  sin(): Self {
+    return this.#float('sin');
+  }
+  cos(): Self {
+    return this.#float('cos');
+  }
+  tan(): Self {
+    return this.#float('tan');
+  }
+  asin(): Self {
+    return this.#float('asin');
+  }
+  acos(): Self {
+    return this.#float('acos');
+  }
+  atan(): Self {
+    return this.#float('atan');
+  }
+  sinh(): Self {
+    return this.#float('sinh');
+  }
+  cosh(): Self {
+    return this.#float('cosh');
+  }
+  tanh(): Self {
+    return this.#float('tanh');
+  }
+  /** 1 / (1 + exp(-x)), without overflow in either tail. */
+  sigmoid(): Self {
+    return this.#float('sigmoid');
+  }
+  /** The error function. */
+  erf(): Self {
+    return this.#float('erf');
+  }
+
+  /** x * x */
+  square(): Self {
+    return this.mul(this.self);
+  }
+  /** 1 / x */
+  reciprocal(): Self {
+    const x = this.cast(floatFor(this.dtype));
+    return x.lift('reciprocal', 1, x.dtype).div(x);
+  }
+  /** 1 / sqrt(x) */
+  rsqrt(): Self {
+    return this.sqrt().reciprocal();
+  }
+  /**
+   * Kept within [low, high]; either may be left out. The gradient passes where low <= x <= high, both ends included.
+   */
+  clamp(low?: number, high?: number): Self {
+    let x = this.self;
+    if (low !== undefined) x = where(x.lt(low), low, x);
+    if (high !== undefined) x = where(x.gt(high), high, x);
+    return x;
+  }
+
+  eq(other: OperandOf<Self>): Self {
+    return this.#compare('eq', other);
+  }
+  ne(other: OperandOf<Self>): Self {
+    return this.#compare('eq', other, 'ne').logicalNot();
+  }
+  lt(other: OperandOf<Self>): Self {
+    return this.#compare('lt', other);
+  }
+  le(other: OperandOf<Self>): Self {
+    return this.#compare('le', other);
+  }
+  gt(other: OperandOf<Self>): Self {
+    const [a, b] = meet('gt', this.self, other, false);
+    return a.apply('lt', {}, [b, a]);
+  }
+  ge(other: OperandOf<Self>): Self {
+    const [a, b] = meet('ge', this.self, other, false);
+    return a.apply('le', {}, [b, a]);
+  }
+
+  /** true where x is 0. */
+  logicalNot(): Self {
+    return this.cast('bool').#compare('eq', 0);
+  }
+  logicalAnd(other: ArrayOf<Self>): Self {
+    return this.#logical('minimum', other);
+  }
+  logicalOr(other: ArrayOf<Self>): Self {
+    return this.#logical('maximum', other);
+  }
+  logicalXor(other: ArrayOf<Self>): Self {
+    const b = this.lift('logicalXor', other, 'bool').cast('bool');
+    return this.cast('bool').#compare('eq', b, 'logicalXor').logicalNot();
+  }
+  isNan(): Self {
+    return this.ne(this.self);
+  }
+  /** true where x is neither NaN nor infinite. */
+  isFinite(): Self {
+    return this.abs().lt(Infinity);
+  }
+
+  #binary(op: Binary, other: OperandOf<Self>): Self {
+    const [a, b] = meet(op, this.self, other, true);
+    return a.apply(op, {}, [a, b]);
+  }
+  #compare(op: Compare, other: OperandOf<Self>, name: string = op): Self {
+    const [a, b] = meet(name, this.self, other, false);
+    return a.apply(op, {}, [a, b]);
+  }
+  /** and is the minimum of bits, or the maximum. */
+  #logical(op: 'minimum' | 'maximum', other: ArrayOf<Self>): Self {
+    const name = op === 'minimum' ? 'logicalAnd' : 'logicalOr';
+    const [a, b] = meet(name, this.cast('bool'), this.lift(name, other, 'bool').cast('bool'), false);
+    return a.apply(op, {}, [a, b]);
+  }
+  #arithmetic(op: Unary): Self {
+    const x = this.dtype === 'bool' ? this.cast('int32') : this.self;
+    return x.apply(op, {}, [x]);
+  }
+  #float(op: Unary): Self {
+    const x = this.cast(floatFor(this.dtype));
+    return x.apply(op, {}, [x]);
+  }
+}
+
+/**
+ * a where the condition is true, else b, all broadcast together; the two values meet at one dtype.
+ * @throws ShapeError if they do not broadcast.
+ */
+export function where<T extends ElementwiseOps<T>>(condition: ArrayOf<T>, a: OperandOf<T>, b: OperandOf<T>): T {
+  const lead = leader<T>('where', [condition, a, b]);
+  // Of two numbers alone neither is beside a tensor: they are float32, as `tensor(1)` is.
+  const beside = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? weakDType(a, b.dtype) : 'float32';
+  const chosen = lead.lift('where', condition, 'bool').cast('bool');
+  const [x, y] = meet('where', lead.lift('where', a, beside), b, false);
+  const shape = broadcastShapes('where', chosen.shape, x.shape);
+  return lead.apply('where', {}, [expandTo(chosen, shape), expandTo(x, shape), expandTo(y, shape)]);
+}

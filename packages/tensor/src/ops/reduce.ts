@@ -1,0 +1,176 @@
+// Reductions: one axis, several, or (by default) all of them folded away, or kept as size 1 with keepDims. Most are
+// compositions; only sum, max, min, argmax, argmin and cumsum are primitives.
+
+import { floatFor, promote } from '../dtype.ts';
+import { ShapeError, shapeText } from '../errors.ts';
+import type { ArgReduce, Reduce } from '../primitives.ts';
+import { normalizeAxes, normalizeAxis } from '../shape.ts';
+import { type ArrayOf, expandTo, leader } from './carrier.ts';
+import { ElementwiseOps, where } from './elementwise.ts';
+import type { SliceSpec } from './views.ts';
+
+/** Which axes to fold (negative ones count from the back; all when left out), and whether to keep them as size 1. */
+export interface ReduceOptions {
+  readonly keepDims?: boolean;
+}
+export type Axes = number | readonly number[];
+
+export abstract class ReduceOps<Self extends ReduceOps<Self>> extends ElementwiseOps<Self> {
+  /** Sum; 0 over an empty axis. bool is counted as int32. @throws AxisError */
+  sum(axes?: Axes, options: ReduceOptions = {}): Self {
+    const x = this.dtype === 'bool' ? this.cast('int32') : this.self;
+    return x.#reduce('sum', axes, options);
+  }
+  /** Largest element; NaN wins. Tied elements share the gradient equally. @throws ShapeError over an empty axis. */
+  max(axes?: Axes, options: ReduceOptions = {}): Self {
+    this.#wantElements('max', axes);
+    return this.#reduce('max', axes, options);
+  }
+  /** Smallest element; NaN wins. Tied elements share the gradient equally. @throws ShapeError over an empty axis. */
+  min(axes?: Axes, options: ReduceOptions = {}): Self {
+    this.#wantElements('min', axes);
+    return this.#reduce('min', axes, options);
+  }
+  /** Arithmetic mean, as a float; NaN over an empty axis. */
+  mean(axes?: Axes, options: ReduceOptions = {}): Self {
+    const x = this.cast(floatFor(this.dtype));
+    return x.sum(axes, options).div(x.#count('mean', axes));
+  }
+  /**
+   * Product; 1 over an empty axis. It multiplies halves together until one is left, so its derivatives of every order
+   * are those of mul: exact also where elements are 0.
+   */
+  prod(axes?: Axes, options: ReduceOptions = {}): Self {
+    const folded = normalizeAxes('prod', axes, this.rank);
+    let x = this.dtype === 'bool' ? this.cast('int32') : this.self;
+    for (const axis of folded) {
+      const part = (start: number, stop: number): SliceSpec[] =>
+        x.shape.map((_, i) => (i === axis ? [start, stop] : null));
+      while (x.shape[axis]! > 1) {
+        const n = x.shape[axis]!;
+        const half = n >> 1;
+        const product = x.slice(...part(0, half)).mul(x.slice(...part(half, 2 * half)));
+        x = n % 2 === 0 ? product : concat([product, x.slice(...part(n - 1, n))], axis);
+      }
+      if (x.shape[axis] === 0) {
+        const shape = x.shape.map((d, i) => (i === axis ? 1 : d));
+        x = expandTo(x.lift('prod', 1, x.dtype), shape);
+      }
+    }
+    return options.keepDims ? x : x.squeeze(folded);
+  }
+  /** Variance about the mean, divided by n - correction (1: sample variance, the default; 0: population). */
+  var(axes?: Axes, options: ReduceOptions & { readonly correction?: number } = {}): Self {
+    const x = this.cast(floatFor(this.dtype));
+    const squares = x.sub(x.mean(axes, { keepDims: true })).square();
+    return squares.sum(axes, options).div(Math.max(0, x.#count('var', axes) - (options.correction ?? 1)));
+  }
+  /** Square root of `var`. */
+  std(axes?: Axes, options: ReduceOptions & { readonly correction?: number } = {}): Self {
+    return this.var(axes, options).sqrt();
+  }
+  /** true if some element is not 0. */
+  any(axes?: Axes, options: ReduceOptions = {}): Self {
+    return this.cast('bool').sum(axes, options).cast('bool');
+  }
+  /** true if no element is 0. */
+  all(axes?: Axes, options: ReduceOptions = {}): Self {
+    return this.logicalNot().any(axes, options).logicalNot();
+  }
+
+  /** Where the first largest element stands along `axis` (int32), or in the flattened tensor. NaN counts as largest. */
+  argmax(axis?: number, options: ReduceOptions = {}): Self {
+    return this.#argReduce('argmax', axis, options);
+  }
+  /** Where the first smallest element stands along `axis` (int32), or in the flattened tensor. NaN counts as smallest. */
+  argmin(axis?: number, options: ReduceOptions = {}): Self {
+    return this.#argReduce('argmin', axis, options);
+  }
+
+  /** Running sum along an axis. */
+  cumsum(axis: number): Self {
+    const x = this.dtype === 'bool' ? this.cast('int32') : this.self;
+    return x.apply('cumsum', { axis: normalizeAxis('cumsum', axis, this.rank) }, [x]);
+  }
+
+  /** log(sum(exp(x))), shifted by the largest element so that nothing overflows; -inf over an empty axis. */
+  logSumExp(axes?: Axes, options: ReduceOptions = {}): Self {
+    const x = this.cast(floatFor(this.dtype));
+    if (x.#count('logSumExp', axes) === 0) return x.sum(axes, options).log();
+    const shift = x.#finiteMax(axes);
+    const total = x.sub(shift).exp().sum(axes, { keepDims: true }).log().add(shift);
+    return options.keepDims ? total : total.squeeze(normalizeAxes('logSumExp', axes, this.rank));
+  }
+  /** exp(x) / sum(exp(x)) along an axis, shifted by the largest element. */
+  softmax(axis = -1): Self {
+    const x = this.cast(floatFor(this.dtype));
+    if (x.#count('softmax', axis) === 0) return x;
+    const e = x.sub(x.#finiteMax(axis)).exp();
+    return e.div(e.sum(axis, { keepDims: true }));
+  }
+  /** log(softmax(x)) without the underflow. */
+  logSoftmax(axis = -1): Self {
+    const x = this.cast(floatFor(this.dtype));
+    if (x.#count('logSoftmax', axis) === 0) return x;
+    const shifted = x.sub(x.#finiteMax(axis));
+    return shifted.sub(shifted.exp().sum(axis, { keepDims: true }).log());
+  }
+
+  /**
+   * The largest element as a constant: softmax and its kin do not depend on the shift, so neither do their derivatives.
+   * An infinite maximum would make inf - inf, so the shift is 0 there.
+   */
+  #finiteMax(axes: Axes | undefined): Self {
+    const max = this.detach().max(axes, { keepDims: true });
+    return where(max.isFinite(), max, 0);
+  }
+
+  #reduce(op: Reduce, axes: Axes | undefined, { keepDims = false }: ReduceOptions): Self {
+    return this.apply(op, { axes: normalizeAxes(op, axes, this.rank), keepDims }, [this.self]);
+  }
+
+  #argReduce(op: ArgReduce, axis: number | undefined, { keepDims = false }: ReduceOptions): Self {
+    this.#wantElements(op, axis);
+    if (axis !== undefined) return this.apply(op, { axis: normalizeAxis(op, axis, this.rank), keepDims }, [this.self]);
+    const flat = this.reshape([this.size]);
+    const found = flat.apply(op, { axis: 0, keepDims: false }, [flat]);
+    return keepDims ? found.reshape(this.shape.map(() => 1)) : found;
+  }
+
+  /** How many elements fold into one. */
+  #count(op: string, axes: Axes | undefined): number {
+    return normalizeAxes(op, axes, this.rank).reduce((n, a) => n * this.shape[a]!, 1);
+  }
+
+  #wantElements(op: string, axes: Axes | undefined): void {
+    if (this.#count(op, axes) === 0) {
+      throw new ShapeError(`${op}: no elements to choose from along the folded axes of ${shapeText(this.shape)}`, {
+        shape: this.shape,
+        axes,
+      });
+    }
+  }
+}
+
+/**
+ * Tensors joined along an existing axis; they meet at one dtype.
+ * @throws DataError if there are none; ShapeError if their shapes differ elsewhere.
+ */
+export function concat<T extends ElementwiseOps<T>>(parts: readonly ArrayOf<T>[], axis = 0): T {
+  const first = leader<T>('concat', parts);
+  const at = normalizeAxis('concat', axis, first.rank);
+  for (const x of parts) {
+    if (x.rank !== first.rank || x.shape.some((d, i) => i !== at && d !== first.shape[i])) {
+      throw new ShapeError(
+        `concat: shapes ${parts.map((p) => shapeText(p.shape)).join(', ')} differ outside axis ${at}`,
+        { shapes: parts.map((p) => p.shape), axis: at },
+      );
+    }
+  }
+  const dtype = parts.reduce((d, x) => promote(d, x.dtype), first.dtype);
+  return first.apply(
+    'concat',
+    { axis: at },
+    parts.map((x) => first.lift('concat', x, dtype).cast(dtype)),
+  );
+}

@@ -1,0 +1,161 @@
+// The closed set of primitives. Every public op of Tensor and Variable lowers to these and to nothing else: a backend
+// implements the ones that compute, the derivative table (in @gemlab/autograd) has one entry for each.
+//
+// Operands arrive ready: the op layer has checked them, brought them to one dtype and expanded them to one shape, so
+// a primitive has one form. (Broadcasting is thereby differentiated once, in `expand`.)
+
+import type { DType } from './dtype.ts';
+import { reducedShape, type Shape } from './shape.ts';
+import type { Range } from './view.ts';
+
+/** Maps one element to one element. Those up to relu take any numbers and keep the dtype; the others get floats. */
+export const UNARY = [
+  'neg',
+  'abs',
+  'sign',
+  'floor',
+  'ceil',
+  'round',
+  'trunc',
+  'relu',
+  'exp',
+  'expm1',
+  'log',
+  'log1p',
+  'sqrt',
+  'sin',
+  'cos',
+  'tan',
+  'asin',
+  'acos',
+  'atan',
+  'sinh',
+  'cosh',
+  'tanh',
+  'sigmoid',
+  'erf',
+] as const;
+/** Combines two elements of one dtype into one of that dtype. */
+export const BINARY = ['add', 'sub', 'mul', 'div', 'pow', 'mod', 'maximum', 'minimum'] as const;
+/** Compares two elements of one dtype; gives bool. */
+export const COMPARE = ['eq', 'lt', 'le'] as const;
+/** Folds axes away. */
+export const REDUCE = ['sum', 'max', 'min'] as const;
+/** Finds where along one axis the extreme stands; gives int32. */
+export const ARG_REDUCE = ['argmax', 'argmin'] as const;
+
+export type Unary = (typeof UNARY)[number];
+export type Binary = (typeof BINARY)[number];
+export type Compare = (typeof COMPARE)[number];
+export type Reduce = (typeof REDUCE)[number];
+export type ArgReduce = (typeof ARG_REDUCE)[number];
+
+type None = Readonly<Record<never, never>>;
+type Each<Names extends string, Params> = { [P in Names]: Params };
+
+/** Primitives that compute new elements: what a backend must implement. */
+export type ComputeParams = Each<Unary | Binary | Compare, None> &
+  Each<Reduce, { readonly axes: readonly number[]; readonly keepDims: boolean }> &
+  Each<ArgReduce, { readonly axis: number; readonly keepDims: boolean }> & {
+    /** (condition: bool, a, b): a where the condition holds, else b. */
+    where: None;
+    /** Running sum along an axis. */
+    cumsum: { readonly axis: number };
+    /** [...batch, m, k] x [...batch, k, n] -> [...batch, m, n]. */
+    matmul: None;
+    /** (x, index: int32): out[..., i, ...] = x[..., index[..., i, ...], ...] along the axis. */
+    gather: { readonly axis: number };
+    /** (base, index: int32, updates): base with updates written ('set': the last one wins) or added at index. */
+    scatter: { readonly axis: number; readonly mode: 'set' | 'add' };
+    /** Joins any number of operands along an axis. */
+    concat: { readonly axis: number };
+    /** Writes x into the window `ranges` of a tensor of shape `shape` that holds `fill` elsewhere: the adjoint of slice. */
+    embed: { readonly shape: Shape; readonly ranges: readonly Range[]; readonly fill: number };
+    cast: { readonly dtype: DType };
+    /** The same elements in fresh, contiguous storage. */
+    copy: None;
+  };
+
+/** Primitives that only look at the same storage in another way: no backend is asked. */
+export type ViewParams = {
+  reshape: { readonly shape: Shape };
+  permute: { readonly axes: readonly number[] };
+  slice: { readonly ranges: readonly Range[] };
+  expand: { readonly shape: Shape };
+};
+
+export type PrimitiveParams = ComputeParams & ViewParams;
+export type ComputePrimitive = keyof ComputeParams;
+export type Primitive = keyof PrimitiveParams;
+
+/** Every primitive's name, for tests and tables that must leave none out. */
+export const PRIMITIVES = [
+  ...UNARY,
+  ...BINARY,
+  ...COMPARE,
+  ...REDUCE,
+  ...ARG_REDUCE,
+  'where',
+  'cumsum',
+  'matmul',
+  'gather',
+  'scatter',
+  'concat',
+  'embed',
+  'cast',
+  'copy',
+  'reshape',
+  'permute',
+  'slice',
+  'expand',
+] as const satisfies readonly Primitive[];
+
+/** What an operand looks like from outside. */
+export interface Spec {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+type SpecRule<P extends Primitive> = (params: PrimitiveParams[P], ...inputs: Spec[]) => Spec;
+
+const same = (_: unknown, x: Spec): Spec => ({ shape: x.shape, dtype: x.dtype });
+const truth = (_: unknown, x: Spec): Spec => ({ shape: x.shape, dtype: 'bool' });
+const folded = (p: { axes: readonly number[]; keepDims: boolean }, x: Spec): Spec => ({
+  shape: reducedShape(x.shape, p.axes, p.keepDims),
+  dtype: x.dtype,
+});
+const found = (p: { axis: number; keepDims: boolean }, x: Spec): Spec => ({
+  shape: reducedShape(x.shape, [p.axis], p.keepDims),
+  dtype: 'int32',
+});
+const each = <N extends string, R>(names: readonly N[], rule: R) =>
+  Object.fromEntries(names.map((n) => [n, rule])) as { [P in N]: R };
+
+const SPECS: { readonly [P in Primitive]: SpecRule<P> } = {
+  ...each([...UNARY, ...BINARY], same),
+  ...each(COMPARE, truth),
+  ...each(REDUCE, folded),
+  ...each(ARG_REDUCE, found),
+  where: (_, _condition, a) => ({ shape: a!.shape, dtype: a!.dtype }),
+  cumsum: (_, x) => ({ shape: x!.shape, dtype: x!.dtype }),
+  matmul: (_, a, b) => ({ shape: [...a!.shape.slice(0, -1), b!.shape.at(-1)!], dtype: a!.dtype }),
+  gather: (_, x, index) => ({ shape: index!.shape, dtype: x!.dtype }),
+  scatter: (_, base) => ({ shape: base!.shape, dtype: base!.dtype }),
+  concat: ({ axis }, ...xs) => {
+    const shape = [...xs[0]!.shape];
+    shape[axis] = xs.reduce((n, x) => n + x.shape[axis]!, 0);
+    return { shape, dtype: xs[0]!.dtype };
+  },
+  embed: ({ shape }, x) => ({ shape, dtype: x!.dtype }),
+  cast: ({ dtype }, x) => ({ shape: x!.shape, dtype }),
+  copy: (_, x) => ({ shape: x!.shape, dtype: x!.dtype }),
+  reshape: ({ shape }, x) => ({ shape, dtype: x!.dtype }),
+  permute: ({ axes }, x) => ({ shape: axes.map((a) => x!.shape[a]!), dtype: x!.dtype }),
+  slice: ({ ranges }, x) => ({ shape: ranges.map((r) => r.length), dtype: x!.dtype }),
+  expand: ({ shape }, x) => ({ shape, dtype: x!.dtype }),
+};
+
+/** Shape and dtype of a primitive's result, known before anything is computed. */
+export function specOf<P extends Primitive>(op: P, params: PrimitiveParams[P], inputs: readonly Spec[]): Spec {
+  return (SPECS[op] as SpecRule<P>)(params, ...inputs);
+}

@@ -1,0 +1,112 @@
+// Shapes: sizes, axes and NumPy's broadcasting rule. A shape is a plain list of sizes; [] is a scalar.
+
+import { AxisError, ShapeError, shapeText } from './errors.ts';
+
+export type Shape = readonly number[];
+
+/** How many elements a tensor of this shape has: the product of its sizes (1 for a scalar). */
+export function sizeOf(shape: Shape): number {
+  let n = 1;
+  for (const d of shape) n *= d;
+  return n;
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((d, i) => d === b[i]);
+}
+
+/** Throws ShapeError unless `shape` is a list of non-negative integers whose product is a safe integer. */
+export function checkShape(op: string, shape: Shape): void {
+  if (!Array.isArray(shape)) {
+    throw new ShapeError(`${op}: a shape is an array of sizes, found ${shape}; did you mean [${shape}]?`, { shape });
+  }
+  for (const d of shape) {
+    if (!Number.isInteger(d) || d < 0) {
+      throw new ShapeError(`${op}: a size must be a non-negative integer, found ${d} in ${shapeText(shape)}`, {
+        shape,
+      });
+    }
+  }
+  if (!Number.isSafeInteger(sizeOf(shape))) {
+    throw new ShapeError(`${op}: shape ${shapeText(shape)} has more elements than can be counted`, { shape });
+  }
+}
+
+/**
+ * `to` as a shape for the `from` elements, with its -1 (at most one) worked out.
+ * @throws ShapeError if the sizes do not multiply to the same number.
+ */
+export function fitShape(op: string, from: Shape, to: Shape): number[] {
+  const size = sizeOf(from);
+  const free = Array.isArray(to) ? to.indexOf(-1) : -1;
+  if (free >= 0 && to.includes(-1, free + 1)) {
+    throw new ShapeError(`${op}: only one size may be -1, found ${shapeText(to)}`, { from, to });
+  }
+  const full = free < 0 ? to : to.with(free, 1);
+  checkShape(op, full);
+  const known = sizeOf(full);
+  if (free < 0 ? known !== size : known === 0 || size % known !== 0) {
+    const found = free < 0 ? `has ${known}` : 'cannot be made to fit by any size in place of -1';
+    throw new ShapeError(`${op}: ${shapeText(from)} has ${size} elements, ${shapeText(to)} ${found}`, { from, to });
+  }
+  return full.map((d, i) => (i === free ? size / known : d));
+}
+
+/** Row-major strides, in elements. */
+export function contiguousStrides(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length);
+  let step = 1;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    strides[i] = step;
+    step *= shape[i]!;
+  }
+  return strides;
+}
+
+/**
+ * The shape that several shapes broadcast to (NumPy's rule: align at the right; sizes agree where equal or 1).
+ * @throws ShapeError naming the two sizes that differ and the axis they meet on.
+ */
+export function broadcastShapes(op: string, ...shapes: Shape[]): number[] {
+  const rank = Math.max(0, ...shapes.map((s) => s.length));
+  const out = new Array<number>(rank).fill(1);
+  for (const shape of shapes) {
+    const lead = rank - shape.length;
+    shape.forEach((d, i) => {
+      const have = out[lead + i]!;
+      if (have === 1) out[lead + i] = d;
+      else if (d !== 1 && d !== have) {
+        throw new ShapeError(
+          `${op}: shapes ${shapes.map(shapeText).join(' and ')} do not broadcast: ${have} and ${d} differ on axis ` +
+            `${lead + i - rank} and neither is 1`,
+          { shapes, axis: lead + i - rank },
+        );
+      }
+    });
+  }
+  return out;
+}
+
+/** An axis counted from 0, from one that may be negative. */
+export function normalizeAxis(op: string, axis: number, rank: number): number {
+  if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
+    const range = rank === 0 ? 'a scalar has no axes' : `valid axes are ${-rank}..${rank - 1}`;
+    throw new AxisError(`${op}: axis ${axis} is out of range for rank ${rank}; ${range}`, { axis, rank });
+  }
+  return axis < 0 ? axis + rank : axis;
+}
+
+/** Sorted distinct axes; `undefined` means all of them. */
+export function normalizeAxes(op: string, axes: number | readonly number[] | undefined, rank: number): number[] {
+  if (axes === undefined) return Array.from({ length: rank }, (_, i) => i);
+  const list = (typeof axes === 'number' ? [axes] : axes).map((a) => normalizeAxis(op, a, rank));
+  if (new Set(list).size !== list.length) {
+    throw new AxisError(`${op}: an axis is named twice in [${String(axes)}] for rank ${rank}`, { axes, rank });
+  }
+  return list.sort((a, b) => a - b);
+}
+
+/** The shape left after reducing `axes` (sorted, from 0). */
+export function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean): number[] {
+  return keepDims ? shape.map((d, i) => (axes.includes(i) ? 1 : d)) : shape.filter((_, i) => !axes.includes(i));
+}

@@ -1,0 +1,109 @@
+// A view is how a tensor looks at its storage: element (i0, i1, ...) lives at offset + sum(i_k * stride_k).
+// Reshape, permute, slice and expand only make a new view, so they copy nothing (NumPy's ndarray model).
+// A stride of 0 repeats (broadcasting); a negative stride walks backwards (slices with a negative step).
+
+import { contiguousStrides, type Shape, sizeOf } from './shape.ts';
+
+export interface View {
+  readonly shape: Shape;
+  readonly strides: readonly number[];
+  readonly offset: number;
+}
+
+/** A slice of one axis: `length` elements from `start`, `step` apart (step may be negative, never 0). */
+export interface Range {
+  readonly start: number;
+  readonly step: number;
+  readonly length: number;
+}
+
+export function contiguousView(shape: Shape): View {
+  return { shape, strides: contiguousStrides(shape), offset: 0 };
+}
+
+/** True if walking the view in row-major order walks its storage one element at a time. */
+export function isContiguous({ shape, strides }: View): boolean {
+  if (shape.includes(0)) return true;
+  let step = 1;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    if (shape[i] !== 1) {
+      if (strides[i] !== step) return false;
+      step *= shape[i]!;
+    }
+  }
+  return true;
+}
+
+export function permuteView(view: View, axes: readonly number[]): View {
+  return { shape: axes.map((a) => view.shape[a]!), strides: axes.map((a) => view.strides[a]!), offset: view.offset };
+}
+
+export function sliceView(view: View, ranges: readonly Range[]): View {
+  let offset = view.offset;
+  ranges.forEach((r, i) => {
+    if (r.length > 0) offset += r.start * view.strides[i]!;
+  });
+  return { shape: ranges.map((r) => r.length), strides: ranges.map((r, i) => r.step * view.strides[i]!), offset };
+}
+
+/** Repeats size-1 and missing leading axes by stride 0. The caller has checked that the shapes broadcast. */
+export function expandView(view: View, shape: Shape): View {
+  const lead = shape.length - view.shape.length;
+  const strides = shape.map((d, i) => (i < lead || view.shape[i - lead] !== d ? 0 : view.strides[i - lead]!));
+  return { shape, strides, offset: view.offset };
+}
+
+/**
+ * The same elements under another shape, or null where no strides can say it and the data must be copied.
+ * Runs of axes that lie contiguously in storage merge into one; the new axes must split those runs.
+ */
+export function reshapeView(view: View, shape: Shape): View | null {
+  if (isContiguous(view)) return { shape, strides: contiguousStrides(shape), offset: view.offset };
+  const runs = mergeAxes(view);
+  const strides = new Array<number>(shape.length).fill(0);
+  let axis = shape.length - 1;
+  for (let r = runs.length - 1; r >= 0; r--) {
+    const run = runs[r]!;
+    let left = run.size;
+    let stride = run.stride;
+    while (axis >= 0 && left % shape[axis]! === 0 && (left > 1 || shape[axis] === 1)) {
+      strides[axis] = stride;
+      stride *= shape[axis]!;
+      left /= shape[axis]!;
+      axis--;
+    }
+    if (left !== 1) return null;
+  }
+  // What is left at the front can only be size-1 axes.
+  return { shape, strides, offset: view.offset };
+}
+
+/** The view's axes with neighbours merged wherever one stride describes both; size-1 axes vanish. */
+function mergeAxes({ shape, strides }: View): { size: number; stride: number }[] {
+  const runs: { size: number; stride: number }[] = [];
+  shape.forEach((size, i) => {
+    if (size === 1) return;
+    const last = runs.at(-1);
+    if (last && last.stride === strides[i]! * size) {
+      last.size *= size;
+      last.stride = strides[i]!;
+    } else runs.push({ size, stride: strides[i]! });
+  });
+  return runs;
+}
+
+/** Storage positions of the view's elements in row-major order. The plain walk: one odometer, one addition a step. */
+export function* positions({ shape, strides, offset }: View): Generator<number> {
+  const rank = shape.length;
+  const index = new Array<number>(rank).fill(0);
+  let position = offset;
+  for (let left = sizeOf(shape); left > 0; left--) {
+    yield position;
+    for (let axis = rank - 1; axis >= 0; axis--) {
+      position += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      position -= strides[axis]! * shape[axis]!;
+      index[axis] = 0;
+    }
+  }
+}

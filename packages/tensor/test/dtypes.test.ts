@@ -1,0 +1,162 @@
+// Dtypes: where two meet, what a plain number becomes beside a tensor, what overflow and casts do. The table here is the
+// README's, and it is checked there word for word.
+
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type DType, devices, errors, full, ones, type Tensor, tensor, zeros } from '../src/index.ts';
+import { castValue } from './laws/elementwise.ts';
+import { expectModel, thrown } from './support/expect.ts';
+import { anySample, dtypes } from './support/samples.ts';
+
+/** Of row + column. A number is weak: it takes the tensor's dtype unless that cannot hold it. */
+const TABLE = `
+|             | bool    | int32   | float32 | float64 | 2       | 0.5     |
+|-------------|---------|---------|---------|---------|---------|---------|
+| **bool**    | int32   | int32   | float32 | float64 | int32   | float32 |
+| **int32**   | int32   | int32   | float32 | float64 | int32   | float32 |
+| **float32** | float32 | float32 | float32 | float64 | float32 | float32 |
+| **float64** | float64 | float64 | float64 | float64 | float64 | float64 |
+`;
+const rows = TABLE.trim()
+  .split('\n')
+  .slice(2)
+  .map((line) =>
+    line
+      .split('|')
+      .slice(2, -1)
+      .map((cell) => cell.trim()),
+  );
+
+test('the README has the promotion table', () => {
+  expect(readFileSync(new URL('../README.md', import.meta.url), 'utf8')).toContain(TABLE);
+});
+
+describe.each(devices)('%s', (device) => {
+  const one = (dtype: DType) => ones([2], { dtype, device });
+
+  test('arithmetic is the table', () => {
+    for (const op of ['add', 'sub', 'mul', 'pow', 'mod', 'maximum', 'minimum'] as const) {
+      const found = dtypes.map((a) => [...dtypes.map((b) => one(a)[op](one(b))), one(a)[op](2), one(a)[op](0.5)]);
+      expect(
+        found.map((row) => row.map((t) => t.dtype)),
+        op,
+      ).toEqual(rows);
+    }
+  });
+
+  test('div is the table with floats for integers', () => {
+    const found = dtypes.map((a) => [...dtypes.map((b) => one(a).div(one(b))), one(a).div(2), one(a).div(0.5)]);
+    expect(found.map((row) => row.map((t) => t.dtype))).toEqual(
+      rows.map((row) => row.map((d) => (d === 'int32' ? 'float32' : d))),
+    );
+    // Through float32 the large integer would lose its last bit.
+    const large = tensor(Int32Array.of(2 ** 24 + 1), { device });
+    expect(large.div(tensor(Float64Array.of(1), { device })).item()).toBe(2 ** 24 + 1);
+  });
+
+  test('comparisons and logic give bool, functions give floats, counting gives integers', () => {
+    for (const dtype of dtypes) {
+      const x = one(dtype);
+      const float = dtype === 'float64' ? 'float64' : 'float32';
+      const number = dtype === 'bool' ? 'int32' : dtype;
+      for (const t of [x.eq(x), x.lt(0.5), x.logicalNot(), x.isNan(), x.any(), x.all()]) expect(t.dtype).toBe('bool');
+      for (const t of [x.exp(), x.mean(), x.var(), x.softmax(), x.logSumExp()]) expect(t.dtype).toBe(float);
+      for (const t of [x.neg(), x.sum(), x.prod(), x.cumsum(0), x.matmul(x)]) expect(t.dtype).toBe(number);
+      for (const t of [x.max(), x.min(), x.flip(), x.copy(), x.pad([[1, 0]])]) expect(t.dtype).toBe(dtype);
+      expect([x.argmax().dtype, x.argmin(0).dtype]).toEqual(['int32', 'int32']);
+    }
+  });
+
+  test('a number is weak, but never loses what an integer tensor cannot hold', () => {
+    const x = zeros([], { dtype: 'int32', device });
+    const beside = (n: number) => [x.add(n).dtype, x.add(n).item()];
+    expect(beside(2 ** 31 - 1)).toEqual(['int32', 2 ** 31 - 1]);
+    expect(beside(-(2 ** 31))).toEqual(['int32', -(2 ** 31)]);
+    expect(beside(2 ** 31)).toEqual(['float32', 2 ** 31]);
+    expect(beside(-0.5)).toEqual(['float32', -0.5]);
+    expect(beside(Infinity)).toEqual(['float32', Infinity]);
+    expect(beside(Number.NaN)).toEqual(['float32', Number.NaN]);
+    // Beside a float32 tensor a number is a float32 too, so that it finds itself again.
+    expect(tensor([0.1], { device }).eq(0.1).item()).toBe(true);
+    expect(
+      tensor([0.1], { device })
+        .eq(tensor(Float64Array.of(0.1), { device }))
+        .item(),
+    ).toBe(false);
+  });
+
+  test('int32 wraps around', () => {
+    const [top, bottom] = [2 ** 31 - 1, -(2 ** 31)];
+    const x = tensor(Int32Array.of(top, bottom), { device });
+    expect(x.add(1).toArray()).toEqual([bottom, bottom + 1]);
+    expect(x.sub(1).toArray()).toEqual([top - 1, top]);
+    expect(x.mul(x).toArray()).toEqual([1, 0]);
+    expect([x.neg().toArray(), x.abs().toArray()]).toEqual([
+      [-top, bottom],
+      [top, bottom],
+    ]);
+    expect([x.sum().item(), x.slice([0, 1]).expand([3]).sum().item()]).toEqual([-1, 2 ** 31 - 3]);
+    expect(x.slice([0, 1]).expand([3]).cumsum(0).toArray()).toEqual([top, -2, 2 ** 31 - 3]);
+    expect(x.matmul(x).item()).toBe(1);
+    expect(
+      tensor(Int32Array.of(3, -3, 2, 10), { device })
+        .pow(tensor(Int32Array.of(21, 21, 32, 10), { device }))
+        .toArray(),
+    ).toEqual([1870418611, -1870418611, 0, 1410065408]);
+  });
+
+  test('integers divide by zero to 0, and to a negative power truncate', () => {
+    const x = tensor(Int32Array.of(7, -7, 0), { device });
+    const zero = zeros([3], { dtype: 'int32', device });
+    expect(x.mod(zero).toArray()).toEqual([0, 0, 0]);
+    expect(x.apply('div', {}, [x, zero]).toArray()).toEqual([0, 0, 0]);
+    expect(x.apply('div', {}, [x, zero.add(2)]).toArray()).toEqual([3, -3, 0]);
+    expect(
+      tensor(Int32Array.of(1, -1, -1, 2, 0), { device })
+        .pow(tensor(Int32Array.of(-3, -3, -2, -1, -1), { device }))
+        .toArray(),
+    ).toEqual([1, -1, 1, 0, 0]);
+  });
+
+  test('casts truncate, saturate and round', () => {
+    fc.assert(
+      fc.property(anySample(), fc.constantFrom(...dtypes), (x, dtype) => {
+        const values = x.model.values.map((v) => castValue(v, dtype));
+        const y = x.on(device).cast(dtype);
+        expectModel(y, { ...x.model, dtype, values });
+        expectModel(tensor(x.on(device), { dtype, device }), { ...x.model, dtype, values });
+        // Data is converted as tensors are.
+        expectModel(tensor(Float64Array.from(x.model.values), { dtype, device, shape: x.model.shape }), {
+          ...x.model,
+          dtype,
+          values,
+        });
+      }),
+      { numRuns: 80 },
+    );
+    const x = tensor(Float64Array.of(-1.9, 1.9, Number.NaN, 3e9, -3e9, Infinity, 1e-9), { device });
+    expect(x.cast('int32').toArray()).toEqual([-1, 1, 0, 2147483647, -2147483648, 2147483647, 0]);
+    expect(x.cast('bool').toArray()).toEqual([true, true, true, true, true, true, true]);
+    expect(tensor(Float64Array.of(1e300), { device }).cast('float32').item()).toBe(Infinity);
+    expect(x.cast('float64')).toBe(x);
+  });
+
+  test('bool stays 0 and 1 wherever it is made', () => {
+    const bits = (t: Tensor) => [t.dtype, ...t.dataSync()];
+    const yes = full([3], true, { device });
+    const index = zeros([3], { dtype: 'int32', device });
+    expect(bits(yes.scatter(0, index, yes))).toEqual(['bool', 1, 1, 1]);
+    expect(bits(yes.scatterAdd(0, index, yes))).toEqual(['int32', 4, 1, 1]);
+    expect(bits(yes.pad([[1, 0]], 7))).toEqual(['bool', 1, 1, 1, 1]);
+    expect(bits(tensor(Uint8Array.of(0, 2, 255), { dtype: 'bool', device }))).toEqual(['bool', 0, 1, 1]);
+    expect(bits(tensor([2, 0, Number.NaN], { device }).cast('bool'))).toEqual(['bool', 1, 0, 1]);
+  });
+
+  test('an unknown dtype is named', () => {
+    const error = thrown(() => zeros([1], { device }).cast('float16' as DType));
+    expect(error).toBeInstanceOf(errors.DTypeError);
+    expect(error.message).toBe("unknown dtype 'float16'; the dtypes are bool, int32, float32, float64");
+    expect(thrown(() => tensor([1], { dtype: 'uint8' as DType, device }))).toBeInstanceOf(errors.DTypeError);
+  });
+});

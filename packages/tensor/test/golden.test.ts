@@ -1,0 +1,114 @@
+// Values made by NumPy (fixtures/golden.json, written by fixtures/make_golden.py), for every public op: special values, int32
+// wraparound, reductions over axes, every slice of a line. Signs of zero count here, but where they are a matter of taste.
+
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import {
+  arange,
+  concat,
+  type DType,
+  devices,
+  eye,
+  full,
+  linspace,
+  ones,
+  stack,
+  Tensor,
+  tensor,
+  where,
+  zeros,
+} from '../src/index.ts';
+import { ulp } from './support/model.ts';
+
+interface Recorded {
+  readonly dtype: DType;
+  readonly shape: number[];
+  readonly data: (number | string)[];
+}
+interface Case {
+  readonly call: [string, ...unknown[]];
+  readonly inputs: string[];
+  readonly expected: Recorded;
+  readonly ulps: number;
+  readonly pick?: number;
+}
+
+const golden = JSON.parse(readFileSync(new URL('./fixtures/golden.json', import.meta.url), 'utf8')) as {
+  arrays: Record<string, Recorded>;
+  cases: Case[];
+};
+
+const SPECIAL: Record<string, number> = { nan: Number.NaN, inf: Infinity, '-inf': -Infinity, '-0': -0 };
+const numbers = ({ data }: Recorded) => data.map((v) => (typeof v === 'string' ? SPECIAL[v]! : v));
+
+/** Which of 0 and -0 is larger, and whether -0 has a sign, NumPy itself leaves to the build. */
+const eitherZero = ['sign', 'maximum', 'minimum'];
+
+type Anything = (...args: unknown[]) => Tensor | Tensor[];
+const functions: Record<string, unknown> = { where, concat, stack, arange, linspace, eye, full, zeros, ones };
+const called = (name: string) => golden.cases.filter(({ call }) => call[0] === name);
+
+/** The public ops: what Tensor's family of classes defines, without what only reads or carries values. */
+function publicOps(): string[] {
+  const plumbing = [
+    'constructor',
+    'apply',
+    'lift',
+    'detach',
+    'hostIndices',
+    'copy',
+    'to',
+    'data',
+    'dataSync',
+    'item',
+    'toArray',
+    'toString',
+  ];
+  const names: string[] = [];
+  for (let p = Tensor.prototype as object; p !== Object.prototype; p = Object.getPrototypeOf(p)) {
+    const methods = Object.entries(Object.getOwnPropertyDescriptors(p)).filter(
+      ([, d]) => typeof d.value === 'function',
+    );
+    names.push(...methods.map(([name]) => name));
+  }
+  return [...new Set(names)].filter((name) => !plumbing.includes(name));
+}
+
+test('every public op has values made by NumPy', () => {
+  expect(publicOps().length).toBeGreaterThan(80);
+  expect([...publicOps(), ...Object.keys(functions)].filter((name) => called(name).length === 0)).toEqual([]);
+});
+
+describe.each(devices)('%s', (device) => {
+  function run({ call: [name, ...args], inputs, expected, pick }: Case): Tensor {
+    const tensors = inputs.map((input) => {
+      const { dtype, shape } = golden.arrays[input]!;
+      return tensor(Float64Array.from(numbers(golden.arrays[input]!)), { dtype, shape, device });
+    });
+    const fill = (arg: unknown): unknown => {
+      if (Array.isArray(arg)) return arg.map(fill);
+      if (arg === null && name !== 'slice') return undefined;
+      return typeof arg === 'string' && arg.startsWith('$') ? tensors[Number(arg.slice(1))] : arg;
+    };
+    const filled = args.map(fill);
+    const free = functions[name] as Anything | undefined;
+    const options = inputs.length === 0 ? [{ device, dtype: expected.dtype }] : [];
+    const result = free ? free(...filled, ...options) : (tensors[0]![name as 'neg'] as Anything)(...filled);
+    return Array.isArray(result) ? result[pick!]! : result;
+  }
+  test.each([...new Set(golden.cases.map(({ call }) => call[0]))])('%s', (name) => {
+    for (const one of called(name)) {
+      const found = run(one);
+      const what = `${JSON.stringify(one.call)} of ${one.inputs}`;
+      expect([found.dtype, ...found.shape], what).toEqual([one.expected.dtype, ...one.expected.shape]);
+      const values = found.dataSync();
+      numbers(one.expected).forEach((expected, i) => {
+        const same = Object.is(values[i], expected) || (values[i] === expected && eitherZero.includes(name));
+        const close = Math.abs(values[i]! - expected) <= one.ulps * ulp(expected, one.expected.dtype);
+        if (!same && !(expected !== 0 && close)) {
+          expect.fail(`${what}, element ${i}: found ${values[i]}, NumPy has ${expected}`);
+        }
+      });
+    }
+  });
+});

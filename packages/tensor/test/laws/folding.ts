@@ -1,0 +1,115 @@
+// Laws of the primitives that add up or choose: reductions, running sums and products of matrices.
+
+import fc from 'fast-check';
+import type { DType } from '../../src/index.ts';
+import { ARG_REDUCE, REDUCE } from '../../src/primitives.ts';
+import { at, folded, type Index, lineAt, type Model, stored, tabulate, ulp } from '../support/model.ts';
+import { anySample, anyValue, dtypes, numeric, samples, shapes, sizes, tameValue } from '../support/samples.ts';
+import * as scalars from '../support/scalars.ts';
+import { each, type Law, oneOf } from './case.ts';
+
+export const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+const integerSum = (values: readonly number[]) =>
+  Number(
+    BigInt.asIntN(
+      32,
+      values.reduce((a, b) => a + BigInt(b), 0n),
+    ),
+  );
+
+/** Any order of summation in float64 is within n u sum|x| of the true sum, this one's too; then the result is rounded. */
+export function sumSlack(values: readonly number[], dtype: DType): number {
+  return 2 * values.length * 2 ** -53 * sum(values.map(Math.abs)) + ulp(sum(values), dtype);
+}
+
+/** No axis is empty: the op layer refuses extremes of nothing. */
+const filled = (minRank: number) => fc.array(fc.integer({ min: 1, max: 4 }), { minLength: minRank, maxLength: 3 });
+
+const chosen = (better: (a: number, b: number) => boolean) => (values: number[]) =>
+  values.find(Number.isNaN) ?? values.reduce((best, v) => (better(v, best) ? v : best));
+
+export function reduction(op: (typeof REDUCE)[number], x: Model, axes: readonly number[], keepDims: boolean): Model {
+  const fold = (f: (values: number[]) => number) => folded(x, axes, keepDims, x.dtype, f);
+  if (op === 'max') return fold(chosen((a, b) => a > b));
+  if (op === 'min') return fold(chosen((a, b) => a < b));
+  if (x.dtype === 'int32') return fold(integerSum);
+  return { ...fold(sum), slack: folded(x, axes, false, 'float64', (values) => sumSlack(values, x.dtype)).values };
+}
+
+const reduce = (op: (typeof REDUCE)[number]): Law<typeof op> => {
+  const adds = op === 'sum';
+  return fc
+    .tuple(oneOf(adds ? numeric : dtypes), adds ? shapes(0, 3) : filled(0), fc.boolean())
+    .chain(([dtype, shape, keepDims]) => {
+      const axesOf = fc.subarray(shape.map((_, i) => i));
+      return fc.tuple(samples(dtype, shape, (adds ? tameValue : anyValue)(dtype)), axesOf).map(([x, axes]) => ({
+        params: { axes, keepDims },
+        inputs: [x],
+        expected: reduction(op, x.model, axes, keepDims),
+      }));
+    });
+};
+
+/** The first NaN if there is one, else the first of the extreme values. */
+export function firstExtreme(op: 'argmax' | 'argmin', values: readonly number[]): number {
+  const nan = values.findIndex(Number.isNaN);
+  const best = op === 'argmax' ? Math.max(...values) : Math.min(...values);
+  return nan >= 0 ? nan : values.indexOf(best);
+}
+
+const argReduce = (op: (typeof ARG_REDUCE)[number]): Law<typeof op> =>
+  fc.tuple(anySample(dtypes, filled(1)), fc.nat(2), fc.boolean()).map(([x, n, keepDims]) => {
+    const axis = n % x.model.shape.length;
+    const expected = folded(x.model, [axis], keepDims, 'int32', (values) => firstExtreme(op, values));
+    return { params: { axis, keepDims }, inputs: [x], expected };
+  });
+
+export function runningSum(x: Model, axis: number): Model {
+  const upTo = (index: Index) => lineAt(x, axis, index).slice(0, index[axis]! + 1);
+  const running = (f: (values: number[]) => number) => tabulate(x.shape, 'float64', (index) => f(upTo(index))).values;
+  if (x.dtype === 'int32') return { ...x, values: running(integerSum) };
+  return {
+    ...x,
+    values: running((values) => stored(sum(values), x.dtype)),
+    slack: running((values) => sumSlack(values, x.dtype)),
+  };
+}
+
+const cumsum: Law<'cumsum'> = fc.tuple(oneOf(numeric), shapes(1, 3), fc.nat(2)).chain(([dtype, shape, n]) =>
+  samples(dtype, shape, tameValue(dtype)).map((x) => ({
+    params: { axis: n % shape.length },
+    inputs: [x],
+    expected: runningSum(x.model, n % shape.length),
+  })),
+);
+
+/**
+ * Float products are within (k + 1) u |a||b| of the true ones in any order of summation (Higham, Accuracy and Stability, 3.13),
+ * and so is the model; to that comes the underflow of each step.
+ */
+export function product(a: Model, b: Model): Model {
+  const { dtype } = a;
+  const k = a.shape.at(-1)!;
+  const shape = [...a.shape.slice(0, -1), b.shape.at(-1)!];
+  const terms = (index: Index, times: (x: number, y: number) => number) =>
+    Array.from({ length: k }, (_, j) => times(at(a, index.with(-1, j)), at(b, index.with(-2, j))));
+  if (dtype === 'int32') {
+    return tabulate(shape, dtype, (index) => integerSum(terms(index, scalars.binary('mul', 'int32'))));
+  }
+  const [unit, least] = dtype === 'float32' ? [2 ** -24, 2 ** -149] : [2 ** -53, 2 ** -1074];
+  const rounding = (x: number, y: number) => 2 * (k + 1) * unit * Math.abs(x * y) + 2 * least;
+  return {
+    ...tabulate(shape, dtype, (index) => sum(terms(index, (x, y) => x * y))),
+    slack: tabulate(shape, 'float64', (index) => sum(terms(index, rounding))).values,
+  };
+}
+
+const matmul: Law<'matmul'> = fc
+  .tuple(oneOf(numeric), fc.array(sizes, { maxLength: 2 }), sizes, sizes, sizes)
+  .chain(([dtype, batch, m, k, n]) =>
+    fc
+      .tuple(samples(dtype, [...batch, m, k], tameValue(dtype)), samples(dtype, [...batch, k, n], tameValue(dtype)))
+      .map((inputs) => ({ params: {}, inputs, expected: product(inputs[0].model, inputs[1].model) })),
+  );
+
+export const folding = { ...each(REDUCE, reduce), ...each(ARG_REDUCE, argReduce), cumsum, matmul };
