@@ -2,7 +2,6 @@
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { EXAMPLES } from '../src/examples/index.ts';
@@ -127,6 +126,7 @@ describe('list and help', () => {
 describe('mistakes', () => {
   it.each([
     [['permuted-mnits'], "gemlab: there is no example 'permuted-mnits'; did you mean 'permuted-mnist'?"],
+    [['permutted'], "gemlab: there is no example 'permutted'; did you mean 'permuted-mnist'?"],
     [['--sed', '1'], "gemlab: there is no option '--sed'; did you mean '--seed'?"],
     [['--preset', 'papre'], "gemlab: --preset has no value 'papre'; did you mean 'paper'?"],
     [['--tasks', 'many'], "gemlab: --tasks must be a whole number from 1 to 100, found 'many'"],
@@ -172,13 +172,12 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
   });
 
   it('ends at once when pressed again', { timeout: TIMEOUT }, async () => {
-    const child = start(['--json', ...TINY]);
+    const child = start(LONG);
     const ended = finish(child);
-    await begun(child, '2 tasks');
-    // Both come while the images are being loaded, so neither finds the run finished.
-    child.kill('SIGINT');
-    await setTimeout(50);
-    child.kill('SIGINT');
+    await begun(child, '100 tasks');
+    // Again and again: a busy system delivers two signals that are pending together as one.
+    const pressing = setInterval(() => child.kill('SIGINT'), 50);
+    child.on('exit', () => clearInterval(pressing));
     const { code, stdout } = await ended;
     expect([code, stdout]).toEqual([130, '']);
   });

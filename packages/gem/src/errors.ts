@@ -3,14 +3,16 @@
  * fix the call (message): the operation, the argument in the caller's own words, what was found, what was expected.
  */
 
+import { errors } from '@gemlab/tensor';
+
 /** The root of every error that this package throws on purpose; `catch (e) { if (e instanceof GemError) ... }` takes them all. */
-export class GemError extends Error {
+export class GemError extends errors.GemlabError {
   /** The public function that was called. */
   readonly operation: string;
 
-  constructor(operation: string, message: string) {
-    super(`${operation}: ${message}`);
-    this.name = new.target.name;
+  /** @param found what the message speaks of, for `fields` */
+  constructor(operation: string, message: string, found: Record<string, unknown> = {}) {
+    super(`${operation}: ${message}`, { operation, ...found });
     this.operation = operation;
   }
 }
@@ -23,7 +25,11 @@ export class ShapeMismatchError extends GemError {
   readonly expected: number;
 
   constructor(operation: string, argument: string, found: number, expected: number, why: string) {
-    super(operation, `${argument} has length ${found}, expected ${expected}: ${why}`);
+    super(operation, `${argument} has length ${found}, expected ${expected}: ${why}`, {
+      argument,
+      found,
+      expected,
+    });
     this.argument = argument;
     this.found = found;
     this.expected = expected;
@@ -40,7 +46,7 @@ export class QPInputError extends GemError {
   readonly column: number | undefined;
 
   constructor(argument: string, message: string, at: { readonly row?: number; readonly column?: number } = {}) {
-    super('solveQP', message);
+    super('solveQP', message, { argument, ...at });
     this.argument = argument;
     this.row = at.row;
     this.column = at.column;
@@ -63,6 +69,7 @@ export class NonFiniteGradientError extends GemError {
       operation,
       `${argument}[${index}] is ${value}; every entry of a gradient must be finite. ` +
         'Lower the learning rate, clip the gradient, or look for log(0) and x/0 in the loss',
+      { argument, row, index, value },
     );
     this.argument = argument;
     this.row = row;
@@ -77,7 +84,7 @@ export class InvalidOptionError extends GemError {
   readonly value: unknown;
 
   constructor(operation: string, option: string, value: unknown, expected: string) {
-    super(operation, `${option} is ${String(value)}; expected ${expected}`);
+    super(operation, `${option} is ${String(value)}; expected ${expected}`, { option, value });
     this.option = option;
     this.value = value;
   }
@@ -93,6 +100,7 @@ export class ProjectionFailedError extends GemError {
       operation,
       `the projection's quadratic program ended as '${status}' (relative KKT residual ${relativeResidual}); ` +
         'this should be impossible: please report g and G',
+      { status, relativeResidual },
     );
     this.status = status;
   }

@@ -9,18 +9,24 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** The candidate that was probably meant: the one that the word begins, or else the nearest by edits, if near enough. */
+/** Edits from the word to the candidate, or to as much of its beginning as was typed; infinite if too many to be a slip. */
+function edits(word: string, candidate: string): number {
+  const whole = distance(word, candidate);
+  const count = word.length < 4 ? whole : Math.min(whole, distance(word, candidate.slice(0, word.length)));
+  const short = Math.min(word.length, candidate.length);
+  return (count <= 1 && short > 1) || (count * 2 <= short && count <= Math.max(2, short / 3)) ? count : Infinity;
+}
+
+/** The candidate that was probably meant: one edit away, or the only one to hold the word, or the nearest by edits. */
 export function closest(word: string, candidates: readonly string[]): string | undefined {
   const typed = word.toLowerCase();
-  const begun = candidates.filter((candidate) => typed.length >= 3 && candidate.startsWith(typed));
-  if (begun.length === 1) return begun[0];
   const near = candidates
-    .map((candidate) => ({ candidate, edits: distance(typed, candidate) }))
-    .filter(
-      ({ candidate, edits }) => edits <= Math.max(2, Math.floor(candidate.length / 3)) && edits < candidate.length,
-    )
-    .sort((a, b) => a.edits - b.edits);
-  return near[0]?.candidate;
+    .map((candidate) => ({ candidate, count: edits(typed, candidate) }))
+    .filter(({ count }) => count < Infinity)
+    .sort((a, b) => a.count - b.count);
+  const holding = candidates.filter((candidate) => typed.length >= 3 && candidate.includes(typed));
+  if (holding.length === 0 || near[0]?.count === 1) return near[0]?.candidate;
+  return holding.length === 1 ? holding[0] : undefined;
 }
 
 /** '; did you mean X?', or what there is to choose from. */

@@ -41,6 +41,7 @@ export class MetricError extends GemError {
       operation,
       `not measured yet: ${shown} (R[i][j]: accuracy on task j after task i, from 0; b[j]: before training); ` +
         'record() fills a row of R, setBaseline() fills b',
+      { missing },
     );
     this.missing = missing;
   }
@@ -53,7 +54,7 @@ export class MetricInputError extends GemError {
   readonly found: unknown;
 
   constructor(operation: string, argument: string, found: unknown, expected: string) {
-    super(operation, `${argument} is ${describe(found)}; expected ${expected}`);
+    super(operation, `${argument} is ${describe(found)}; expected ${expected}`, { argument, found });
     this.argument = argument;
     this.found = found;
   }

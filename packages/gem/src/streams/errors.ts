@@ -10,7 +10,7 @@ export class StreamError extends GemError {
   readonly found: unknown;
 
   constructor(operation: string, argument: string, found: unknown, message: string) {
-    super(operation, message);
+    super(operation, message, { argument, found });
     this.argument = argument;
     this.found = found;
   }
