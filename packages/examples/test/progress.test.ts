@@ -39,6 +39,27 @@ describe('the progress line', () => {
   });
 });
 
+describe('in a narrow window', () => {
+  it.each([
+    [97, '[####............]  25%  GEM, task 2 of 5  step 30 of 100  accuracy so far 83.1%  1 min 30 s left'],
+    [96, '[####............]  25%  GEM, task 2 of 5  accuracy so far 83.1%  1 min 30 s left'],
+    [80, '[####............]  25%  GEM, task 2 of 5  1 min 30 s left'],
+  ])('the line leaves out what matters least: %d columns', (width, line) => {
+    expect(progressLine(state, 30, width)).toBe(line);
+  });
+
+  it('no line is longer than its window, on a terminal or elsewhere', () => {
+    for (const rewrites of [true, false]) {
+      for (let columns = 10; columns <= 120; columns++) {
+        const { at, written } = screen(rewrites, columns);
+        at(3000);
+        const text = written[0]!.replace('\r', '').replace('\u001b[K', '').replace('\n', '');
+        expect(widthOf(text)).toBeLessThan(columns);
+      }
+    }
+  });
+});
+
 describe('on a terminal', () => {
   it('rewrites one line, at most ten times a second and not in the first half second', () => {
     const { at, written } = screen(true);
@@ -51,12 +72,6 @@ describe('on a terminal', () => {
     for (const text of written) {
       expect([text.startsWith('\r'), text.endsWith('\u001b[K'), text.includes('\n')]).toEqual([true, true, false]);
     }
-  });
-
-  it('never reaches the edge, where the line would break', () => {
-    const { at, written } = screen(true, 40);
-    at(600);
-    expect(widthOf(written[0]!)).toBeLessThan(40);
   });
 
   it('removes the line once', () => {

@@ -36,15 +36,23 @@ const PACE = {
 const BAR_WIDTH = 16;
 const CLEAR_TO_END = '\u001b[K';
 
-/** The line itself. `seconds` have passed; the rest is estimated from the fraction done. */
-export function progressLine({ label, detail, fraction, accuracy }: ProgressState, seconds: number): string {
-  const done = Math.min(1, fraction);
+/**
+ * The line itself, in at most `width` columns: what matters least is left out first. `seconds` have passed; the rest is
+ * estimated from the fraction done.
+ */
+export function progressLine(state: ProgressState, seconds: number, width = Infinity): string {
+  const { label, detail, accuracy } = state;
+  const done = Math.min(1, state.fraction);
   const blocks = Math.round(BAR_WIDTH * done);
-  const bar = `[${'#'.repeat(blocks)}${'.'.repeat(BAR_WIDTH - blocks)}]`;
-  const parts = [`${bar} ${percent(done).padStart(3)}%`, label, detail];
-  if (accuracy !== null) parts.push(`${accuracy.label} ${percent(accuracy.value, 1)}%`);
-  if (done >= 0.02 && seconds >= 1) parts.push(`${duration((seconds * (1 - done)) / done)} left`);
-  return parts.join('  ');
+  const bar = `[${'#'.repeat(blocks)}${'.'.repeat(BAR_WIDTH - blocks)}] ${percent(done).padStart(3)}%`;
+  const left = done >= 0.02 && seconds >= 1 ? [`${duration((seconds * (1 - done)) / done)} left`] : [];
+  const measured = accuracy === null ? [] : [`${accuracy.label} ${percent(accuracy.value, 1)}%`];
+  const choices = [
+    [bar, label, detail, ...measured, ...left],
+    [bar, label, ...measured, ...left],
+    [bar, label, ...left],
+  ].map((parts) => parts.join('  '));
+  return choices.find((line) => line.length <= width) ?? truncate(choices.at(-1)!, width);
 }
 
 /** A short run shows nothing. @param now milliseconds from a clock that never goes back. */
@@ -58,8 +66,9 @@ export function createProgress(target: ProgressTarget, now: () => number = () =>
       const at = now();
       if (at < due) return;
       due = at + every;
-      const line = progressLine(state, (at - start) / 1000);
-      target.write(target.rewrites ? `\r${truncate(line, target.columns - 1)}${CLEAR_TO_END}` : `${line}\n`);
+      // A line that fills the window would break.
+      const line = progressLine(state, (at - start) / 1000, target.columns - 1);
+      target.write(target.rewrites ? `\r${line}${CLEAR_TO_END}` : `${line}\n`);
       onScreen = target.rewrites;
     },
     clear() {
