@@ -75,6 +75,8 @@ export const cases: { readonly [P in Primitive]: MakeCase } = {
   expm1: (d) => one(d, d.within(-2, 1), () => (x) => x.expm1()),
   log: (d) => one(d, d.within(1, 3), () => (x) => x.log()),
   log1p: (d) => one(d, d.within(0, 3), () => (x) => x.log1p()),
+  log2: (d) => one(d, d.within(1, 3), () => (x) => x.log2()),
+  log10: (d) => one(d, d.within(1, 3), () => (x) => x.log10()),
   sqrt: (d) => one(d, d.within(1, 3), () => (x) => x.sqrt()),
   sin: (d) => one(d, d.within(-4, 4), () => (x) => x.sin()),
   cos: (d) => one(d, d.within(-4, 4), () => (x) => x.cos()),
@@ -85,8 +87,12 @@ export const cases: { readonly [P in Primitive]: MakeCase } = {
   sinh: (d) => one(d, d.within(-2, 2), () => (x) => x.sinh()),
   cosh: (d) => one(d, d.within(-2, 2), () => (x) => x.cosh()),
   tanh: (d) => one(d, d.within(-3, 3), () => (x) => x.tanh()),
+  asinh: (d) => one(d, d.within(-3, 3), () => (x) => x.asinh()),
+  acosh: (d) => one(d, d.within(1.5, 3), () => (x) => x.acosh()),
+  atanh: (d) => one(d, d.within(-0.5, 0.5), () => (x) => x.atanh()),
   sigmoid: (d) => one(d, d.within(-6, 6), () => (x) => x.sigmoid()),
   erf: (d) => one(d, d.within(-2, 2), () => (x) => x.erf()),
+  erfc: (d) => one(d, d.within(-2, 2), () => (x) => x.erfc()),
 
   add: (d) =>
     two(
@@ -142,6 +148,20 @@ export const cases: { readonly [P in Primitive]: MakeCase } = {
       (s) => d.distinct(s),
       (s) => d.distinct(s, 0.125),
       (a, b) => a.minimum(b),
+    ),
+  atan2: (d) =>
+    two(
+      d,
+      (s) => apart(d, 1, 2, s),
+      (s) => apart(d, 1, 2, s),
+      (a, b) => a.atan2(b),
+    ),
+  hypot: (d) =>
+    two(
+      d,
+      (s) => apart(d, 1, 2, s),
+      (s) => apart(d, 1, 2, s),
+      (a, b) => a.hypot(b),
     ),
   eq: (d) =>
     two(

@@ -100,6 +100,21 @@ test("sqrt'(0) = inf", () => {
   expect(derivatives((x) => x.sqrt(), 0, 2)).toEqual([0, Infinity, -Infinity]);
 });
 
+test('at the origin atan2 and hypot have derivative 0, elsewhere that of any scale', () => {
+  const both = (op: 'atan2' | 'hypot', y: number, x: number) => {
+    const [a, b] = [leaf(y), leaf(x)];
+    return gradientsOf(a[op](b), [a, b]).map((g) => (g.item() as number) + 0);
+  };
+  expect([both('atan2', 0, 0), both('hypot', 0, 0)]).toEqual([
+    [0, 0],
+    [0, 0],
+  ]);
+  expect(both('hypot', 3e300, 4e300)).toEqual([0.6, 0.8]);
+  expect(both('hypot', -3e-320, 0)).toEqual([-1, 0]);
+  expect(both('atan2', 2 ** 600, 0)).toEqual([0, -(2 ** -600)]);
+  expect(derivatives((x) => x.hypot(0), 0, 2)).toEqual([0, 0, 0]);
+});
+
 describe('pow', () => {
   test('x^0 is 1 with derivative 0 everywhere, to every order', () => {
     for (const x of [0, -0, 1, -2, 1e-300, 1e300, Infinity, Number.NaN]) {

@@ -22,6 +22,8 @@ export const UNARY = [
   'expm1',
   'log',
   'log1p',
+  'log2',
+  'log10',
   'sqrt',
   'sin',
   'cos',
@@ -32,11 +34,15 @@ export const UNARY = [
   'sinh',
   'cosh',
   'tanh',
+  'asinh',
+  'acosh',
+  'atanh',
   'sigmoid',
   'erf',
+  'erfc',
 ] as const;
 /** Combines two elements of one dtype into one of that dtype. */
-export const BINARY = ['add', 'sub', 'mul', 'div', 'pow', 'mod', 'maximum', 'minimum'] as const;
+export const BINARY = ['add', 'sub', 'mul', 'div', 'pow', 'mod', 'maximum', 'minimum', 'atan2', 'hypot'] as const;
 /** Compares two elements of one dtype; gives bool. */
 export const COMPARE = ['eq', 'lt', 'le'] as const;
 /** Folds axes away. */

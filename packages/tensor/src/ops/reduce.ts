@@ -5,8 +5,9 @@ import { floatFor, promote } from '../dtype.ts';
 import { ShapeError, shapeText } from '../errors.ts';
 import type { ArgReduce, Reduce } from '../primitives.ts';
 import { normalizeAxes, normalizeAxis } from '../shape.ts';
+import { ActivationOps } from './activations.ts';
 import { type ArrayOf, expandTo, leader } from './carrier.ts';
-import { ElementwiseOps, where } from './elementwise.ts';
+import { type ElementwiseOps, where } from './elementwise.ts';
 import type { SliceSpec } from './views.ts';
 
 /** Which axes to fold (negative ones count from the back; all when left out), and whether to keep them as size 1. */
@@ -15,7 +16,7 @@ export interface ReduceOptions {
 }
 export type Axes = number | readonly number[];
 
-export abstract class ReduceOps<Self extends ReduceOps<Self>> extends ElementwiseOps<Self> {
+export abstract class ReduceOps<Self extends ReduceOps<Self>> extends ActivationOps<Self> {
   /** Sum; 0 over an empty axis. bool is counted as int32. @throws AxisError */
   sum(axes?: Axes, options: ReduceOptions = {}): Self {
     const x = this.dtype === 'bool' ? this.cast('int32') : this.self;
