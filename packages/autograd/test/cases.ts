@@ -51,6 +51,14 @@ const place =
   (d) =>
     one(d, d.distinct(), () => (x) => x.reshape([-1, 1])[op](1));
 
+const running =
+  (op: 'cumsum' | 'cumprod'): MakeCase =>
+  (d) =>
+    one(d, d.normal(), (shape) => {
+      const axis = d.integer(0, Math.max(0, shape.length - 1));
+      return (x) => atLeast1d(x)[op](axis);
+    });
+
 /** An index tensor for an axis of `shape`, with repeats, that may be shorter than it elsewhere; and that axis. */
 function indexFor(d: Draw, shape: Shape): { axis: number; index: Tensor } {
   const axis = d.integer(0, shape.length - 1);
@@ -205,11 +213,8 @@ export const cases: { readonly [P in Primitive]: MakeCase } = {
   min: extreme('min'),
   argmax: place('argmax'),
   argmin: place('argmin'),
-  cumsum: (d) =>
-    one(d, d.normal(), (shape) => {
-      const axis = d.integer(0, Math.max(0, shape.length - 1));
-      return (x) => atLeast1d(x).cumsum(axis);
-    }),
+  cumsum: running('cumsum'),
+  cumprod: running('cumprod'),
 
   // The first two axes of the draw are batches, each operand without some of them; either operand may be a vector.
   matmul: (d) => {

@@ -3,7 +3,7 @@
 import { tensor, where } from '@gemlab/tensor';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { gradientsOf, type Variable, variable } from '../src/index.ts';
+import { gradcheck, gradientsOf, type Variable, variable } from '../src/index.ts';
 import { derivatives, gradient, hessian, leaf } from './derivatives.ts';
 
 test("relu'(0) = 0, from either zero, and no 0 * inf behind it", () => {
@@ -94,6 +94,97 @@ test('prod is exact to order 3 however many elements are 0', () => {
   );
   expect(gradient((x) => x.prod(), [2, 0, 3])).toEqual([0, 6, 0]);
   expect(hessian((x) => x.prod(), [0, 0, 3])[0]).toEqual([0, 3, 0]);
+});
+
+test('cumprod is as exact as prod, of which it holds every prefix', () => {
+  const elements = fc.array(fc.constantFrom(0, 0, 1, 2, -3), { minLength: 1, maxLength: 6 });
+  fc.assert(
+    fc.property(elements, fc.array(fc.integer({ min: -3, max: 3 }), { minLength: 6, maxLength: 6 }), (xs, weights) => {
+      const byPrefix = (x: Variable) =>
+        xs
+          .map((_, k) =>
+            x
+              .slice([0, k + 1])
+              .prod()
+              .mul(weights[k]!),
+          )
+          .reduce((a, b) => a.add(b));
+      const running = (x: Variable) =>
+        x
+          .cumprod(0)
+          .mul(tensor(weights.slice(0, xs.length)))
+          .sum();
+      const plain = (rows: number[][]) => rows.map((row) => row.map((v) => v + 0));
+      const [found, expected] = [running, byPrefix].map((f) => [gradient(f, xs) as number[], ...hessian(f, xs)]);
+      expect(plain(found!)).toEqual(plain(expected!));
+      // A third derivative is the Hessian of one partial derivative.
+      const third = (f: typeof running) =>
+        hessian((x: Variable) => gradientsOf(f(x), [x], { createGraph: true })[0]!.slice(xs.length - 1), xs);
+      if (xs.length > 2) expect(plain(third(running))).toEqual(plain(third(byPrefix)));
+    }),
+    { numRuns: 15 },
+  );
+});
+
+describe('norm', () => {
+  const orders = [0, 0.5, 1, 1.5, 2, 3, 4, Infinity, -Infinity, -1];
+
+  test.each(orders)('of order %d has derivatives 0 where it is 0', (ord) => {
+    // Added to something, because order 0 counts, and a count is off the tape.
+    const f = (x: Variable) => x.norm(ord).add(x.sum().mul(0));
+    const found = [gradient(f, [0, -0]) as number[], ...hessian(f, [0, -0])];
+    expect(found.flat().map((v) => v + 0)).toEqual([0, 0, 0, 0, 0, 0]);
+  });
+
+  test.each(orders)('of order %d agrees with finite differences, over each axis', (ord) => {
+    const x = tensor(
+      [
+        [1.5, -2, 0.7],
+        [-0.9, 3.1, 2.2],
+      ],
+      { dtype: 'float64' },
+    );
+    expect(gradcheck((v) => v!.norm(ord, 1), [x])).toBeLessThan(1e-7);
+    expect(gradcheck((v) => v!.norm(ord, [1, 0], { keepDims: true }), [x])).toBeLessThan(1e-7);
+  });
+
+  test('x / |x| at any size, also beside zeros', () => {
+    const unit = [0.6, 0, -0.8];
+    for (const scale of [1, 2 ** 700, 2 ** -700]) {
+      const found = gradient((x) => x.norm(), [3 * scale, 0, -4 * scale]) as number[];
+      found.forEach((v, i) => {
+        expect(Math.abs(v - unit[i]!)).toBeLessThanOrEqual(2 * Number.EPSILON * Math.abs(unit[i]!));
+      });
+    }
+    // |x|'' = (1 - u u') / |x|, exact where an element is 0.
+    expect(
+      hessian((x) => x.norm(), [0, 0, 4])
+        .flat()
+        .map((v) => v + 0),
+    ).toEqual([0.25, 0, 0, 0, 0.25, 0, 0, 0, 0]);
+    expect(gradient((x) => x.norm(1.5), [0, 4])).toEqual([0, 1]);
+    expect(gradient((x) => x.norm(-1), [0, 4])).toEqual([0, 0]);
+  });
+
+  test('of the extreme orders the tied elements share', () => {
+    expect(gradient((x) => x.norm(Infinity), [3, -3, 1])).toEqual([0.5, -0.5, 0]);
+    expect(gradient((x) => x.norm(-Infinity), [-1, 1, 5])).toEqual([-0.5, 0.5, 0]);
+  });
+});
+
+test('std has derivative 0 where all elements are equal', () => {
+  expect(
+    gradient(
+      (x) => x.std(1).sum(),
+      [
+        [2, 2, 2],
+        [1, 2, 3],
+      ],
+    ),
+  ).toEqual([
+    [0, 0, 0],
+    [-0.5, 0, 0.5],
+  ]);
 });
 
 test("sqrt'(0) = inf", () => {

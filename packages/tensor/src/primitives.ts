@@ -47,6 +47,8 @@ export const BINARY = ['add', 'sub', 'mul', 'div', 'pow', 'mod', 'maximum', 'min
 export const COMPARE = ['eq', 'lt', 'le'] as const;
 /** Folds axes away. */
 export const REDUCE = ['sum', 'max', 'min'] as const;
+/** Folds each element with all those before it along one axis. */
+export const SCAN = ['cumsum', 'cumprod'] as const;
 /** Finds where along one axis the extreme stands; gives int32. */
 export const ARG_REDUCE = ['argmax', 'argmin'] as const;
 
@@ -54,6 +56,7 @@ export type Unary = (typeof UNARY)[number];
 export type Binary = (typeof BINARY)[number];
 export type Compare = (typeof COMPARE)[number];
 export type Reduce = (typeof REDUCE)[number];
+export type Scan = (typeof SCAN)[number];
 export type ArgReduce = (typeof ARG_REDUCE)[number];
 
 type None = Readonly<Record<never, never>>;
@@ -62,11 +65,10 @@ type Each<Names extends string, Params> = { [P in Names]: Params };
 /** Primitives that compute new elements: what a backend must implement. */
 export type ComputeParams = Each<Unary | Binary | Compare, None> &
   Each<Reduce, { readonly axes: readonly number[]; readonly keepDims: boolean }> &
+  Each<Scan, { readonly axis: number }> &
   Each<ArgReduce, { readonly axis: number; readonly keepDims: boolean }> & {
     /** (condition: bool, a, b): a where the condition holds, else b. */
     where: None;
-    /** Running sum along an axis. */
-    cumsum: { readonly axis: number };
     /** [...batch, m, k] x [...batch, k, n] -> [...batch, m, n]. */
     matmul: None;
     /** (x, index: int32): out[..., i, ...] = x[..., index[..., i, ...], ...] along the axis. */
@@ -100,9 +102,9 @@ export const PRIMITIVES = [
   ...BINARY,
   ...COMPARE,
   ...REDUCE,
+  ...SCAN,
   ...ARG_REDUCE,
   'where',
-  'cumsum',
   'matmul',
   'gather',
   'scatter',
@@ -138,12 +140,11 @@ const each = <N extends string, R>(names: readonly N[], rule: R) =>
   Object.fromEntries(names.map((n) => [n, rule])) as { [P in N]: R };
 
 const SPECS: { readonly [P in Primitive]: SpecRule<P> } = {
-  ...each([...UNARY, ...BINARY], same),
+  ...each([...UNARY, ...BINARY, ...SCAN], same),
   ...each(COMPARE, truth),
   ...each(REDUCE, folded),
   ...each(ARG_REDUCE, found),
   where: (_, _condition, a) => ({ shape: a!.shape, dtype: a!.dtype }),
-  cumsum: (_, x) => ({ shape: x!.shape, dtype: x!.dtype }),
   matmul: (_, a, b) => ({ shape: [...a!.shape.slice(0, -1), b!.shape.at(-1)!], dtype: a!.dtype }),
   gather: (_, x, index) => ({ shape: index!.shape, dtype: x!.dtype }),
   scatter: (_, base) => ({ shape: base!.shape, dtype: base!.dtype }),

@@ -88,6 +88,7 @@ describe.each(devices)('%s', (device) => {
     const fill = (arg: unknown): unknown => {
       if (Array.isArray(arg)) return arg.map(fill);
       if (arg === null && name !== 'slice') return undefined;
+      if (arg === 'Infinity' || arg === '-Infinity') return Number(arg);
       return typeof arg === 'string' && arg.startsWith('$') ? tensors[Number(arg.slice(1))] : arg;
     };
     const filled = args.map(fill);

@@ -3,7 +3,7 @@
 
 import { type Backend, type Kernel, type Kernels, kernelsFor, type Operand } from '../backend.ts';
 import { arrayType, convert, type DType, type TypedArray } from '../dtype.ts';
-import { ARG_REDUCE, BINARY, COMPARE, REDUCE, type Spec, UNARY } from '../primitives.ts';
+import { ARG_REDUCE, BINARY, COMPARE, REDUCE, SCAN, type Scan, type Spec, UNARY } from '../primitives.ts';
 import * as scalar from '../scalar.ts';
 import { reducedShape, sizeOf } from '../shape.ts';
 import { Storage } from '../storage.ts';
@@ -165,21 +165,24 @@ const embed: Kernel<'embed'> = ({ ranges, fill }, [x], out) => {
   return result;
 };
 
-const cumsum: Kernel<'cumsum'> = ({ axis }, [x], out) => {
-  const result = fresh(out);
-  // The same rows of the operand and of the result, side by side.
-  const to = rows({ ...x!, ...contiguousView(out.shape) }, [axis]);
-  for (const from of rows(x!, [axis])) {
-    const row = to.next().value as View;
-    let total = 0;
-    const walk = positions(row);
-    for (const v of elements({ ...x!, ...from })) {
-      total += v;
-      result.data[walk.next().value as number] = total;
+const scan =
+  (op: Scan): Kernel<Scan> =>
+  ({ axis }, [x], out) => {
+    const result = fresh(out);
+    const step = scalar.binary(op === 'cumsum' ? 'add' : 'mul', out.dtype);
+    // The same rows of the operand and of the result, side by side.
+    const to = rows({ ...x!, ...contiguousView(out.shape) }, [axis]);
+    for (const from of rows(x!, [axis])) {
+      const row = to.next().value as View;
+      let total = op === 'cumsum' ? 0 : 1;
+      const walk = positions(row);
+      for (const v of elements({ ...x!, ...from })) {
+        total = step(total, v);
+        result.data[walk.next().value as number] = total;
+      }
     }
-  }
-  return result;
-};
+    return result;
+  };
 
 export const referenceKernels: Kernels = {
   ...kernelsFor(UNARY, (op) => (_, inputs, out) => zip(out, inputs, scalar.unary[op])),
@@ -191,6 +194,7 @@ export const referenceKernels: Kernels = {
       (p, [x], out) =>
         reduce(out, x!, p.axes, folds[op]),
   ),
+  ...kernelsFor(SCAN, scan),
   ...kernelsFor(
     ARG_REDUCE,
     (op) =>
@@ -198,7 +202,6 @@ export const referenceKernels: Kernels = {
         reduce(out, x!, [p.axis], (values) => place(values, op === 'argmax' ? (a, b) => a > b : (a, b) => a < b)),
   ),
   where: (_, inputs, out) => zip(out, inputs, (c, a, b) => (c !== 0 ? a : b)),
-  cumsum,
   matmul,
   gather,
   scatter,

@@ -3,7 +3,7 @@
 
 import { type Backend, type Kernel, type Kernels, kernelsFor, type Operand } from '../../backend.ts';
 import { arrayType, convert, type TypedArray } from '../../dtype.ts';
-import { ARG_REDUCE, BINARY, COMPARE, REDUCE, type Spec, UNARY } from '../../primitives.ts';
+import { ARG_REDUCE, BINARY, COMPARE, REDUCE, SCAN, type Scan, type Spec, UNARY } from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
 import { BufferPool, Storage } from '../../storage.ts';
 import { contiguousView, isContiguous, positions, sliceView, type View } from '../../view.ts';
@@ -18,6 +18,7 @@ import {
   type IndexedLoop,
   type Loop1,
   type Loop2,
+  scanLoop,
   scatterAddLoop,
   scatterSetLoop,
   unaryLoop,
@@ -109,26 +110,23 @@ export function createCpuBackend(): Backend {
     return result;
   };
 
-  const cumsum: Kernel<'cumsum'> = ({ axis }, [x], out) => {
-    const result = fresh(out);
-    const target: Operand = { ...contiguousView(out.shape), dtype: out.dtype, storage: result };
-    const from = foldViews(x!, [axis]);
-    const to = foldViews(target, [axis]);
-    const [n, step, stepTo] = [from.inner.shape[0]!, from.inner.strides[0]!, to.inner.strides[0]!];
-    const source = x!.storage.data;
-    const nest = nestOf(from.outer.shape, [from.outer, to.outer]);
-    const row = (start: number, startTo: number) => {
-      let total = 0;
-      for (let i = 0; i < n; i++) {
-        total += source[start + i * step]!;
-        result.data[startTo + i * stepTo] = total;
-      }
+  const scan =
+    (op: Scan): Kernel<Scan> =>
+    ({ axis }, [x], out) => {
+      const result = fresh(out);
+      const loop = scanLoop(op, out.dtype);
+      const target: Operand = { ...contiguousView(out.shape), dtype: out.dtype, storage: result };
+      const from = foldViews(x!, [axis]);
+      const to = foldViews(target, [axis]);
+      const [n, step, stepTo] = [from.inner.shape[0]!, from.inner.strides[0]!, to.inner.strides[0]!];
+      const source = x!.storage.data;
+      const nest = nestOf(from.outer.shape, [from.outer, to.outer]);
+      const row = (start: number, startTo: number) => loop(n, result.data, startTo, stepTo, source, start, step);
+      walk(nest, (at) => {
+        for (let i = 0; i < nest.inner; i++) row(at[0]! + i * nest.steps[0]!, at[1]! + i * nest.steps[1]!);
+      });
+      return result;
     };
-    walk(nest, (at) => {
-      for (let i = 0; i < nest.inner; i++) row(at[0]! + i * nest.steps[0]!, at[1]! + i * nest.steps[1]!);
-    });
-    return result;
-  };
 
   /** Runs an indexed loop over `index`, beside the positions it points at in `target` and those of a third operand. */
   const indexed = (
@@ -229,8 +227,8 @@ export function createCpuBackend(): Backend {
       }
       return result;
     }),
+    ...kernelsFor(SCAN, scan),
     where,
-    cumsum,
     matmul,
     gather,
     scatter,
