@@ -213,6 +213,7 @@ export const cases: { readonly [P in Primitive]: MakeCase } = {
   min: extreme('min'),
   argmax: place('argmax'),
   argmin: place('argmin'),
+  argsort: (d) => one(d, d.distinct(), () => (x) => atLeast1d(x).argsort(0, { descending: d.coin() })),
   cumsum: running('cumsum'),
   cumprod: running('cumprod'),
 

@@ -291,6 +291,44 @@ describe('where', () => {
   });
 });
 
+describe('sorting', () => {
+  const weights = tensor([1, 10, 100, 1000], { dtype: 'float64' });
+
+  test('sends each gradient back to where its element stood, of equal ones the first to the first', () => {
+    expect(gradient((x) => x.sort().mul(weights).sum(), [3, 1, 3, 2])).toEqual([100, 1, 1000, 10]);
+    const descending = { descending: true };
+    expect(gradient((x) => x.sort(0, descending).mul(weights).sum(), [3, 1, 3, 2])).toEqual([1, 1000, 10, 100]);
+    expect(
+      gradient(
+        (x) =>
+          x
+            .topk(2)
+            .values.mul(tensor([5, 7]))
+            .sum(),
+        [4, 9, 1, 6],
+      ),
+    ).toEqual([0, 5, 0, 7]);
+    expect(leaf([2, 1]).topk(1).indices.requiresGrad).toBe(false);
+  });
+
+  test('of a quantile goes to its neighbours by their weights', () => {
+    expect(gradient((x) => x.quantile(0.25), [9, 1, 5])).toEqual([0, 0.5, 0.5]);
+    expect(gradient((x) => x.quantile(0.5), [9, 1, 5])).toEqual([0, 0, 1]);
+    expect(gradient((x) => x.median(), [4, 1, 2, 8])).toEqual([0.5, 0, 0.5, 0]);
+    const ties = gradient((x) => x.quantile(0.3), [2, 2, 2]) as number[];
+    expect(ties.reduce((a, b) => a + b)).toBeCloseTo(1, 15);
+    const x = tensor(
+      [
+        [0.3, 2, -1, 0.9],
+        [4, 0, 1, 2],
+      ],
+      { dtype: 'float64' },
+    );
+    expect(gradcheck((v) => v!.quantile([0.1, 0.6], 1).square(), [x])).toBeLessThan(1e-7);
+    expect(gradcheck((v) => v!.sort(0).mul(v!).cumsum(1), [x])).toBeLessThan(1e-7);
+  });
+});
+
 describe('repeated indices', () => {
   test('of gather add their gradients', () => {
     const index = tensor([2, 0, 2, 2], { dtype: 'int32' });

@@ -69,6 +69,8 @@ export type ComputeParams = Each<Unary | Binary | Compare, None> &
   Each<ArgReduce, { readonly axis: number; readonly keepDims: boolean }> & {
     /** (condition: bool, a, b): a where the condition holds, else b. */
     where: None;
+    /** Where the elements of the sorted line stand (int32): stable, and NaN counts as the largest. */
+    argsort: { readonly axis: number; readonly descending: boolean };
     /** [...batch, m, k] x [...batch, k, n] -> [...batch, m, n]. */
     matmul: None;
     /** (x, index: int32): out[..., i, ...] = x[..., index[..., i, ...], ...] along the axis. */
@@ -105,6 +107,7 @@ export const PRIMITIVES = [
   ...SCAN,
   ...ARG_REDUCE,
   'where',
+  'argsort',
   'matmul',
   'gather',
   'scatter',
@@ -145,6 +148,7 @@ const SPECS: { readonly [P in Primitive]: SpecRule<P> } = {
   ...each(REDUCE, folded),
   ...each(ARG_REDUCE, found),
   where: (_, _condition, a) => ({ shape: a!.shape, dtype: a!.dtype }),
+  argsort: (_, x) => ({ shape: x!.shape, dtype: 'int32' }),
   matmul: (_, a, b) => ({ shape: [...a!.shape.slice(0, -1), b!.shape.at(-1)!], dtype: a!.dtype }),
   gather: (_, x, index) => ({ shape: index!.shape, dtype: x!.dtype }),
   scatter: (_, base) => ({ shape: base!.shape, dtype: base!.dtype }),

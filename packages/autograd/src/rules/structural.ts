@@ -64,6 +64,7 @@ export const structural = {
   min: [(g, { inputs: [x], out, params }) => extreme(g, x!, out, params)],
   argmax: 'nondifferentiable',
   argmin: 'nondifferentiable',
+  argsort: 'nondifferentiable',
   cumsum: [(g, { params: { axis } }) => g.flip(axis).cumsum(axis).flip(axis)],
   cumprod: [(g, { inputs: [x], out, params: { axis } }) => runningProduct(g, x!, out, axis)],
   matmul: [(g, { inputs: [, b] }) => g.matmul(b!.transpose()), (g, { inputs: [a] }) => a!.transpose().matmul(g)],

@@ -91,6 +91,20 @@ function place(values: Iterable<number>, beats: (a: number, b: number) => boolea
   return at;
 }
 
+const argsort: Kernel<'argsort'> = ({ axis, descending }, [x], out) => {
+  const result = fresh(out);
+  const to = rows({ ...x!, ...contiguousView(out.shape) }, [axis]);
+  // NaN is the largest.
+  const ascending = (a: number, b: number) => Number(a > b || Number.isNaN(a)) - Number(a < b || Number.isNaN(b));
+  for (const from of rows(x!, [axis])) {
+    const line = [...elements({ ...x!, ...from })];
+    const order = line.map((_, i) => i).sort((i, j) => (descending ? -1 : 1) * ascending(line[i]!, line[j]!));
+    const walk = positions(to.next().value as View);
+    for (const i of order) result.data[walk.next().value as number] = i;
+  }
+  return result;
+};
+
 const matmul: Kernel<'matmul'> = (_, [a, b], out) => {
   const result = fresh(out);
   const [m, n] = [out.shape.at(-2)!, out.shape.at(-1)!];
@@ -202,6 +216,7 @@ export const referenceKernels: Kernels = {
         reduce(out, x!, [p.axis], (values) => place(values, op === 'argmax' ? (a, b) => a > b : (a, b) => a < b)),
   ),
   where: (_, inputs, out) => zip(out, inputs, (c, a, b) => (c !== 0 ? a : b)),
+  argsort,
   matmul,
   gather,
   scatter,

@@ -8,6 +8,7 @@ import { sizeOf } from '../../shape.ts';
 import { BufferPool, Storage } from '../../storage.ts';
 import { contiguousView, isContiguous, positions, sliceView, type View } from '../../view.ts';
 import { referenceKernels } from '../reference.ts';
+import { createSortLine } from './argsort.ts';
 import { createGemm, gemmLoops64 } from './gemm.ts';
 import {
   binaryLoop,
@@ -128,6 +129,20 @@ export function createCpuBackend(): Backend {
       return result;
     };
 
+  const argsort: Kernel<'argsort'> = ({ axis, descending }, [x], out) => {
+    const result = fresh(out);
+    const target: Operand = { ...contiguousView(out.shape), dtype: out.dtype, storage: result };
+    const from = foldViews(x!, [axis]);
+    const to = foldViews(target, [axis]);
+    const [n, step, stepTo] = [from.inner.shape[0]!, from.inner.strides[0]!, to.inner.strides[0]!];
+    const sortLine = createSortLine(n);
+    const starts = positions(to.outer);
+    for (const start of positions(from.outer)) {
+      sortLine(n, result.data, starts.next().value as number, stepTo, x!.storage.data, start, step, descending);
+    }
+    return result;
+  };
+
   /** Runs an indexed loop over `index`, beside the positions it points at in `target` and those of a third operand. */
   const indexed = (
     loop: IndexedLoop,
@@ -229,6 +244,7 @@ export function createCpuBackend(): Backend {
     }),
     ...kernelsFor(SCAN, scan),
     where,
+    argsort,
     matmul,
     gather,
     scatter,
