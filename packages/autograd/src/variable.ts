@@ -6,6 +6,7 @@ import {
   type DType,
   errors,
   type HoldsStorage,
+  isFloat,
   type OperandOf,
   type Primitive,
   type PrimitiveParams,
@@ -27,8 +28,6 @@ export interface TapeNode<P extends Primitive = Primitive> {
   readonly values: readonly Tensor[];
   readonly depth: number;
 }
-
-const isFloat = (dtype: DType): boolean => dtype === 'float32' || dtype === 'float64';
 
 export class Variable extends ArrayOps<Variable> implements HoldsStorage {
   /** True if backward reaches this variable. */
