@@ -10,6 +10,7 @@ import {
   type OperandOf,
   type Primitive,
   type PrimitiveParams,
+  type PrintOptions,
   type Shape,
   type Storage,
   storagesOf,
@@ -128,10 +129,11 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
     return this.value.item();
   }
 
-  override toString(): string {
+  /** As its tensor is printed. @throws PrintOptionError */
+  override toString(options: PrintOptions = {}): string {
     // What stands inside the tensor's brackets, with its later lines under the first: 'variable(' is two longer.
     const inside = this.value
-      .toString()
+      .toString(options)
       .slice('tensor('.length, -1)
       .replaceAll(/\n(?!\n)/g, '\n  ');
     return `variable(${inside}${this.requiresGrad ? ', requiresGrad=true' : ''})`;

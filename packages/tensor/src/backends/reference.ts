@@ -58,10 +58,11 @@ function reduce(out: Spec, x: Operand, axes: readonly number[], fold: (values: I
   return result;
 }
 
-const folds: { readonly [P in (typeof REDUCE)[number]]: (values: Iterable<number>) => number } = {
-  sum: (values) => {
+const folds: { readonly [P in (typeof REDUCE)[number]]: (values: Iterable<number>, dtype: DType) => number } = {
+  sum: (values, dtype) => {
+    const plus = scalar.binary('add', dtype);
     let total = 0;
-    for (const v of values) total += v;
+    for (const v of values) total = plus(total, v);
     return total;
   },
   max: (values) => {
@@ -109,7 +110,7 @@ const matmul: Kernel<'matmul'> = (_, [a, b], out) => {
   const result = fresh(out);
   const [m, n] = [out.shape.at(-2)!, out.shape.at(-1)!];
   const k = a!.shape.at(-1)!;
-  const times = scalar.binary('mul', out.dtype);
+  const [plus, times] = [scalar.binary('add', out.dtype), scalar.binary('mul', out.dtype)];
   const batch = (x: Operand) => positions({ shape: x.shape.slice(0, -2), strides: x.strides, offset: x.offset });
   const batchB = batch(b!);
   let i = 0;
@@ -121,7 +122,7 @@ const matmul: Kernel<'matmul'> = (_, [a, b], out) => {
         for (let j = 0; j < k; j++) {
           const left = a!.storage.data[startA + row * a!.strides.at(-2)! + j * a!.strides.at(-1)!]!;
           const right = b!.storage.data[startB + j * b!.strides.at(-2)! + col * b!.strides.at(-1)!]!;
-          total += times(left, right);
+          total = plus(total, times(left, right));
         }
         result.data[i++] = total;
       }
@@ -206,7 +207,7 @@ export const referenceKernels: Kernels = {
     REDUCE,
     (op) =>
       (p, [x], out) =>
-        reduce(out, x!, p.axes, folds[op]),
+        reduce(out, x!, p.axes, (values) => folds[op](values, out.dtype)),
   ),
   ...kernelsFor(SCAN, scan),
   ...kernelsFor(

@@ -17,6 +17,7 @@ import {
   folds,
   gatherLoop,
   type IndexedLoop,
+  int32Sum,
   type Loop1,
   type Loop2,
   scanLoop,
@@ -206,7 +207,8 @@ export function createCpuBackend(): Backend {
       return (_, [a, b], out) => map2(loop, a!, b!, out);
     }),
     ...kernelsFor(REDUCE, (op) => (p, [x], out) => {
-      const { start, fold } = folds[op];
+      const { start } = folds[op];
+      const fold = op === 'sum' && out.dtype === 'int32' ? int32Sum : folds[op].fold;
       const { outer, inner } = foldViews(x!, p.axes);
       const result = fresh(out);
       const nest = nestOf(inner.shape, [inner]);

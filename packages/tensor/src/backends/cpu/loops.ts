@@ -131,7 +131,13 @@ export const folds: { readonly [P in Reduce]: { readonly start: number; readonly
   },
 };
 
-const scanLoops: { readonly [P in Scan]: Loop1 } = {
+/** A sum that wraps at every step: float64 holds sums of int32 only up to 2^53. */
+export const int32Sum: Fold = (total, n, a, x, sx) => {
+  for (let i = 0; i < n; i++, x += sx) total = (total + a[x]!) | 0;
+  return total;
+};
+
+const floatScans: { readonly [P in Scan]: Loop1 } = {
   cumsum: (n, out, o, so, a, x, sx) => {
     let total = 0;
     for (let i = 0; i < n; i++, o += so, x += sx) out[o] = total += a[x]!;
@@ -142,15 +148,20 @@ const scanLoops: { readonly [P in Scan]: Loop1 } = {
   },
 };
 
-/** A float64 holds sums of int32 exactly, but not products. */
-const cumprodInt32: Loop1 = (n, out, o, so, a, x, sx) => {
-  let total = 1;
-  for (let i = 0; i < n; i++, o += so, x += sx) out[o] = total = Math.imul(total, a[x]!);
+const int32Scans: { readonly [P in Scan]: Loop1 } = {
+  cumsum: (n, out, o, so, a, x, sx) => {
+    let total = 0;
+    for (let i = 0; i < n; i++, o += so, x += sx) out[o] = total = (total + a[x]!) | 0;
+  },
+  cumprod: (n, out, o, so, a, x, sx) => {
+    let total = 1;
+    for (let i = 0; i < n; i++, o += so, x += sx) out[o] = total = Math.imul(total, a[x]!);
+  },
 };
 
 /** out[o + i*so] = the sum or product of a[x + j*sx] over j <= i, for i < n. */
 export function scanLoop(op: Scan, dtype: DType): Loop1 {
-  return op === 'cumprod' && dtype === 'int32' ? cumprodInt32 : scanLoops[op];
+  return (dtype === 'int32' ? int32Scans : floatScans)[op];
 }
 
 /**
