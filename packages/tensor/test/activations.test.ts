@@ -90,6 +90,11 @@ describe.each(devices)('%s', (device) => {
     }
   });
 
+  test('gelu knows two formulas', () => {
+    const error = thrown(() => zeros([2], { device }).gelu({ approximate: 'tahn' as 'tanh' }));
+    expect([error.name, error.message]).toEqual(['DataError', "gelu: approximate is 'none' or 'tanh', found 'tahn'"]);
+  });
+
   test('a slope that does not broadcast is refused by shape', () => {
     const error = thrown(() => zeros([2, 3], { device }).leakyRelu({ negativeSlope: zeros([2], { device }) }));
     expect(error).toBeInstanceOf(errors.ShapeError);

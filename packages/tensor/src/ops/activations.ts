@@ -9,6 +9,7 @@
 // Integers become float32, save in relu6. A kink takes the derivative of its left side, as relu'(0) = 0.
 
 import { floatFor } from '../dtype.ts';
+import { DataError } from '../errors.ts';
 import type { OperandOf } from './carrier.ts';
 import { ElementwiseOps, where } from './elementwise.ts';
 
@@ -41,9 +42,13 @@ export abstract class ActivationOps<Self extends ActivationOps<Self>> extends El
   /**
    * x P(X <= x) for a standard normal X (Hendrycks & Gimpel, arXiv:1606.08415): exact by default; with 'tanh' their approximation
    * x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
+   * @throws DataError for any other word.
    */
   gelu({ approximate = 'none' }: { readonly approximate?: 'none' | 'tanh' } = {}): Self {
     if (approximate === 'none') return this.#gated((t) => t.mul(-Math.SQRT1_2).erfc().mul(0.5));
+    if (approximate !== 'tanh') {
+      throw new DataError(`gelu: approximate is 'none' or 'tanh', found '${approximate}'`, { approximate });
+    }
     // (1 + tanh(y)) / 2 = sigmoid(2y), which does not cancel.
     const slope = 2 * Math.sqrt(2 / Math.PI);
     return this.#gated((t) => t.square().mul(0.044715).add(1).mul(t).mul(slope).sigmoid());
