@@ -6,9 +6,11 @@ import {
   type DType,
   errors,
   type HoldsStorage,
+  isFloat,
   type OperandOf,
   type Primitive,
   type PrimitiveParams,
+  type PrintOptions,
   type Shape,
   type Storage,
   storagesOf,
@@ -27,8 +29,6 @@ export interface TapeNode<P extends Primitive = Primitive> {
   readonly values: readonly Tensor[];
   readonly depth: number;
 }
-
-const isFloat = (dtype: DType): boolean => dtype === 'float32' || dtype === 'float64';
 
 export class Variable extends ArrayOps<Variable> implements HoldsStorage {
   /** True if backward reaches this variable. */
@@ -129,10 +129,11 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
     return this.value.item();
   }
 
-  override toString(): string {
+  /** As its tensor is printed. @throws PrintOptionError */
+  override toString(options: PrintOptions = {}): string {
     // What stands inside the tensor's brackets, with its later lines under the first: 'variable(' is two longer.
     const inside = this.value
-      .toString()
+      .toString(options)
       .slice('tensor('.length, -1)
       .replaceAll(/\n(?!\n)/g, '\n  ');
     return `variable(${inside}${this.requiresGrad ? ', requiresGrad=true' : ''})`;

@@ -51,6 +51,14 @@ const place =
   (d) =>
     one(d, d.distinct(), () => (x) => x.reshape([-1, 1])[op](1));
 
+const running =
+  (op: 'cumsum' | 'cumprod'): MakeCase =>
+  (d) =>
+    one(d, d.normal(), (shape) => {
+      const axis = d.integer(0, Math.max(0, shape.length - 1));
+      return (x) => atLeast1d(x)[op](axis);
+    });
+
 /** An index tensor for an axis of `shape`, with repeats, that may be shorter than it elsewhere; and that axis. */
 function indexFor(d: Draw, shape: Shape): { axis: number; index: Tensor } {
   const axis = d.integer(0, shape.length - 1);
@@ -75,6 +83,8 @@ export const cases: { readonly [P in Primitive]: MakeCase } = {
   expm1: (d) => one(d, d.within(-2, 1), () => (x) => x.expm1()),
   log: (d) => one(d, d.within(1, 3), () => (x) => x.log()),
   log1p: (d) => one(d, d.within(0, 3), () => (x) => x.log1p()),
+  log2: (d) => one(d, d.within(1, 3), () => (x) => x.log2()),
+  log10: (d) => one(d, d.within(1, 3), () => (x) => x.log10()),
   sqrt: (d) => one(d, d.within(1, 3), () => (x) => x.sqrt()),
   sin: (d) => one(d, d.within(-4, 4), () => (x) => x.sin()),
   cos: (d) => one(d, d.within(-4, 4), () => (x) => x.cos()),
@@ -85,8 +95,12 @@ export const cases: { readonly [P in Primitive]: MakeCase } = {
   sinh: (d) => one(d, d.within(-2, 2), () => (x) => x.sinh()),
   cosh: (d) => one(d, d.within(-2, 2), () => (x) => x.cosh()),
   tanh: (d) => one(d, d.within(-3, 3), () => (x) => x.tanh()),
+  asinh: (d) => one(d, d.within(-3, 3), () => (x) => x.asinh()),
+  acosh: (d) => one(d, d.within(1.5, 3), () => (x) => x.acosh()),
+  atanh: (d) => one(d, d.within(-0.5, 0.5), () => (x) => x.atanh()),
   sigmoid: (d) => one(d, d.within(-6, 6), () => (x) => x.sigmoid()),
   erf: (d) => one(d, d.within(-2, 2), () => (x) => x.erf()),
+  erfc: (d) => one(d, d.within(-2, 2), () => (x) => x.erfc()),
 
   add: (d) =>
     two(
@@ -143,6 +157,20 @@ export const cases: { readonly [P in Primitive]: MakeCase } = {
       (s) => d.distinct(s, 0.125),
       (a, b) => a.minimum(b),
     ),
+  atan2: (d) =>
+    two(
+      d,
+      (s) => apart(d, 1, 2, s),
+      (s) => apart(d, 1, 2, s),
+      (a, b) => a.atan2(b),
+    ),
+  hypot: (d) =>
+    two(
+      d,
+      (s) => apart(d, 1, 2, s),
+      (s) => apart(d, 1, 2, s),
+      (a, b) => a.hypot(b),
+    ),
   eq: (d) =>
     two(
       d,
@@ -185,11 +213,9 @@ export const cases: { readonly [P in Primitive]: MakeCase } = {
   min: extreme('min'),
   argmax: place('argmax'),
   argmin: place('argmin'),
-  cumsum: (d) =>
-    one(d, d.normal(), (shape) => {
-      const axis = d.integer(0, Math.max(0, shape.length - 1));
-      return (x) => atLeast1d(x).cumsum(axis);
-    }),
+  argsort: (d) => one(d, d.distinct(), () => (x) => atLeast1d(x).argsort(0, { descending: d.coin() })),
+  cumsum: running('cumsum'),
+  cumprod: running('cumprod'),
 
   // The first two axes of the draw are batches, each operand without some of them; either operand may be a vector.
   matmul: (d) => {

@@ -3,7 +3,7 @@
 import { tensor, where } from '@gemlab/tensor';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { gradientsOf, type Variable, variable } from '../src/index.ts';
+import { gradcheck, gradientsOf, type Variable, variable } from '../src/index.ts';
 import { derivatives, gradient, hessian, leaf } from './derivatives.ts';
 
 test("relu'(0) = 0, from either zero, and no 0 * inf behind it", () => {
@@ -96,8 +96,114 @@ test('prod is exact to order 3 however many elements are 0', () => {
   expect(hessian((x) => x.prod(), [0, 0, 3])[0]).toEqual([0, 3, 0]);
 });
 
+test('cumprod is as exact as prod, of which it holds every prefix', () => {
+  const elements = fc.array(fc.constantFrom(0, 0, 1, 2, -3), { minLength: 1, maxLength: 6 });
+  fc.assert(
+    fc.property(elements, fc.array(fc.integer({ min: -3, max: 3 }), { minLength: 6, maxLength: 6 }), (xs, weights) => {
+      const byPrefix = (x: Variable) =>
+        xs
+          .map((_, k) =>
+            x
+              .slice([0, k + 1])
+              .prod()
+              .mul(weights[k]!),
+          )
+          .reduce((a, b) => a.add(b));
+      const running = (x: Variable) =>
+        x
+          .cumprod(0)
+          .mul(tensor(weights.slice(0, xs.length)))
+          .sum();
+      const plain = (rows: number[][]) => rows.map((row) => row.map((v) => v + 0));
+      const [found, expected] = [running, byPrefix].map((f) => [gradient(f, xs) as number[], ...hessian(f, xs)]);
+      expect(plain(found!)).toEqual(plain(expected!));
+      // A third derivative is the Hessian of one partial derivative.
+      const third = (f: typeof running) =>
+        hessian((x: Variable) => gradientsOf(f(x), [x], { createGraph: true })[0]!.slice(xs.length - 1), xs);
+      if (xs.length > 2) expect(plain(third(running))).toEqual(plain(third(byPrefix)));
+    }),
+    { numRuns: 15 },
+  );
+});
+
+describe('norm', () => {
+  const orders = [0, 0.5, 1, 1.5, 2, 3, 4, Infinity, -Infinity, -1];
+
+  test.each(orders)('of order %d has derivatives 0 where it is 0', (ord) => {
+    // Added to something, because order 0 counts, and a count is off the tape.
+    const f = (x: Variable) => x.norm(ord).add(x.sum().mul(0));
+    const found = [gradient(f, [0, -0]) as number[], ...hessian(f, [0, -0])];
+    expect(found.flat().map((v) => v + 0)).toEqual([0, 0, 0, 0, 0, 0]);
+  });
+
+  test.each(orders)('of order %d agrees with finite differences, over each axis', (ord) => {
+    const x = tensor(
+      [
+        [1.5, -2, 0.7],
+        [-0.9, 3.1, 2.2],
+      ],
+      { dtype: 'float64' },
+    );
+    expect(gradcheck((v) => v!.norm(ord, 1), [x])).toBeLessThan(1e-7);
+    expect(gradcheck((v) => v!.norm(ord, [1, 0], { keepDims: true }), [x])).toBeLessThan(1e-7);
+  });
+
+  test('x / |x| at any size, also beside zeros', () => {
+    const unit = [0.6, 0, -0.8];
+    for (const scale of [1, 2 ** 700, 2 ** -700]) {
+      const found = gradient((x) => x.norm(), [3 * scale, 0, -4 * scale]) as number[];
+      found.forEach((v, i) => {
+        expect(Math.abs(v - unit[i]!)).toBeLessThanOrEqual(2 * Number.EPSILON * Math.abs(unit[i]!));
+      });
+    }
+    // |x|'' = (1 - u u') / |x|, exact where an element is 0.
+    expect(
+      hessian((x) => x.norm(), [0, 0, 4])
+        .flat()
+        .map((v) => v + 0),
+    ).toEqual([0.25, 0, 0, 0, 0.25, 0, 0, 0, 0]);
+    expect(gradient((x) => x.norm(1.5), [0, 4])).toEqual([0, 1]);
+    expect(gradient((x) => x.norm(-1), [0, 4])).toEqual([0, 0]);
+  });
+
+  test('of the extreme orders the tied elements share', () => {
+    expect(gradient((x) => x.norm(Infinity), [3, -3, 1])).toEqual([0.5, -0.5, 0]);
+    expect(gradient((x) => x.norm(-Infinity), [-1, 1, 5])).toEqual([-0.5, 0.5, 0]);
+  });
+});
+
+test('std has derivative 0 where all elements are equal', () => {
+  expect(
+    gradient(
+      (x) => x.std(1).sum(),
+      [
+        [2, 2, 2],
+        [1, 2, 3],
+      ],
+    ),
+  ).toEqual([
+    [0, 0, 0],
+    [-0.5, 0, 0.5],
+  ]);
+});
+
 test("sqrt'(0) = inf", () => {
   expect(derivatives((x) => x.sqrt(), 0, 2)).toEqual([0, Infinity, -Infinity]);
+});
+
+test('at the origin atan2 and hypot have derivative 0, elsewhere that of any scale', () => {
+  const both = (op: 'atan2' | 'hypot', y: number, x: number) => {
+    const [a, b] = [leaf(y), leaf(x)];
+    return gradientsOf(a[op](b), [a, b]).map((g) => (g.item() as number) + 0);
+  };
+  expect([both('atan2', 0, 0), both('hypot', 0, 0)]).toEqual([
+    [0, 0],
+    [0, 0],
+  ]);
+  expect(both('hypot', 3e300, 4e300)).toEqual([0.6, 0.8]);
+  expect(both('hypot', -3e-320, 0)).toEqual([-1, 0]);
+  expect(both('atan2', 2 ** 600, 0)).toEqual([0, -(2 ** -600)]);
+  expect(derivatives((x) => x.hypot(0), 0, 2)).toEqual([0, 0, 0]);
 });
 
 describe('pow', () => {
@@ -182,6 +288,44 @@ describe('where', () => {
       return where<Variable>(good, where<Variable>(good, x, 1).sqrt(), 0).sum();
     };
     expect(gradient(root, [-1, 0, 4])).toEqual([0, 0, 0.25]);
+  });
+});
+
+describe('sorting', () => {
+  const weights = tensor([1, 10, 100, 1000], { dtype: 'float64' });
+
+  test('sends each gradient back to where its element stood, of equal ones the first to the first', () => {
+    expect(gradient((x) => x.sort().mul(weights).sum(), [3, 1, 3, 2])).toEqual([100, 1, 1000, 10]);
+    const descending = { descending: true };
+    expect(gradient((x) => x.sort(0, descending).mul(weights).sum(), [3, 1, 3, 2])).toEqual([1, 1000, 10, 100]);
+    expect(
+      gradient(
+        (x) =>
+          x
+            .topk(2)
+            .values.mul(tensor([5, 7]))
+            .sum(),
+        [4, 9, 1, 6],
+      ),
+    ).toEqual([0, 5, 0, 7]);
+    expect(leaf([2, 1]).topk(1).indices.requiresGrad).toBe(false);
+  });
+
+  test('of a quantile goes to its neighbours by their weights', () => {
+    expect(gradient((x) => x.quantile(0.25), [9, 1, 5])).toEqual([0, 0.5, 0.5]);
+    expect(gradient((x) => x.quantile(0.5), [9, 1, 5])).toEqual([0, 0, 1]);
+    expect(gradient((x) => x.median(), [4, 1, 2, 8])).toEqual([0.5, 0, 0.5, 0]);
+    const ties = gradient((x) => x.quantile(0.3), [2, 2, 2]) as number[];
+    expect(ties.reduce((a, b) => a + b)).toBeCloseTo(1, 15);
+    const x = tensor(
+      [
+        [0.3, 2, -1, 0.9],
+        [4, 0, 1, 2],
+      ],
+      { dtype: 'float64' },
+    );
+    expect(gradcheck((v) => v!.quantile([0.1, 0.6], 1).square(), [x])).toBeLessThan(1e-7);
+    expect(gradcheck((v) => v!.sort(0).mul(v!).cumsum(1), [x])).toBeLessThan(1e-7);
   });
 });
 

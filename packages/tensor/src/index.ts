@@ -3,7 +3,7 @@
 export type { Backend, Kernel, Kernels, Operand } from './backend.ts';
 export { arange, eye, full, linspace, ones, rand, randn, type TensorOptions, tensor, zeros } from './create.ts';
 export { type Device, devices, info } from './device.ts';
-export type { DType, TypedArray } from './dtype.ts';
+export { type DType, isFloat, promote, type TypedArray } from './dtype.ts';
 export * as errors from './errors.ts';
 export {
   type Bytes,
@@ -19,8 +19,10 @@ export { type ArrayOf, Carrier, type OperandOf } from './ops/carrier.ts';
 export { where } from './ops/elementwise.ts';
 export { IndexOps as ArrayOps, stack } from './ops/indexing.ts';
 export { type Axes, concat, type ReduceOptions } from './ops/reduce.ts';
+export type { SortOptions } from './ops/sorting.ts';
 export type { SliceSpec } from './ops/views.ts';
 export { PRIMITIVES, type Primitive, type PrimitiveParams } from './primitives.ts';
+export { PrintOptionError, type PrintOptions } from './print.ts';
 export { RandomArgumentError, RandomStateError, Rng, type RngState } from './random.ts';
 export type { Shape } from './shape.ts';
 export { type HoldsStorage, keep, type Storage, scope, storagesOf } from './storage.ts';

@@ -22,6 +22,8 @@ export const UNARY = [
   'expm1',
   'log',
   'log1p',
+  'log2',
+  'log10',
   'sqrt',
   'sin',
   'cos',
@@ -32,15 +34,21 @@ export const UNARY = [
   'sinh',
   'cosh',
   'tanh',
+  'asinh',
+  'acosh',
+  'atanh',
   'sigmoid',
   'erf',
+  'erfc',
 ] as const;
 /** Combines two elements of one dtype into one of that dtype. */
-export const BINARY = ['add', 'sub', 'mul', 'div', 'pow', 'mod', 'maximum', 'minimum'] as const;
+export const BINARY = ['add', 'sub', 'mul', 'div', 'pow', 'mod', 'maximum', 'minimum', 'atan2', 'hypot'] as const;
 /** Compares two elements of one dtype; gives bool. */
 export const COMPARE = ['eq', 'lt', 'le'] as const;
 /** Folds axes away. */
 export const REDUCE = ['sum', 'max', 'min'] as const;
+/** Folds each element with all those before it along one axis. */
+export const SCAN = ['cumsum', 'cumprod'] as const;
 /** Finds where along one axis the extreme stands; gives int32. */
 export const ARG_REDUCE = ['argmax', 'argmin'] as const;
 
@@ -48,6 +56,7 @@ export type Unary = (typeof UNARY)[number];
 export type Binary = (typeof BINARY)[number];
 export type Compare = (typeof COMPARE)[number];
 export type Reduce = (typeof REDUCE)[number];
+export type Scan = (typeof SCAN)[number];
 export type ArgReduce = (typeof ARG_REDUCE)[number];
 
 type None = Readonly<Record<never, never>>;
@@ -56,11 +65,12 @@ type Each<Names extends string, Params> = { [P in Names]: Params };
 /** Primitives that compute new elements: what a backend must implement. */
 export type ComputeParams = Each<Unary | Binary | Compare, None> &
   Each<Reduce, { readonly axes: readonly number[]; readonly keepDims: boolean }> &
+  Each<Scan, { readonly axis: number }> &
   Each<ArgReduce, { readonly axis: number; readonly keepDims: boolean }> & {
     /** (condition: bool, a, b): a where the condition holds, else b. */
     where: None;
-    /** Running sum along an axis. */
-    cumsum: { readonly axis: number };
+    /** Where the elements of the sorted line stand (int32): stable, and NaN counts as the largest. */
+    argsort: { readonly axis: number; readonly descending: boolean };
     /** [...batch, m, k] x [...batch, k, n] -> [...batch, m, n]. */
     matmul: None;
     /** (x, index: int32): out[..., i, ...] = x[..., index[..., i, ...], ...] along the axis. */
@@ -94,9 +104,10 @@ export const PRIMITIVES = [
   ...BINARY,
   ...COMPARE,
   ...REDUCE,
+  ...SCAN,
   ...ARG_REDUCE,
   'where',
-  'cumsum',
+  'argsort',
   'matmul',
   'gather',
   'scatter',
@@ -132,12 +143,12 @@ const each = <N extends string, R>(names: readonly N[], rule: R) =>
   Object.fromEntries(names.map((n) => [n, rule])) as { [P in N]: R };
 
 const SPECS: { readonly [P in Primitive]: SpecRule<P> } = {
-  ...each([...UNARY, ...BINARY], same),
+  ...each([...UNARY, ...BINARY, ...SCAN], same),
   ...each(COMPARE, truth),
   ...each(REDUCE, folded),
   ...each(ARG_REDUCE, found),
   where: (_, _condition, a) => ({ shape: a!.shape, dtype: a!.dtype }),
-  cumsum: (_, x) => ({ shape: x!.shape, dtype: x!.dtype }),
+  argsort: (_, x) => ({ shape: x!.shape, dtype: 'int32' }),
   matmul: (_, a, b) => ({ shape: [...a!.shape.slice(0, -1), b!.shape.at(-1)!], dtype: a!.dtype }),
   gather: (_, x, index) => ({ shape: index!.shape, dtype: x!.dtype }),
   scatter: (_, base) => ({ shape: base!.shape, dtype: base!.dtype }),

@@ -31,6 +31,10 @@ export interface PrintOptions {
   readonly lineWidth?: number;
   /** Between elements. Default ', '. */
   readonly separator?: string;
+}
+
+/** What stands around the text. */
+interface Surroundings {
   /** What the caller prints before the text: later lines are indented by its length. Default none. */
   readonly prefix?: string;
   /** What the caller prints after the text: lines leave room for it. Default none. */
@@ -142,7 +146,7 @@ function option(name: keyof PrintOptions, value: number, least: number, infinite
  * The text of `t`, without its dtype: nested brackets, '[]' when it is empty, the bare element when it is 0-d.
  * Reads only the elements that are shown. Throws PrintOptionError.
  */
-export function formatArray(t: Printable, options: PrintOptions = {}): string {
+export function formatArray(t: Printable, options: PrintOptions & Surroundings = {}): string {
   const precision = option('precision', options.precision ?? 8, 0, false);
   const threshold = option('threshold', options.threshold ?? 1000, 0, true);
   const edge = option('edgeItems', options.edgeItems ?? 3, 1, false);

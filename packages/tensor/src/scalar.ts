@@ -3,6 +3,7 @@
 // the divisor's sign, maximum and minimum pass NaN on, sign(0) = 0 and sign(NaN) = NaN.
 
 import type { DType } from './dtype.ts';
+import { erf, erfc } from './erf.ts';
 import type { Binary, Compare, Unary } from './primitives.ts';
 
 /** Rounds to the nearest integer, ties to the even one. */
@@ -18,28 +19,12 @@ function floorMod(a: number, b: number): number {
   return b < 0 ? -0 : 0;
 }
 
-/**
- * The error function to within 6 units in the last place of a double: a series near 0, where erfc would cancel, else 1 minus the
- * continued fraction of erfc (Abramowitz & Stegun 7.1.6 and 7.1.14).
- */
-function erf(x: number): number {
-  const a = Math.abs(x);
-  if (Number.isNaN(x) || a === 0) return x;
-  if (a > 6) return Math.sign(x);
-  if (a < 1.25) {
-    // erf(x) = 2/sqrt(pi) * exp(-x^2) * sum_n 2^n x^(2n+1) / (2n+1)!!: all terms positive, so nothing cancels.
-    let term = a;
-    let sum = a;
-    for (let n = 1; term > sum * 1e-17; n++) {
-      term *= (2 * a * a) / (2 * n + 1);
-      sum += term;
-    }
-    return Math.sign(x) * ((2 / Math.sqrt(Math.PI)) * Math.exp(-a * a) * sum);
-  }
-  // erfc(x) = exp(-x^2)/sqrt(pi) * 1/(x + (1/2)/(x + 1/(x + (3/2)/(x + ...)))), evaluated from the far end.
-  let f = a;
-  for (let n = 120; n >= 1; n--) f = a + n / 2 / f;
-  return Math.sign(x) * (1 - Math.exp(-a * a) / (Math.sqrt(Math.PI) * f));
+/** C99's hypot: squares neither overflow nor underflow, as a power of two changes no digits; infinite beside NaN too. */
+function hypot(a: number, b: number): number {
+  const most = Math.max(Math.abs(a), Math.abs(b));
+  if (Math.abs(a) === Infinity || Math.abs(b) === Infinity) return Infinity;
+  const scale = most > 2 ** 500 ? 2 ** -600 : most < 2 ** -400 ? 2 ** 600 : 1;
+  return Math.sqrt((a * scale) ** 2 + (b * scale) ** 2) / scale;
 }
 
 export const unary: { readonly [P in Unary]: (x: number) => number } = {
@@ -55,6 +40,8 @@ export const unary: { readonly [P in Unary]: (x: number) => number } = {
   expm1: Math.expm1,
   log: Math.log,
   log1p: Math.log1p,
+  log2: Math.log2,
+  log10: Math.log10,
   sqrt: Math.sqrt,
   sin: Math.sin,
   cos: Math.cos,
@@ -65,9 +52,13 @@ export const unary: { readonly [P in Unary]: (x: number) => number } = {
   sinh: Math.sinh,
   cosh: Math.cosh,
   tanh: Math.tanh,
+  asinh: Math.asinh,
+  acosh: Math.acosh,
+  atanh: Math.atanh,
   // exp of a negative number only, so that neither tail overflows.
   sigmoid: (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))),
   erf,
+  erfc,
 };
 
 const floatBinary: { readonly [P in Binary]: (a: number, b: number) => number } = {
@@ -80,6 +71,8 @@ const floatBinary: { readonly [P in Binary]: (a: number, b: number) => number } 
   mod: floorMod,
   maximum: Math.max,
   minimum: Math.min,
+  atan2: Math.atan2,
+  hypot,
 };
 
 /** a^b in wrapping 32-bit arithmetic by squaring; a negative exponent truncates 1/a^|b| toward zero, and 0 stays 0. */

@@ -9,7 +9,7 @@ import { DataError, DeviceError, ShapeError, shapeText } from './errors.ts';
 import type { OperandOf } from './ops/carrier.ts';
 import { IndexOps } from './ops/indexing.ts';
 import { type ComputePrimitive, type Primitive, type PrimitiveParams, specOf, type ViewParams } from './primitives.ts';
-import { formatArray } from './print.ts';
+import { formatArray, type PrintOptions } from './print.ts';
 import { type Shape, sizeOf } from './shape.ts';
 import { type HoldsStorage, type Storage, storagesOf } from './storage.ts';
 import { contiguousView, expandView, isContiguous, permuteView, reshapeView, sliceView, type View } from './view.ts';
@@ -138,13 +138,13 @@ export class Tensor extends IndexOps<Tensor> implements Operand, HoldsStorage {
     return build(0, 0, this.size);
   }
 
-  /** As NumPy prints arrays; large ones are summarised. */
-  override toString(): string {
+  /** As NumPy prints arrays; above `threshold` elements only those at the edges. @throws PrintOptionError */
+  override toString(options: PrintOptions = {}): string {
     const data = this.dataSync();
     const shape = this.size === 0 && this.rank > 1 ? `, shape=${shapeText(this.shape)}` : '';
     const suffix = `${shape}${this.dtype === 'float32' ? '' : `, dtype=${this.dtype}`})`;
     const source = { shape: this.shape, dtype: this.dtype, at: (i: number) => data[i]! };
-    return `tensor(${formatArray(source, { prefix: 'tensor(', suffix })}${suffix}`;
+    return `tensor(${formatArray(source, { ...options, prefix: 'tensor(', suffix })}${suffix}`;
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {

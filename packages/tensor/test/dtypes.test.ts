@@ -4,7 +4,19 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type DType, devices, errors, full, ones, type Tensor, tensor, zeros } from '../src/index.ts';
+import {
+  concat,
+  type DType,
+  devices,
+  errors,
+  full,
+  ones,
+  stack,
+  type Tensor,
+  tensor,
+  where,
+  zeros,
+} from '../src/index.ts';
 import { castValue } from './laws/elementwise.ts';
 import { expectModel, thrown } from './support/expect.ts';
 import { anySample, dtypes } from './support/samples.ts';
@@ -18,19 +30,61 @@ const TABLE = `
 | **float32** | float32 | float32 | float32 | float64 | float32 | float32 |
 | **float64** | float64 | float64 | float64 | float64 | float64 | float64 |
 `;
-const rows = TABLE.trim()
-  .split('\n')
-  .slice(2)
-  .map((line) =>
-    line
-      .split('|')
-      .slice(2, -1)
-      .map((cell) => cell.trim()),
-  );
+const cellsOf = (table: string) =>
+  table
+    .trim()
+    .split('\n')
+    .slice(2)
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+const rows = cellsOf(TABLE).map((cells) => cells.slice(1));
+
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
 test('the README has the promotion table', () => {
-  expect(readFileSync(new URL('../README.md', import.meta.url), 'utf8')).toContain(TABLE);
+  expect(readme).toContain(TABLE);
 });
+
+/** The README's other table: which ops give what of each dtype. */
+const families = cellsOf(readme.match(/^\| of +\| bool .*\n(?:\|.*\n)+/m)![0]).map(([ops, ...given]) => ({
+  ops: Array.from(ops!.matchAll(/`(\w+)`/g), ([, op]) => op!),
+  given,
+}));
+
+/** Ops that want more than a tensor. */
+const calls: Record<string, (x: Tensor) => Tensor> = {
+  cumsum: (x) => x.cumsum(0),
+  cumprod: (x) => x.cumprod(0),
+  quantile: (x) => x.quantile(0.5),
+  topk: (x) => x.topk(1).values,
+  clamp: (x) => x.clamp(0, 1),
+  reshape: (x) => x.reshape([2, 1]),
+  slice: (x) => x.slice(0),
+  pad: (x) => x.pad([[1, 0]]),
+  gather: (x) => x.gather(0, zeros([1], { dtype: 'int32', device: x.device })),
+  scatter: (x) => x.scatter(0, zeros([2], { dtype: 'int32', device: x.device }), x),
+  scatterAdd: (x) => x.scatterAdd(0, zeros([2], { dtype: 'int32', device: x.device }), x),
+  indexSelect: (x) => x.indexSelect(0, zeros([1], { dtype: 'int32', device: x.device })),
+  where: (x) => where(x.cast('bool'), x, x),
+  concat: (x) => concat([x, x]),
+  stack: (x) => stack([x, x]),
+};
+const binary = ['add', 'sub', 'mul', 'pow', 'mod', 'maximum', 'minimum', 'div', 'atan2', 'hypot', 'matmul'].concat([
+  'eq',
+  'ne',
+  'lt',
+  'le',
+  'gt',
+  'ge',
+  'logicalAnd',
+  'logicalOr',
+  'logicalXor',
+]);
+type Method = (this: Tensor, ...others: Tensor[]) => Tensor;
 
 describe.each(devices)('%s', (device) => {
   const one = (dtype: DType) => ones([2], { dtype, device });
@@ -55,17 +109,17 @@ describe.each(devices)('%s', (device) => {
     expect(large.div(tensor(Float64Array.of(1), { device })).item()).toBe(2 ** 24 + 1);
   });
 
-  test('comparisons and logic give bool, functions give floats, counting gives integers', () => {
-    for (const dtype of dtypes) {
-      const x = one(dtype);
-      const float = dtype === 'float64' ? 'float64' : 'float32';
-      const number = dtype === 'bool' ? 'int32' : dtype;
-      for (const t of [x.eq(x), x.lt(0.5), x.logicalNot(), x.isNan(), x.any(), x.all()]) expect(t.dtype).toBe('bool');
-      for (const t of [x.exp(), x.mean(), x.var(), x.softmax(), x.logSumExp()]) expect(t.dtype).toBe(float);
-      for (const t of [x.neg(), x.sum(), x.prod(), x.cumsum(0), x.matmul(x)]) expect(t.dtype).toBe(number);
-      for (const t of [x.max(), x.min(), x.flip(), x.copy(), x.pad([[1, 0]])]) expect(t.dtype).toBe(dtype);
-      expect([x.argmax().dtype, x.argmin(0).dtype]).toEqual(['int32', 'int32']);
+  test('every op that the README names gives what it says there', () => {
+    expect(families.length).toBeGreaterThan(4);
+    for (const { ops, given } of families) {
+      expect(ops.length).toBeGreaterThan(2);
+      for (const op of ops) {
+        const plain = (x: Tensor) => (x[op as 'neg'] as Method).apply(x, binary.includes(op) ? [x] : []);
+        const found = dtypes.map((dtype) => (calls[op] ?? plain)(one(dtype)).dtype);
+        expect(found, op).toEqual(given);
+      }
     }
+    expect([one('int32').oneHot(2).dtype, one('int32').oneHot(2, 'bool').dtype]).toEqual(['float32', 'bool']);
   });
 
   test('a number is weak, but never loses what an integer tensor cannot hold', () => {
@@ -99,6 +153,11 @@ describe.each(devices)('%s', (device) => {
     expect([x.sum().item(), x.slice([0, 1]).expand([3]).sum().item()]).toEqual([-1, 2 ** 31 - 3]);
     expect(x.slice([0, 1]).expand([3]).cumsum(0).toArray()).toEqual([top, -2, 2 ** 31 - 3]);
     expect(x.matmul(x).item()).toBe(1);
+    // Of so many that a float64 could not hold their sum.
+    const many = x.slice([0, 1]).expand([2 ** 22 + 3]);
+    const total = Number(BigInt.asIntN(32, BigInt(top) * (2n ** 22n + 3n)));
+    expect([many.sum().item(), many.cumsum(0).slice(-1).item()]).toEqual([total, total]);
+    expect(many.matmul(tensor(Int32Array.of(1), { device }).expand([2 ** 22 + 3])).item()).toBe(total);
     expect(
       tensor(Int32Array.of(3, -3, 2, 10), { device })
         .pow(tensor(Int32Array.of(21, 21, 32, 10), { device }))

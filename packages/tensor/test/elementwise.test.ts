@@ -47,6 +47,9 @@ const unary: Record<string, Unary> = {
   reciprocal: { call: (x) => x.reciprocal(), inside: asFloat, f: (v) => 1 / v },
   // Two roundings, of the root and of its reciprocal.
   rsqrt: { call: (x) => x.rsqrt(), inside: asFloat, f: (v) => 1 / Math.sqrt(v), ulps: 2 },
+  // Exact for integers, and as good as the power elsewhere.
+  exp2: { call: (x) => x.exp2(), inside: asFloat, f: (v) => 2 ** v },
+  isInf: { call: (x) => x.isInf(), inside: same, out: truth, f: (v) => Number(Math.abs(v) === Infinity) },
   isNan: { call: (x) => x.isNan(), inside: same, out: truth, f: (v) => Number(Number.isNaN(v)) },
   isFinite: { call: (x) => x.isFinite(), inside: same, out: truth, f: (v) => Number(Number.isFinite(v)) },
   logicalNot: { call: (x) => x.logicalNot(), inside: same, out: truth, f: (v) => Number(v === 0) },
@@ -58,7 +61,7 @@ const binary: Record<string, Binary> = {
       op,
       {
         call: (a, b) => a[op](b),
-        inside: op === 'div' ? asFloat : asNumber,
+        inside: ['div', 'atan2', 'hypot'].includes(op) ? asFloat : asNumber,
         f: (v, w, dtype) => scalars.binary(op, dtype)(v, w),
       },
     ]),
@@ -158,6 +161,41 @@ describe.each(devices)('%s', (device) => {
     const x = tensor([1, 5], { device });
     expect(x.clamp(3, 2).toArray()).toEqual([2, 2]);
     expect(x.clamp()).toBe(x);
+  });
+
+  test('log2 and exp2 are exact on all powers of two', () => {
+    for (const [dtype, least, most] of [
+      ['float32', -149, 127],
+      ['float64', -1074, 1023],
+    ] as const) {
+      const exponents = Float64Array.from({ length: most - least + 1 }, (_, i) => least + i);
+      const powers = tensor(exponents, { dtype, device }).exp2();
+      // Halving and doubling are exact, so this is what a power of two is.
+      const doubled = powers.slice([0, -1]).mul(2);
+      expect(powers.slice([-least, -least + 1]).item()).toBe(1);
+      expect(powers.slice([1]).eq(doubled).all().item()).toBe(true);
+      expect(powers.log2().dataSync()).toEqual(tensor(exponents, { dtype, device }).dataSync());
+    }
+  });
+
+  test('hypot of whole right triangles is exact, and neither large nor small ones are lost', () => {
+    const triples: number[][] = [];
+    for (let m = 2; m < 20; m++) for (let n = 1; n < m; n++) triples.push([m * m - n * n, 2 * m * n, m * m + n * n]);
+    for (const scale of [1, 2 ** 1000, 2 ** -1060]) {
+      const side = (i: number) =>
+        tensor(
+          Float64Array.from(triples, (t) => t[i]! * scale),
+          { device },
+        );
+      expect(side(0).hypot(side(1)).dataSync()).toEqual(side(2).dataSync());
+    }
+    const x = tensor([3e38, 1e-45, Infinity, Number.NaN], { device });
+    expect(x.hypot(tensor([1e38, 0, Number.NaN, -Infinity], { device })).toArray()).toEqual([
+      Math.fround(Math.hypot(Math.fround(3e38), Math.fround(1e38))),
+      Math.fround(1e-45),
+      Infinity,
+      Infinity,
+    ]);
   });
 
   test('signs of zero', () => {

@@ -30,7 +30,8 @@ interface Case {
   readonly inputs: string[];
   readonly expected: Recorded;
   readonly ulps: number;
-  readonly pick?: number;
+  /** Which of several results, by place or by name. */
+  readonly pick?: number | string;
 }
 
 const golden = JSON.parse(readFileSync(new URL('./fixtures/golden.json', import.meta.url), 'utf8')) as {
@@ -44,7 +45,7 @@ const numbers = ({ data }: Recorded) => data.map((v) => (typeof v === 'string' ?
 /** Which of 0 and -0 is larger, and whether -0 has a sign, NumPy itself leaves to the build. */
 const eitherZero = ['sign', 'maximum', 'minimum'];
 
-type Anything = (...args: unknown[]) => Tensor | Tensor[];
+type Anything = (...args: unknown[]) => Tensor | Record<number | string, Tensor>;
 const functions: Record<string, unknown> = { where, concat, stack, arange, linspace, eye, full, zeros, ones };
 const called = (name: string) => golden.cases.filter(({ call }) => call[0] === name);
 
@@ -88,13 +89,14 @@ describe.each(devices)('%s', (device) => {
     const fill = (arg: unknown): unknown => {
       if (Array.isArray(arg)) return arg.map(fill);
       if (arg === null && name !== 'slice') return undefined;
+      if (arg === 'Infinity' || arg === '-Infinity') return Number(arg);
       return typeof arg === 'string' && arg.startsWith('$') ? tensors[Number(arg.slice(1))] : arg;
     };
     const filled = args.map(fill);
     const free = functions[name] as Anything | undefined;
     const options = inputs.length === 0 ? [{ device, dtype: expected.dtype }] : [];
     const result = free ? free(...filled, ...options) : (tensors[0]![name as 'neg'] as Anything)(...filled);
-    return Array.isArray(result) ? result[pick!]! : result;
+    return result instanceof Tensor ? result : result[pick!]!;
   }
   test.each([...new Set(golden.cases.map(({ call }) => call[0]))])('%s', (name) => {
     for (const one of called(name)) {

@@ -3,7 +3,18 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { arange, type Device, devices, errors, info, ones, tensor, zeros } from '../src/index.ts';
+import {
+  arange,
+  type Device,
+  devices,
+  errors,
+  info,
+  linspace,
+  ones,
+  PrintOptionError,
+  tensor,
+  zeros,
+} from '../src/index.ts';
 import { thrown } from './support/expect.ts';
 import { anySample } from './support/samples.ts';
 
@@ -64,6 +75,21 @@ describe.each(devices)('%s', (device) => {
       'tensor([   0,    1,    2, ..., 1997, 1998, 1999], dtype=int32)',
     );
     expect(`${tensor([1], { device })}`).toBe('tensor([1.])');
+  });
+
+  test('toString takes the options of printing', () => {
+    const x = linspace(0, 1, 12, { device }).reshape([4, 3]);
+    expect(x.toString({ precision: 2, threshold: 11, edgeItems: 1 })).toBe(
+      'tensor([[0.  , ..., 0.18],\n        ...,\n        [0.82, ..., 1.  ]])',
+    );
+    const ints = arange(12, undefined, 1, { device });
+    expect(ints.toString({ separator: ' ' })).toBe('tensor([ 0  1  2  3  4  5  6  7  8  9 10 11], dtype=int32)');
+    expect(ints.toString({ threshold: 0, lineWidth: 40 })).toBe(
+      'tensor([ 0,  1,  2, ...,\n         9, 10, 11], dtype=int32)',
+    );
+    const error = thrown(() => x.toString({ precision: -1 }));
+    expect(error).toBeInstanceOf(PrintOptionError);
+    expect(error.message).toBe('print: precision must be an integer >= 0, found -1');
   });
 });
 

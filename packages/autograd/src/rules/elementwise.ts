@@ -30,6 +30,24 @@ function portion(g: Variable, lost: Variable, tied: Variable): Variable {
   return where(lost, 0, where(tied, g.mul(0.5), g));
 }
 
+/** The derivative of erf. */
+function bell(x: Variable): Variable {
+  const density = x.square().neg().exp();
+  return density.mul(2 / Math.sqrt(Math.PI));
+}
+
+/** hypot(a, b) as a divisor: 1 at the origin. */
+function radius(a: Variable, b: Variable): Variable {
+  const origin = a.eq(0).logicalAnd(b.eq(0));
+  return where(origin, 1, a.hypot(b));
+}
+
+/** a / hypot(a, b). At the origin it and its derivatives are chosen to be 0. */
+function cosine(a: Variable, b: Variable): Variable {
+  const origin = a.eq(0).logicalAnd(b.eq(0));
+  return where(origin, 0, a.div(radius(a, b)));
+}
+
 export const elementwise = {
   neg: [(g) => g.neg()],
   abs: [(g, { inputs: [x] }) => g.mul(x!.detach().sign())],
@@ -45,6 +63,8 @@ export const elementwise = {
   expm1: [(g, { inputs: [x] }) => g.mul(x!.exp())],
   log: [(g, { inputs: [x] }) => g.div(x!)],
   log1p: [(g, { inputs: [x] }) => g.div(x!.add(1))],
+  log2: [(g, { inputs: [x] }) => g.div(x!.mul(Math.LN2))],
+  log10: [(g, { inputs: [x] }) => g.div(x!.mul(Math.LN10))],
   sqrt: [(g, { out }) => g.div(out.mul(2))],
   sin: [(g, { inputs: [x] }) => g.mul(x!.cos())],
   cos: [(g, { inputs: [x] }) => g.mul(x!.sin()).neg()],
@@ -55,17 +75,13 @@ export const elementwise = {
   sinh: [(g, { inputs: [x] }) => g.mul(x!.cosh())],
   cosh: [(g, { inputs: [x] }) => g.mul(x!.sinh())],
   tanh: [(g, { out }) => g.mul(out.square().neg().add(1))],
+  asinh: [(g, { inputs: [x] }) => g.div(x!.hypot(1))],
+  // (x - 1)(x + 1) and (1 - x)(1 + x): near 1, x^2 - 1 would cancel.
+  acosh: [(g, { inputs: [x] }) => g.div(x!.sub(1).sqrt().mul(x!.add(1).sqrt()))],
+  atanh: [(g, { inputs: [x] }) => g.div(x!.neg().add(1).mul(x!.add(1)))],
   sigmoid: [(g, { out }) => g.mul(out.mul(out.neg().add(1)))],
-  erf: [
-    (g, { inputs: [x] }) =>
-      g.mul(
-        x!
-          .square()
-          .neg()
-          .exp()
-          .mul(2 / Math.sqrt(Math.PI)),
-      ),
-  ],
+  erf: [(g, { inputs: [x] }) => g.mul(bell(x!))],
+  erfc: [(g, { inputs: [x] }) => g.mul(bell(x!)).neg()],
 
   add: [(g) => g, (g) => g],
   sub: [(g) => g, (g) => g.neg()],
@@ -82,6 +98,13 @@ export const elementwise = {
     (g, { inputs: [a, b] }) => portion(g, a!.gt(b!), a!.eq(b!)),
     (g, { inputs: [a, b] }) => portion(g, b!.gt(a!), a!.eq(b!)),
   ],
+
+  // With r = hypot(a, b): b / r^2 and -a / r^2; a / r and b / r.
+  atan2: [
+    (g, { inputs: [a, b] }) => g.mul(cosine(b!, a!).div(radius(a!, b!))),
+    (g, { inputs: [a, b] }) => g.mul(cosine(a!, b!).div(radius(a!, b!))).neg(),
+  ],
+  hypot: [(g, { inputs: [a, b] }) => g.mul(cosine(a!, b!)), (g, { inputs: [a, b] }) => g.mul(cosine(b!, a!))],
 
   eq: 'nondifferentiable',
   lt: 'nondifferentiable',

@@ -1,7 +1,7 @@
 // Derivatives of everything that moves, folds or multiplies whole tensors. Most are adjoint pairs: sum and expand, slice and
 // embed, gather and scatter-add, permute and its inverse. Where elements tie for max or min they share the gradient equally.
 
-import { type PrimitiveParams, type Shape, where } from '@gemlab/tensor';
+import { type PrimitiveParams, type Shape, type SliceSpec, where } from '@gemlab/tensor';
 import type { Variable } from '../variable.ts';
 import { constant, type Rules } from './rule.ts';
 
@@ -17,6 +17,33 @@ function spread(folded: Variable, { axes, keepDims }: Folding, like: Variable): 
 function extreme(g: Variable, x: Variable, out: Variable, params: Folding): Variable {
   const tied = x.eq(spread(out, params, x));
   return spread(g.div(tied.sum(params.axes, params)), params, x).mul(tied);
+}
+
+/** x moved `by` places along an axis (to the front if negative), with `fill` where nothing comes from. */
+function shifted(x: Variable, axis: number, by: number, fill: number): Variable {
+  const n = x.shape[axis]!;
+  const rest = x.slice(
+    ...x.shape.map((_, i) => (i !== axis ? null : by > 0 ? [0, Math.max(0, n - by)] : [-by]) as SliceSpec),
+  );
+  const room = n - rest.shape[axis]!;
+  return rest.pad(
+    x.shape.map((_, i) => (i !== axis ? [0, 0] : by > 0 ? [room, 0] : [0, room])),
+    fill,
+  );
+}
+
+/**
+ * Of y_k = y_(k-1) x_k the gradient that comes to y_k is a_k = g_k + x_(k+1) a_(k+1), and x_k gets a_k y_(k-1): nothing is divided by, so
+ * zeros are exact. The a_k are summed by doubling: after each round a_k holds the first 1, 2, 4, ... terms of its sum.
+ */
+function runningProduct(g: Variable, x: Variable, out: Variable, axis: number): Variable {
+  let sum = g;
+  let weight = shifted(x, axis, -1, 0);
+  for (let terms = 1; terms < x.shape[axis]!; terms *= 2) {
+    sum = sum.add(weight.mul(shifted(sum, axis, -terms, 0)));
+    weight = weight.mul(shifted(weight, axis, -terms, 0));
+  }
+  return sum.mul(shifted(out, axis, 1, 1));
 }
 
 /** true for each update that a scatter 'set' left standing, false for those overwritten by a later one. */
@@ -37,7 +64,9 @@ export const structural = {
   min: [(g, { inputs: [x], out, params }) => extreme(g, x!, out, params)],
   argmax: 'nondifferentiable',
   argmin: 'nondifferentiable',
+  argsort: 'nondifferentiable',
   cumsum: [(g, { params: { axis } }) => g.flip(axis).cumsum(axis).flip(axis)],
+  cumprod: [(g, { inputs: [x], out, params: { axis } }) => runningProduct(g, x!, out, axis)],
   matmul: [(g, { inputs: [, b] }) => g.matmul(b!.transpose()), (g, { inputs: [a] }) => a!.transpose().matmul(g)],
   gather: [(g, { inputs: [x, index], params: { axis } }) => constant(g, 0, x!.shape).scatterAdd(axis, index!, g), null],
   scatter: [

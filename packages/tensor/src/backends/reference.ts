@@ -3,7 +3,7 @@
 
 import { type Backend, type Kernel, type Kernels, kernelsFor, type Operand } from '../backend.ts';
 import { arrayType, convert, type DType, type TypedArray } from '../dtype.ts';
-import { ARG_REDUCE, BINARY, COMPARE, REDUCE, type Spec, UNARY } from '../primitives.ts';
+import { ARG_REDUCE, BINARY, COMPARE, REDUCE, SCAN, type Scan, type Spec, UNARY } from '../primitives.ts';
 import * as scalar from '../scalar.ts';
 import { reducedShape, sizeOf } from '../shape.ts';
 import { Storage } from '../storage.ts';
@@ -58,10 +58,11 @@ function reduce(out: Spec, x: Operand, axes: readonly number[], fold: (values: I
   return result;
 }
 
-const folds: { readonly [P in (typeof REDUCE)[number]]: (values: Iterable<number>) => number } = {
-  sum: (values) => {
+const folds: { readonly [P in (typeof REDUCE)[number]]: (values: Iterable<number>, dtype: DType) => number } = {
+  sum: (values, dtype) => {
+    const plus = scalar.binary('add', dtype);
     let total = 0;
-    for (const v of values) total += v;
+    for (const v of values) total = plus(total, v);
     return total;
   },
   max: (values) => {
@@ -91,11 +92,25 @@ function place(values: Iterable<number>, beats: (a: number, b: number) => boolea
   return at;
 }
 
+const argsort: Kernel<'argsort'> = ({ axis, descending }, [x], out) => {
+  const result = fresh(out);
+  const to = rows({ ...x!, ...contiguousView(out.shape) }, [axis]);
+  // NaN is the largest.
+  const ascending = (a: number, b: number) => Number(a > b || Number.isNaN(a)) - Number(a < b || Number.isNaN(b));
+  for (const from of rows(x!, [axis])) {
+    const line = [...elements({ ...x!, ...from })];
+    const order = line.map((_, i) => i).sort((i, j) => (descending ? -1 : 1) * ascending(line[i]!, line[j]!));
+    const walk = positions(to.next().value as View);
+    for (const i of order) result.data[walk.next().value as number] = i;
+  }
+  return result;
+};
+
 const matmul: Kernel<'matmul'> = (_, [a, b], out) => {
   const result = fresh(out);
   const [m, n] = [out.shape.at(-2)!, out.shape.at(-1)!];
   const k = a!.shape.at(-1)!;
-  const times = scalar.binary('mul', out.dtype);
+  const [plus, times] = [scalar.binary('add', out.dtype), scalar.binary('mul', out.dtype)];
   const batch = (x: Operand) => positions({ shape: x.shape.slice(0, -2), strides: x.strides, offset: x.offset });
   const batchB = batch(b!);
   let i = 0;
@@ -107,7 +122,7 @@ const matmul: Kernel<'matmul'> = (_, [a, b], out) => {
         for (let j = 0; j < k; j++) {
           const left = a!.storage.data[startA + row * a!.strides.at(-2)! + j * a!.strides.at(-1)!]!;
           const right = b!.storage.data[startB + j * b!.strides.at(-2)! + col * b!.strides.at(-1)!]!;
-          total += times(left, right);
+          total = plus(total, times(left, right));
         }
         result.data[i++] = total;
       }
@@ -165,21 +180,24 @@ const embed: Kernel<'embed'> = ({ ranges, fill }, [x], out) => {
   return result;
 };
 
-const cumsum: Kernel<'cumsum'> = ({ axis }, [x], out) => {
-  const result = fresh(out);
-  // The same rows of the operand and of the result, side by side.
-  const to = rows({ ...x!, ...contiguousView(out.shape) }, [axis]);
-  for (const from of rows(x!, [axis])) {
-    const row = to.next().value as View;
-    let total = 0;
-    const walk = positions(row);
-    for (const v of elements({ ...x!, ...from })) {
-      total += v;
-      result.data[walk.next().value as number] = total;
+const scan =
+  (op: Scan): Kernel<Scan> =>
+  ({ axis }, [x], out) => {
+    const result = fresh(out);
+    const step = scalar.binary(op === 'cumsum' ? 'add' : 'mul', out.dtype);
+    // The same rows of the operand and of the result, side by side.
+    const to = rows({ ...x!, ...contiguousView(out.shape) }, [axis]);
+    for (const from of rows(x!, [axis])) {
+      const row = to.next().value as View;
+      let total = op === 'cumsum' ? 0 : 1;
+      const walk = positions(row);
+      for (const v of elements({ ...x!, ...from })) {
+        total = step(total, v);
+        result.data[walk.next().value as number] = total;
+      }
     }
-  }
-  return result;
-};
+    return result;
+  };
 
 export const referenceKernels: Kernels = {
   ...kernelsFor(UNARY, (op) => (_, inputs, out) => zip(out, inputs, scalar.unary[op])),
@@ -189,8 +207,9 @@ export const referenceKernels: Kernels = {
     REDUCE,
     (op) =>
       (p, [x], out) =>
-        reduce(out, x!, p.axes, folds[op]),
+        reduce(out, x!, p.axes, (values) => folds[op](values, out.dtype)),
   ),
+  ...kernelsFor(SCAN, scan),
   ...kernelsFor(
     ARG_REDUCE,
     (op) =>
@@ -198,7 +217,7 @@ export const referenceKernels: Kernels = {
         reduce(out, x!, [p.axis], (values) => place(values, op === 'argmax' ? (a, b) => a > b : (a, b) => a < b)),
   ),
   where: (_, inputs, out) => zip(out, inputs, (c, a, b) => (c !== 0 ? a : b)),
-  cumsum,
+  argsort,
   matmul,
   gather,
   scatter,

@@ -22,9 +22,7 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
   }
   /** this / other, as a float even for integers; x/0 is IEEE's. */
   div(other: OperandOf<Self>): Self {
-    const [a, b] = meet('div', this.self, other, true);
-    const dtype = floatFor(a.dtype);
-    return a.apply('div', {}, [a.cast(dtype), b.cast(dtype)]);
+    return this.#floatBinary('div', other);
   }
   /** this ** other. x^0 is 1 with derivative 0, also at x = 0. An integer to a negative integer truncates toward 0. */
   pow(exponent: OperandOf<Self>): Self {
@@ -41,6 +39,15 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
   /** The smaller of the two; NaN wins. Where they tie each gets half of the gradient. */
   minimum(other: OperandOf<Self>): Self {
     return this.#binary('minimum', other);
+  }
+
+  /** The angle of the point (x = other, y = this) in (-pi, pi], with IEEE's signs of zero; derivative 0 at the origin. */
+  atan2(other: OperandOf<Self>): Self {
+    return this.#floatBinary('atan2', other);
+  }
+  /** sqrt(this^2 + other^2) without overflow or underflow on the way; derivative 0 at the origin. */
+  hypot(other: OperandOf<Self>): Self {
+    return this.#floatBinary('hypot', other);
   }
 
   neg(): Self {
@@ -80,6 +87,11 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
   expm1(): Self {
     return this.#float('expm1');
   }
+  /** 2^x, exact for integers. */
+  exp2(): Self {
+    const x = this.cast(floatFor(this.dtype));
+    return x.lift('exp2', 2, x.dtype).pow(x);
+  }
   /** Natural logarithm; log(0) = -inf, of a negative number NaN. */
   log(): Self {
     return this.#float('log');
@@ -87,6 +99,14 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
   /** log(1 + x), accurate near 0. */
   log1p(): Self {
     return this.#float('log1p');
+  }
+  /** Logarithm to base 2, exact for powers of two. */
+  log2(): Self {
+    return this.#float('log2');
+  }
+  /** Logarithm to base 10. */
+  log10(): Self {
+    return this.#float('log10');
   }
   /** Derivative inf at 0. */
   sqrt(): Self {
@@ -119,6 +139,17 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
   tanh(): Self {
     return this.#float('tanh');
   }
+  asinh(): Self {
+    return this.#float('asinh');
+  }
+  /** NaN below 1. */
+  acosh(): Self {
+    return this.#float('acosh');
+  }
+  /** Infinite at -1 and 1, NaN beyond. */
+  atanh(): Self {
+    return this.#float('atanh');
+  }
   /** 1 / (1 + exp(-x)), without overflow in either tail. */
   sigmoid(): Self {
     return this.#float('sigmoid');
@@ -126,6 +157,10 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
   /** The error function. */
   erf(): Self {
     return this.#float('erf');
+  }
+  /** 1 - erf(x), to full precision also where that is tiny. */
+  erfc(): Self {
+    return this.#float('erfc');
   }
 
   /** x * x */
@@ -194,9 +229,19 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
     return this.abs().lt(Infinity);
   }
 
+  isInf(): Self {
+    return this.abs().eq(Infinity);
+  }
+
   #binary(op: Binary, other: OperandOf<Self>): Self {
     const [a, b] = meet(op, this.self, other, true);
     return a.apply(op, {}, [a, b]);
+  }
+  /** Of two floats, whatever they were. */
+  #floatBinary(op: Binary, other: OperandOf<Self>): Self {
+    const [a, b] = meet(op, this.self, other, true);
+    const dtype = floatFor(a.dtype);
+    return a.apply(op, {}, [a.cast(dtype), b.cast(dtype)]);
   }
   #compare(op: Compare, other: OperandOf<Self>, name: string = op): Self {
     const [a, b] = meet(name, this.self, other, false);

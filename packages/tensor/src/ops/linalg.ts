@@ -4,9 +4,9 @@ import { promote } from '../dtype.ts';
 import { ShapeError, shapeText } from '../errors.ts';
 import { broadcastShapes } from '../shape.ts';
 import { type ArrayOf, expandTo } from './carrier.ts';
-import { ReduceOps } from './reduce.ts';
+import { SortOps } from './sorting.ts';
 
-export abstract class LinalgOps<Self extends LinalgOps<Self>> extends ReduceOps<Self> {
+export abstract class LinalgOps<Self extends LinalgOps<Self>> extends SortOps<Self> {
   /**
    * Matrix product over the last two axes: [..., m, k] x [..., k, n] -> [..., m, n], leading axes broadcast. A 1-d operand
    * counts as a row (left) or a column (right) and loses that axis again: [k] x [k] is the dot product.

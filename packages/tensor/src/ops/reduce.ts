@@ -1,12 +1,13 @@
 // Reductions: one axis, several, or (by default) all of them folded away, or kept as size 1 with keepDims. Most are
-// compositions; only sum, max, min, argmax, argmin and cumsum are primitives.
+// compositions; only sum, max, min, argmax, argmin, cumsum and cumprod are primitives.
 
 import { floatFor, promote } from '../dtype.ts';
-import { ShapeError, shapeText } from '../errors.ts';
-import type { ArgReduce, Reduce } from '../primitives.ts';
+import { DataError, ShapeError, shapeText } from '../errors.ts';
+import type { ArgReduce, Reduce, Scan } from '../primitives.ts';
 import { normalizeAxes, normalizeAxis } from '../shape.ts';
+import { ActivationOps } from './activations.ts';
 import { type ArrayOf, expandTo, leader } from './carrier.ts';
-import { ElementwiseOps, where } from './elementwise.ts';
+import { type ElementwiseOps, where } from './elementwise.ts';
 import type { SliceSpec } from './views.ts';
 
 /** Which axes to fold (negative ones count from the back; all when left out), and whether to keep them as size 1. */
@@ -15,7 +16,7 @@ export interface ReduceOptions {
 }
 export type Axes = number | readonly number[];
 
-export abstract class ReduceOps<Self extends ReduceOps<Self>> extends ElementwiseOps<Self> {
+export abstract class ReduceOps<Self extends ReduceOps<Self>> extends ActivationOps<Self> {
   /** Sum; 0 over an empty axis. bool is counted as int32. @throws AxisError */
   sum(axes?: Axes, options: ReduceOptions = {}): Self {
     const x = this.dtype === 'bool' ? this.cast('int32') : this.self;
@@ -65,9 +66,26 @@ export abstract class ReduceOps<Self extends ReduceOps<Self>> extends Elementwis
     const squares = x.sub(x.mean(axes, { keepDims: true })).square();
     return squares.sum(axes, options).div(Math.max(0, x.#count('var', axes) - (options.correction ?? 1)));
   }
-  /** Square root of `var`. */
+  /** Square root of `var`; derivative 0 where all elements are equal. */
   std(axes?: Axes, options: ReduceOptions & { readonly correction?: number } = {}): Self {
-    return this.var(axes, options).sqrt();
+    return root(this.var(axes, options));
+  }
+  /**
+   * The vector norm (sum |x|^ord)^(1/ord), as a float; for Infinity and -Infinity the largest and the smallest |x|, for 0 how many
+   * are not 0. Elements are scaled on the way, so that neither squares overflow nor tiny elements are lost. Where the norm is 0 its
+   * derivative is 0. (numpy.linalg.vector_norm)
+   * @throws ShapeError over an empty axis if ord is negative or infinite (else it is 0); DataError if ord is NaN.
+   */
+  norm(ord = 2, axes?: Axes, options: ReduceOptions = {}): Self {
+    if (Number.isNaN(ord)) throw new DataError('norm: ord must be a number, found NaN', { ord });
+    const x = this.cast(floatFor(this.dtype));
+    const size = x.abs();
+    if (ord === 0) return x.ne(0).cast(x.dtype).sum(axes, options);
+    if (ord === 1 || (ord > 0 && ord < Infinity && x.#count('norm', axes) === 0)) return size.sum(axes, options);
+    x.#wantElements('norm', axes);
+    const extreme = ord > 0 ? size.max(axes, { keepDims: true }) : size.min(axes, { keepDims: true });
+    const norm = Number.isFinite(ord) ? x.#scaledNorm(ord, axes, extreme.detach()) : extreme;
+    return options.keepDims ? norm : norm.squeeze(normalizeAxes('norm', axes, this.rank));
   }
   /** true if some element is not 0. */
   any(axes?: Axes, options: ReduceOptions = {}): Self {
@@ -87,10 +105,13 @@ export abstract class ReduceOps<Self extends ReduceOps<Self>> extends Elementwis
     return this.#argReduce('argmin', axis, options);
   }
 
-  /** Running sum along an axis. */
+  /** Running sum along an axis. bool is counted as int32. @throws AxisError */
   cumsum(axis: number): Self {
-    const x = this.dtype === 'bool' ? this.cast('int32') : this.self;
-    return x.apply('cumsum', { axis: normalizeAxis('cumsum', axis, this.rank) }, [x]);
+    return this.#scan('cumsum', axis);
+  }
+  /** Running product along an axis; its derivatives are exact also where elements are 0. @throws AxisError */
+  cumprod(axis: number): Self {
+    return this.#scan('cumprod', axis);
   }
 
   /** log(sum(exp(x))), shifted by the largest element so that nothing overflows; -inf over an empty axis. */
@@ -129,6 +150,28 @@ export abstract class ReduceOps<Self extends ReduceOps<Self>> extends Elementwis
     return this.apply(op, { axes: normalizeAxes(op, axes, this.rank), keepDims }, [this.self]);
   }
 
+  #scan(op: Scan, axis: number): Self {
+    const x = this.dtype === 'bool' ? this.cast('int32') : this.self;
+    return x.apply(op, { axis: normalizeAxis(op, axis, this.rank) }, [x]);
+  }
+
+  /** s (sum |x / s|^ord)^(1/ord): the same for every constant s, so s has no part in the derivatives. */
+  #scaledNorm(ord: number, axes: Axes | undefined, extreme: Self): Self {
+    const scale = where(extreme.gt(0).logicalAnd(extreme.lt(Infinity)), extreme, 1);
+    if (ord === 2) {
+      // Dividing by a power of two changes no digits.
+      const binade = scale.log2().floor().exp2();
+      return root(this.div(binade).square().sum(axes, { keepDims: true })).mul(binade);
+    }
+    const zero = this.eq(0);
+    // |x|^ord is a polynomial if ord is even, and else has no derivatives at 0: there they are chosen to be 0.
+    const powers =
+      ord > 0 && ord % 2 === 0
+        ? this.div(scale).pow(ord)
+        : where(zero, ord > 0 ? 0 : Infinity, where(zero, 1, this.self).abs().div(scale).pow(ord));
+    return root(powers.sum(axes, { keepDims: true }), 1 / ord).mul(scale);
+  }
+
   #argReduce(op: ArgReduce, axis: number | undefined, { keepDims = false }: ReduceOptions): Self {
     this.#wantElements(op, axis);
     if (axis !== undefined) return this.apply(op, { axis: normalizeAxis(op, axis, this.rank), keepDims }, [this.self]);
@@ -150,6 +193,13 @@ export abstract class ReduceOps<Self extends ReduceOps<Self>> extends Elementwis
       });
     }
   }
+}
+
+/** x^power, with derivative 0 at 0, where that of a root is infinite. */
+function root<T extends ElementwiseOps<T>>(x: T, power = 0.5): T {
+  const zero = x.eq(0);
+  const safe = where(zero, 1, x);
+  return where(zero, 0, power === 0.5 ? safe.sqrt() : safe.pow(power));
 }
 
 /**

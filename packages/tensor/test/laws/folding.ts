@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import type { DType } from '../../src/index.ts';
-import { ARG_REDUCE, REDUCE } from '../../src/primitives.ts';
+import { ARG_REDUCE, REDUCE, SCAN } from '../../src/primitives.ts';
 import { at, folded, type Index, lineAt, type Model, stored, tabulate, ulp } from '../support/model.ts';
 import { anySample, anyValue, dtypes, numeric, samples, shapes, sizes, tameValue } from '../support/samples.ts';
 import * as scalars from '../support/scalars.ts';
@@ -75,13 +75,36 @@ export function runningSum(x: Model, axis: number): Model {
   };
 }
 
-const cumsum: Law<'cumsum'> = fc.tuple(oneOf(numeric), shapes(1, 3), fc.nat(2)).chain(([dtype, shape, n]) =>
-  samples(dtype, shape, tameValue(dtype)).map((x) => ({
-    params: { axis: n % shape.length },
-    inputs: [x],
-    expected: runningSum(x.model, n % shape.length),
-  })),
-);
+/** Products in float64, in any order, are within n u of the true one; then the result is rounded. */
+export function runningProduct(x: Model, axis: number): Model {
+  const upTo = (index: Index) => lineAt(x, axis, index).slice(0, index[axis]! + 1);
+  const product = (values: number[]) => values.reduce((a, b) => a * b, 1);
+  const wrapped = (values: number[]) =>
+    Number(
+      BigInt.asIntN(
+        32,
+        values.reduce((a, b) => a * BigInt(b), 1n),
+      ),
+    );
+  const running = (f: (values: number[]) => number) => tabulate(x.shape, 'float64', (index) => f(upTo(index))).values;
+  if (x.dtype === 'int32') return { ...x, values: running(wrapped) };
+  return {
+    ...x,
+    values: running((values) => stored(product(values), x.dtype)),
+    slack: running(
+      (values) => 2 * values.length * 2 ** -53 * Math.abs(product(values)) + ulp(product(values), x.dtype),
+    ),
+  };
+}
+
+const scan = (op: (typeof SCAN)[number]): Law<typeof op> =>
+  fc.tuple(oneOf(numeric), shapes(1, 3), fc.nat(2)).chain(([dtype, shape, n]) =>
+    samples(dtype, shape, tameValue(dtype)).map((x) => ({
+      params: { axis: n % shape.length },
+      inputs: [x],
+      expected: (op === 'cumsum' ? runningSum : runningProduct)(x.model, n % shape.length),
+    })),
+  );
 
 /**
  * Float products are within (k + 1) u |a||b| of the true ones in any order of summation (Higham, Accuracy and Stability, 3.13),
@@ -112,4 +135,4 @@ const matmul: Law<'matmul'> = fc
       .map((inputs) => ({ params: {}, inputs, expected: product(inputs[0].model, inputs[1].model) })),
   );
 
-export const folding = { ...each(REDUCE, reduce), ...each(ARG_REDUCE, argReduce), cumsum, matmul };
+export const folding = { ...each(REDUCE, reduce), ...each(SCAN, scan), ...each(ARG_REDUCE, argReduce), matmul };

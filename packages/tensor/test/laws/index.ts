@@ -5,5 +5,6 @@ import type { Law } from './case.ts';
 import { elementwise } from './elementwise.ts';
 import { folding } from './folding.ts';
 import { moving } from './moving.ts';
+import { sorting } from './sorting.ts';
 
-export const laws: { readonly [P in Primitive]: Law<P> } = { ...elementwise, ...folding, ...moving };
+export const laws: { readonly [P in Primitive]: Law<P> } = { ...elementwise, ...folding, ...moving, ...sorting };

@@ -43,6 +43,11 @@ export const rounded: Record<string, Maker> = {
   cos: lipschitz(1, (t) => t.cos()),
   erf: lipschitz(2 / Math.sqrt(Math.PI), (t) => t.erf()),
   sigmoid: lipschitz(1 / 4, (t) => t.sigmoid()),
+  asinh: lipschitz(1, (t) => t.asinh()),
+  // Compositions, of up to eight roundings each.
+  silu: lipschitz(1.1, (t) => t.silu(), 8 * ROUNDING),
+  gelu: lipschitz(1.13, (t) => t.gelu(), 8 * ROUNDING),
+  softsign: lipschitz(1, (t) => t.softsign(), 8 * ROUNDING),
   square: lipschitz(2, (t) => t.square()),
   mul: together(
     (a, b) => a.mul(b),

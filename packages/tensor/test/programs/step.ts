@@ -64,6 +64,13 @@ export const structural: Record<string, Maker> = {
     const axes = axesOf(x, pick);
     return (t) => t.flip(axes);
   }),
+  // No two sorted lines are further apart than the lines were.
+  sort: moves((x, pick) => {
+    if (x.cpu.rank === 0) return (t) => t;
+    const axis = axisOf(x, pick);
+    const descending = pick(2) === 0;
+    return (t) => t.sort(axis, { descending });
+  }),
   unsqueeze: moves((x, pick) => {
     const axis = pick(x.cpu.rank + 1);
     return (t) => (t.rank > 3 ? t.squeeze() : t.unsqueeze(axis));

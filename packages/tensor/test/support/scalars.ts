@@ -22,6 +22,24 @@ function erf(x: number): number {
   return Number(sum >> 200n) * 2 ** -100 * (2 / Math.sqrt(Math.PI));
 }
 
+/** exp(-x^2) with the square in two parts, the second one what is lost when the first is rounded. */
+function gauss(x: number): number {
+  const square = x * x;
+  const exact = BigInt(x * 2 ** 60) ** 2n - BigInt(square * 2 ** 60) * 2n ** 60n;
+  return Math.exp(-square) * (1 - Number(exact) * 2 ** -120);
+}
+
+/** By the continued fraction exp(-x^2)/sqrt(pi) 1/(x + (1/2)/(x + 1/(x + (3/2)/(x + ...)))) (Abramowitz & Stegun 7.1.14). */
+function erfc(x: number): number {
+  if (Number.isNaN(x)) return x;
+  if (x < 0) return 2 - erfc(-x);
+  if (x < 0.5) return 1 - erf(x);
+  if (x > 28) return 0;
+  let f = x;
+  for (let n = 3000; n >= 1; n--) f = x + n / 2 / f;
+  return gauss(x) / (Math.sqrt(Math.PI) * f);
+}
+
 function round(x: number): number {
   const below = Math.floor(x);
   const rest = x - below;
@@ -57,6 +75,8 @@ export const unary: { readonly [P in (typeof UNARY)[number]]: (x: number) => num
   expm1: (x) => Math.expm1(x),
   log: (x) => Math.log(x),
   log1p: (x) => Math.log1p(x),
+  log2: (x) => Math.log2(x),
+  log10: (x) => Math.log10(x),
   sqrt: (x) => Math.sqrt(x),
   sin: (x) => Math.sin(x),
   cos: (x) => Math.cos(x),
@@ -67,8 +87,12 @@ export const unary: { readonly [P in (typeof UNARY)[number]]: (x: number) => num
   sinh: (x) => Math.sinh(x),
   cosh: (x) => Math.cosh(x),
   tanh: (x) => Math.tanh(x),
+  asinh: (x) => Math.asinh(x),
+  acosh: (x) => Math.acosh(x),
+  atanh: (x) => Math.atanh(x),
   sigmoid,
   erf,
+  erfc,
 };
 
 /** a^b modulo 2^32 by squaring; to a negative power 1/a^|b| truncated, and 0 for 0. */
@@ -94,8 +118,21 @@ const either = {
   minimum: (a: number, b: number) => (Number.isNaN(a) || a < b ? a : Number.isNaN(b) || b <= a ? b : a),
 };
 
+/** sqrt(a^2 + b^2) of a right triangle by the ratio of its sides. */
+function hypot(a: number, b: number): number {
+  const [long, short] = [Math.max(Math.abs(a), Math.abs(b)), Math.min(Math.abs(a), Math.abs(b))];
+  if (Math.abs(a) === Infinity || Math.abs(b) === Infinity) return Infinity;
+  return long === 0 ? 0 : long * Math.sqrt(1 + (short / long) ** 2);
+}
+
+// No public op takes these of integers: a kernel that is asked all the same cuts off the fraction.
+const cut = (f: (a: number, b: number) => number) => (a: number, b: number) =>
+  Number(BigInt.asIntN(32, BigInt(Math.trunc(f(a, b)))));
+
 const integer: Binary = {
   ...either,
+  atan2: cut((a, b) => Math.atan2(a, b)),
+  hypot: cut((a, b) => Math.sqrt(a * a + b * b)),
   add: wrapped((a, b) => a + b),
   sub: wrapped((a, b) => a - b),
   mul: wrapped((a, b) => a * b),
@@ -106,6 +143,8 @@ const integer: Binary = {
 
 const float: Binary = {
   ...either,
+  atan2: (a, b) => Math.atan2(a, b),
+  hypot,
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,

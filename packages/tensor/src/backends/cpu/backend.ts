@@ -3,11 +3,12 @@
 
 import { type Backend, type Kernel, type Kernels, kernelsFor, type Operand } from '../../backend.ts';
 import { arrayType, convert, type TypedArray } from '../../dtype.ts';
-import { ARG_REDUCE, BINARY, COMPARE, REDUCE, type Spec, UNARY } from '../../primitives.ts';
+import { ARG_REDUCE, BINARY, COMPARE, REDUCE, SCAN, type Scan, type Spec, UNARY } from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
 import { BufferPool, Storage } from '../../storage.ts';
 import { contiguousView, isContiguous, positions, sliceView, type View } from '../../view.ts';
 import { referenceKernels } from '../reference.ts';
+import { createSortLine } from './argsort.ts';
 import { createGemm, gemmLoops64 } from './gemm.ts';
 import {
   binaryLoop,
@@ -16,8 +17,10 @@ import {
   folds,
   gatherLoop,
   type IndexedLoop,
+  int32Sum,
   type Loop1,
   type Loop2,
+  scanLoop,
   scatterAddLoop,
   scatterSetLoop,
   unaryLoop,
@@ -109,24 +112,35 @@ export function createCpuBackend(): Backend {
     return result;
   };
 
-  const cumsum: Kernel<'cumsum'> = ({ axis }, [x], out) => {
+  const scan =
+    (op: Scan): Kernel<Scan> =>
+    ({ axis }, [x], out) => {
+      const result = fresh(out);
+      const loop = scanLoop(op, out.dtype);
+      const target: Operand = { ...contiguousView(out.shape), dtype: out.dtype, storage: result };
+      const from = foldViews(x!, [axis]);
+      const to = foldViews(target, [axis]);
+      const [n, step, stepTo] = [from.inner.shape[0]!, from.inner.strides[0]!, to.inner.strides[0]!];
+      const source = x!.storage.data;
+      const nest = nestOf(from.outer.shape, [from.outer, to.outer]);
+      const row = (start: number, startTo: number) => loop(n, result.data, startTo, stepTo, source, start, step);
+      walk(nest, (at) => {
+        for (let i = 0; i < nest.inner; i++) row(at[0]! + i * nest.steps[0]!, at[1]! + i * nest.steps[1]!);
+      });
+      return result;
+    };
+
+  const argsort: Kernel<'argsort'> = ({ axis, descending }, [x], out) => {
     const result = fresh(out);
     const target: Operand = { ...contiguousView(out.shape), dtype: out.dtype, storage: result };
     const from = foldViews(x!, [axis]);
     const to = foldViews(target, [axis]);
     const [n, step, stepTo] = [from.inner.shape[0]!, from.inner.strides[0]!, to.inner.strides[0]!];
-    const source = x!.storage.data;
-    const nest = nestOf(from.outer.shape, [from.outer, to.outer]);
-    const row = (start: number, startTo: number) => {
-      let total = 0;
-      for (let i = 0; i < n; i++) {
-        total += source[start + i * step]!;
-        result.data[startTo + i * stepTo] = total;
-      }
-    };
-    walk(nest, (at) => {
-      for (let i = 0; i < nest.inner; i++) row(at[0]! + i * nest.steps[0]!, at[1]! + i * nest.steps[1]!);
-    });
+    const sortLine = createSortLine(n);
+    const starts = positions(to.outer);
+    for (const start of positions(from.outer)) {
+      sortLine(n, result.data, starts.next().value as number, stepTo, x!.storage.data, start, step, descending);
+    }
     return result;
   };
 
@@ -193,7 +207,8 @@ export function createCpuBackend(): Backend {
       return (_, [a, b], out) => map2(loop, a!, b!, out);
     }),
     ...kernelsFor(REDUCE, (op) => (p, [x], out) => {
-      const { start, fold } = folds[op];
+      const { start } = folds[op];
+      const fold = op === 'sum' && out.dtype === 'int32' ? int32Sum : folds[op].fold;
       const { outer, inner } = foldViews(x!, p.axes);
       const result = fresh(out);
       const nest = nestOf(inner.shape, [inner]);
@@ -229,8 +244,9 @@ export function createCpuBackend(): Backend {
       }
       return result;
     }),
+    ...kernelsFor(SCAN, scan),
     where,
-    cumsum,
+    argsort,
     matmul,
     gather,
     scatter,

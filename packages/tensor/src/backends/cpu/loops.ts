@@ -3,7 +3,7 @@
 // slower once V8 has seen many such functions; the rare ones go through that general loop.
 
 import type { DType, TypedArray } from '../../dtype.ts';
-import type { Binary, Compare, Reduce, Unary } from '../../primitives.ts';
+import type { Binary, Compare, Reduce, Scan, Unary } from '../../primitives.ts';
 import * as scalar from '../../scalar.ts';
 
 /** out[o + i*so] = f(a[x + i*sx]) for i < n. */
@@ -130,6 +130,39 @@ export const folds: { readonly [P in Reduce]: { readonly start: number; readonly
     },
   },
 };
+
+/** A sum that wraps at every step: float64 holds sums of int32 only up to 2^53. */
+export const int32Sum: Fold = (total, n, a, x, sx) => {
+  for (let i = 0; i < n; i++, x += sx) total = (total + a[x]!) | 0;
+  return total;
+};
+
+const floatScans: { readonly [P in Scan]: Loop1 } = {
+  cumsum: (n, out, o, so, a, x, sx) => {
+    let total = 0;
+    for (let i = 0; i < n; i++, o += so, x += sx) out[o] = total += a[x]!;
+  },
+  cumprod: (n, out, o, so, a, x, sx) => {
+    let total = 1;
+    for (let i = 0; i < n; i++, o += so, x += sx) out[o] = total *= a[x]!;
+  },
+};
+
+const int32Scans: { readonly [P in Scan]: Loop1 } = {
+  cumsum: (n, out, o, so, a, x, sx) => {
+    let total = 0;
+    for (let i = 0; i < n; i++, o += so, x += sx) out[o] = total = (total + a[x]!) | 0;
+  },
+  cumprod: (n, out, o, so, a, x, sx) => {
+    let total = 1;
+    for (let i = 0; i < n; i++, o += so, x += sx) out[o] = total = Math.imul(total, a[x]!);
+  },
+};
+
+/** out[o + i*so] = the sum or product of a[x + j*sx] over j <= i, for i < n. */
+export function scanLoop(op: Scan, dtype: DType): Loop1 {
+  return (dtype === 'int32' ? int32Scans : floatScans)[op];
+}
 
 /**
  * For i < n: the element of `table` that index[at + i*si] points at (index times `stride`, from t + i*st on), and the
