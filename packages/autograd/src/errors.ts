@@ -13,3 +13,6 @@ export class ModuleError extends errors.GemlabError {}
 
 /** An optimizer's setting outside its range. */
 export class OptimizerError extends errors.GemlabError {}
+
+/** A saved state that does not fit the module or optimizer that it is loaded into; `fields` has what is wrong with it. */
+export class StateError extends errors.GemlabError {}

@@ -1,7 +1,7 @@
 // @gemlab/autograd: derivatives of any order for @gemlab/tensor. See README.md for a tour.
 
 export { type BackwardOptions, gradientsOf } from './backward.ts';
-export { GradcheckError, GradientError, ModuleError, OptimizerError } from './errors.ts';
+export { GradcheckError, GradientError, ModuleError, OptimizerError, StateError } from './errors.ts';
 export { type GradcheckOptions, gradcheck } from './gradcheck.ts';
 export * as losses from './losses.ts';
 export { noGrad } from './mode.ts';

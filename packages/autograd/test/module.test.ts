@@ -37,24 +37,17 @@ const names = (module: nn.Module) => [...module.namedParameters()].map(([name]) 
 describe('parameters', () => {
   test('of a model are named by their path, own ones first, then depth first', () => {
     const model = new nn.Sequential(new Block(linear(2, 3)), new nn.ReLU(), linear(3, 1));
-    expect(names(model)).toEqual([
-      'layers.0.first',
-      'layers.0.last',
-      'layers.0.inner.weight',
-      'layers.0.inner.bias',
-      'layers.2.weight',
-      'layers.2.bias',
-    ]);
+    expect(names(model)).toEqual(['0.first', '0.last', '0.inner.weight', '0.inner.bias', '2.weight', '2.bias']);
     expect(model.parameters()).toEqual([...model.namedParameters()].map(([, p]) => p));
   });
 
   test('of an MLP', () => {
     const mlp = new nn.MLP([4, 3, 2], { rng: new Rng(0) });
     expect([...mlp.namedParameters()].map(([name, p]) => [name, ...p.shape])).toEqual([
-      ['layers.0.weight', 3, 4],
-      ['layers.0.bias', 3],
-      ['layers.2.weight', 2, 3],
-      ['layers.2.bias', 2],
+      ['0.weight', 3, 4],
+      ['0.bias', 3],
+      ['2.weight', 2, 3],
+      ['2.bias', 2],
     ]);
   });
 
@@ -69,7 +62,7 @@ describe('parameters', () => {
 
   test('used in two places are named once', () => {
     const shared = linear(2, 2);
-    expect(names(new nn.Sequential(shared, new nn.ReLU(), shared))).toEqual(['layers.0.weight', 'layers.0.bias']);
+    expect(names(new nn.Sequential(shared, new nn.ReLU(), shared))).toEqual(['0.weight', '0.bias']);
     const p = parameter();
     expect(names(new Holder([p, p]))).toEqual(['held.0']);
   });
@@ -89,7 +82,7 @@ describe('parameters', () => {
   test('that were computed are a mistake, which the error names', () => {
     const model = new nn.Sequential(new Holder(parameter().mul(0.1)));
     expect(() => model.parameters()).toThrow(ModuleError);
-    expect(() => model.parameters()).toThrow('layers.0.held was computed by mul, so it cannot be trained');
+    expect(() => model.parameters()).toThrow('0.held was computed by mul, so it cannot be trained');
   });
 });
 
@@ -100,8 +93,8 @@ test('train and eval reach every module below', () => {
   expect(model.eval()).toBe(model);
   expect([...model.namedModules()].map(([path, m]) => [path, m.training])).toEqual([
     ['', false],
-    ['layers.0', false],
-    ['layers.0.inner', false],
+    ['0', false],
+    ['0.inner', false],
   ]);
   model.train();
   expect([model.training, inner.training]).toEqual([true, true]);

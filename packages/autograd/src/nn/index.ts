@@ -1,5 +1,7 @@
 // nn: modules with parameters, and how their weights start.
 
+export { Buffer } from './buffer.ts';
 export * as init from './init.ts';
 export { Linear, type LinearOptions, MLP, ReLU, Sequential } from './layers.ts';
 export { Module } from './module.ts';
+export type { LoadReport } from './state.ts';

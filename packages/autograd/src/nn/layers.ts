@@ -65,13 +65,17 @@ export class ReLU extends Module {
   }
 }
 
-/** Modules one after another. */
+/** Modules one after another. Paths name them by their place, as in PyTorch: '0.weight'. */
 export class Sequential extends Module {
   readonly layers: readonly Module[];
 
   constructor(...layers: readonly Module[]) {
     super();
     this.layers = layers;
+  }
+
+  protected override *members(): Generator<[name: string, member: unknown]> {
+    for (const [name, member] of super.members()) yield [name.replace(/^layers\./, ''), member];
   }
 
   override forward(x: Variable): Variable {

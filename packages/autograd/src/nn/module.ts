@@ -1,10 +1,21 @@
 // Module: something with parameters and a forward function. Its members are found by looking at the object: the values of its
-// own properties, and the items of those that are arrays, in the order in which they were assigned. A member that is a leaf
-// variable requiring a gradient is a parameter; one that is a module is searched in its turn.
+// own properties, and the items of those that are arrays or plain objects, in the order in which they were assigned. A member
+// that is a leaf variable requiring a gradient is a parameter; one that is a Buffer is state that is not trained; one that is a
+// module is searched in its turn. A path is the way to a member: 'layers.0.weight'.
 
-import { type HoldsStorage, type Storage, storagesOf } from '@gemlab/tensor';
+import {
+  type Device,
+  type HoldsStorage,
+  keep,
+  type NamedTensors,
+  type Storage,
+  storagesOf,
+  type Tensor,
+} from '@gemlab/tensor';
 import { ModuleError } from '../errors.ts';
 import { Variable } from '../variable.ts';
+import { Buffer } from './buffer.ts';
+import { type LoadReport, loadState, stateKey } from './state.ts';
 
 export abstract class Module implements HoldsStorage {
   /** Whether layers that behave differently in training do so; set by train() and eval(). */
@@ -13,21 +24,20 @@ export abstract class Module implements HoldsStorage {
   /** The module's output for a batch of inputs. */
   abstract forward(x: Variable): Variable;
 
-  *#members(): Generator<[name: string, member: unknown]> {
-    for (const [key, value] of Object.entries(this)) {
-      if (Array.isArray(value)) for (const [i, item] of value.entries()) yield [`${key}.${i}`, item];
-      else yield [key, value];
-    }
+  /** What this module is made of, by the names with which paths go on from here. */
+  protected members(): Iterable<[name: string, member: unknown]> {
+    return itemsOf('', this, new Set());
   }
 
   /** Direct submodules with their names. */
   *children(): Generator<[name: string, module: Module]> {
-    for (const [name, member] of this.#members()) if (member instanceof Module) yield [name, member];
+    for (const [name, member] of this.members()) if (member instanceof Module) yield [name, member];
   }
 
   /** This module (path '') and all below it, depth first, with dotted paths. One met twice is given once. */
-  namedModules(): Generator<[path: string, module: Module]> {
-    return walk('', this, new Set());
+  *namedModules(): Generator<[path: string, module: Module]> {
+    for (const { path, member, first } of this.#walk())
+      if (member instanceof Module && path === first) yield [path, member];
   }
 
   /**
@@ -35,26 +45,19 @@ export abstract class Module implements HoldsStorage {
    * @throws ModuleError if one was computed by an op, and so cannot be trained.
    */
   *namedParameters(): Generator<[path: string, parameter: Variable]> {
-    const seen = new Set<Variable>();
-    for (const [path, module] of this.namedModules()) {
-      for (const [name, member] of module.#members()) {
-        if (!(member instanceof Variable && member.requiresGrad) || seen.has(member)) continue;
-        seen.add(member);
-        const full = join(path, name);
-        if (member.node !== null) {
-          throw new ModuleError(
-            `${full} was computed by ${member.node.op}, so it cannot be trained; to train it make it a leaf, ` +
-              'variable(x.value, { requiresGrad: true }); to only remember it, x.detach()',
-            { parameter: full, op: member.node.op },
-          );
-        }
-        yield [full, member];
-      }
+    for (const { path, member, first } of this.#walk()) {
+      if (path === first && isParameter(path, member)) yield [path, member];
     }
   }
 
   parameters(): Variable[] {
     return [...this.namedParameters()].map(([, p]) => p);
+  }
+
+  /** Buffers with their dotted path. One met twice is given once. */
+  *namedBuffers(): Generator<[path: string, buffer: Buffer]> {
+    for (const { path, member, first } of this.#walk())
+      if (member instanceof Buffer && path === first) yield [path, member];
   }
 
   /** Puts this module and all below it into training mode. */
@@ -72,20 +75,100 @@ export abstract class Module implements HoldsStorage {
     for (const p of this.parameters()) p.grad = null;
   }
 
+  /** Moves parameters and buffers to a device. An optimizer's state does not follow: make the optimizer afterwards. */
+  to(device: Device): this {
+    for (const v of this.#state().variables.values()) v.assign(keep(v.value.to(device)));
+    return this;
+  }
+
+  /**
+   * The values of parameters and buffers by name: paths in PyTorch's spelling, so that bn1.runningMean is 'bn1.running_mean'
+   * and files go both ways. What is tied appears once, under its first name. Tensors do not change, so training on does
+   * not change the state; `writeSafetensors(model.stateDict())` makes a file of it.
+   * @throws ModuleError if two members have one name in that spelling.
+   */
+  stateDict(): Record<string, Tensor> {
+    return Object.fromEntries([...this.#state().variables].map(([key, v]) => [key, v.value]));
+  }
+
+  /**
+   * Takes over the values of a state, from stateDict or readSafetensors(bytes).tensors. Floats are cast to the dtype that is
+   * here. With `strict: false` keys that only one side has are left out, and reported.
+   * @throws StateError that lists every missing, unexpected and misshaped key; the module is then as it was.
+   */
+  loadStateDict(state: NamedTensors, { strict = true }: { readonly strict?: boolean } = {}): LoadReport {
+    const { variables, ties } = this.#state();
+    // Name by name, as a tied module may lie on the way.
+    const canonical = (key: string) =>
+      key.split('.').reduce((path, name) => ((full) => ties.get(full) ?? full)(join(path, name)), '');
+    return loadState(variables, canonical, state, strict);
+  }
+
+  /** Parameters and buffers by key, and the key that counts for each other name of a tied member. */
+  #state(): { variables: Map<string, Variable>; ties: Map<string, string> } {
+    const variables = new Map<string, Variable>();
+    const ties = new Map<string, string>();
+    for (const { path, member, first } of this.#walk()) {
+      const key = stateKey(path);
+      if (path !== first) ties.set(key, stateKey(first));
+      else if (isParameter(path, member) || member instanceof Buffer) {
+        if (variables.has(key)) throw new ModuleError(`stateDict: two members are spelled ${key}`, { key });
+        variables.set(key, member);
+      }
+    }
+    return { variables, ties };
+  }
+
   /** What a scope keeps with this module: its members' storages, and those of all below it. */
   *[storagesOf](): Generator<Storage> {
     for (const [, module] of this.namedModules()) {
-      for (const [, member] of module.#members()) if (holdsStorage(member)) yield* member[storagesOf]();
+      for (const [, member] of module.members()) if (holdsStorage(member)) yield* member[storagesOf]();
+    }
+  }
+
+  /** Every module and every variable below this one, with the path under which it was first met. Modules are entered once. */
+  *#walk(path = '', first = new Map<unknown, string>()): Generator<{ path: string; member: unknown; first: string }> {
+    first.set(this, path);
+    yield { path, member: this, first: path };
+    const modules: [path: string, module: Module][] = [];
+    for (const [name, member] of this.members()) {
+      const full = join(path, name);
+      if (member instanceof Module) modules.push([full, member]);
+      else if (member instanceof Variable) {
+        if (!first.has(member)) first.set(member, full);
+        yield { path: full, member, first: first.get(member)! };
+      }
+    }
+    for (const [full, module] of modules) {
+      const met = first.get(module);
+      if (met === undefined) yield* module.#walk(full, first);
+      else yield { path: full, member: module, first: met };
     }
   }
 }
 
-function* walk(path: string, module: Module, seen: Set<Module>): Generator<[path: string, module: Module]> {
-  if (seen.has(module)) return;
-  seen.add(module);
-  yield [path, module];
-  for (const [name, child] of module.children()) yield* walk(join(path, name), child, seen);
+/** @throws ModuleError if the member wants a gradient but is no leaf. */
+function isParameter(path: string, member: unknown): member is Variable {
+  if (!(member instanceof Variable && member.requiresGrad)) return false;
+  if (member.node === null) return true;
+  throw new ModuleError(
+    `${path} was computed by ${member.node.op}, so it cannot be trained; to train it make it a leaf, ` +
+      'variable(x.value, { requiresGrad: true }); to only remember it, x.detach()',
+    { parameter: path, op: member.node.op },
+  );
 }
+
+/** The values in an object or array; arrays and plain objects among them are opened in their turn. */
+function* itemsOf(path: string, container: object, opened: Set<object>): Generator<[path: string, item: unknown]> {
+  opened.add(container);
+  for (const [name, item] of Object.entries(container)) {
+    if (!isContainer(item)) yield [join(path, name), item];
+    else if (!opened.has(item)) yield* itemsOf(join(path, name), item, opened);
+  }
+}
+
+const isContainer = (x: unknown): x is object =>
+  Array.isArray(x) || (typeof x === 'object' && x !== null && Object.getPrototypeOf(x) === Object.prototype);
 
 const join = (path: string, name: string): string => (path === '' ? name : `${path}.${name}`);
 
