@@ -105,7 +105,7 @@ describe('initial weights', () => {
     const shape = [40, 20, 3, 3];
     expectUniform(nn.init.xavierUniform(shape, new Rng(2)), Math.sqrt(6 / (60 * 9)));
     expectUniform(nn.init.kaimingUniform(shape, new Rng(2)), Math.sqrt(6 / (20 * 9)));
-    expectUniform(nn.init.kaimingUniform(shape, new Rng(2), 'float64', 1), Math.sqrt(3 / (20 * 9)));
+    expectUniform(nn.init.kaimingUniform(shape, new Rng(2), { dtype: 'float64', gain: 1 }), Math.sqrt(3 / (20 * 9)));
   });
 
   test('want a weight', () => {

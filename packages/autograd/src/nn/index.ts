@@ -3,5 +3,6 @@
 export { Buffer } from './buffer.ts';
 export * as init from './init.ts';
 export { Linear, type LinearOptions, MLP, ReLU, Sequential } from './layers.ts';
-export { Module } from './module.ts';
+export { Module, type Task } from './module.ts';
+export { MultiHead, TaskMask } from './multi-head.ts';
 export type { LoadReport } from './state.ts';

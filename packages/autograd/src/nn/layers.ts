@@ -5,7 +5,7 @@ import { errors, type Rng, rand, zeros } from '@gemlab/tensor';
 import { ModuleError } from '../errors.ts';
 import { type Variable, variable } from '../variable.ts';
 import { xavierUniform } from './init.ts';
-import { Module } from './module.ts';
+import { Module, type Task } from './module.ts';
 
 export interface LinearOptions {
   /** Draws the initial weights. */
@@ -38,7 +38,7 @@ export class Linear extends Module {
     const shape = [outFeatures, inFeatures];
     const bound = 1 / Math.sqrt(inFeatures);
     const uniform = (size: readonly number[]) => rand(size, rng, { low: -bound, high: bound, dtype });
-    const weight = init === 'xavier' ? xavierUniform(shape, rng, dtype) : uniform(shape);
+    const weight = init === 'xavier' ? xavierUniform(shape, rng, { dtype }) : uniform(shape);
     this.weight = variable(weight, { requiresGrad: true });
     const start = () => (init === 'xavier' ? zeros([outFeatures], { dtype }) : uniform([outFeatures]));
     this.bias = bias ? variable(start(), { requiresGrad: true }) : null;
@@ -78,8 +78,8 @@ export class Sequential extends Module {
     for (const [name, member] of super.members()) yield [name.replace(/^layers\./, ''), member];
   }
 
-  override forward(x: Variable): Variable {
-    return this.layers.reduce((y, layer) => layer.forward(y), x);
+  override forward(x: Variable, task?: Task): Variable {
+    return this.layers.reduce((y, layer) => layer.forward(y, task), x);
   }
 }
 

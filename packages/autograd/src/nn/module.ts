@@ -17,12 +17,15 @@ import { Variable } from '../variable.ts';
 import { Buffer } from './buffer.ts';
 import { type LoadReport, loadState, stateKey } from './state.ts';
 
+/** Which task a batch is of, or each of its samples: int32 [n]. */
+export type Task = number | Tensor;
+
 export abstract class Module implements HoldsStorage {
   /** Whether layers that behave differently in training do so; set by train() and eval(). */
   training = true;
 
-  /** The module's output for a batch of inputs. */
-  abstract forward(x: Variable): Variable;
+  /** The module's output for a batch of inputs; modules that tell tasks apart want the task too, others ignore it. */
+  abstract forward(x: Variable, task?: Task): Variable;
 
   /** What this module is made of, by the names with which paths go on from here. */
   protected members(): Iterable<[name: string, member: unknown]> {
