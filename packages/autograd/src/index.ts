@@ -3,7 +3,7 @@
 export { type BackwardOptions, gradientsOf } from './backward.ts';
 export { GradcheckError, GradientError, ModuleError, OptimizerError, StateError } from './errors.ts';
 export { type GradcheckOptions, gradcheck } from './gradcheck.ts';
-export * as losses from './losses.ts';
+export * as losses from './losses/index.ts';
 export { noGrad } from './mode.ts';
 export * as nn from './nn/index.ts';
 export * as optim from './optim/index.ts';

@@ -105,7 +105,7 @@ describe('crossEntropy', () => {
       expect(() => losses.crossEntropy(logits, targets)).toThrow(errors.ShapeError);
     }
     expect(() => losses.crossEntropy(leaf([1, 2]), classes([0, 1]))).toThrow(
-      'crossEntropy: wants logits [n, classes] and targets [n], found [2] and [2]',
+      'crossEntropy: wants logits [n, classes, ...] and targets [n, ...], found [2] and [2]',
     );
   });
 

@@ -1,0 +1,24 @@
+// What all losses share: one number for each sample or element, and how these become one.
+
+import { errors, type Tensor } from '@gemlab/tensor';
+import type { Variable } from '../variable.ts';
+
+/** How the losses of a batch become one: their mean (default), their sum, or left as they are. */
+export type Reduction = 'mean' | 'sum' | 'none';
+
+export interface LossOptions {
+  readonly reduction?: Reduction | undefined;
+}
+
+export function reduceLoss(each: Variable, reduction: Reduction = 'mean'): Variable {
+  return reduction === 'none' ? each : reduction === 'sum' ? each.sum() : each.mean();
+}
+
+/** @throws ShapeError unless the shapes are equal: broadcasting in a loss is nearly always a mistake. */
+export function wantSameShape(op: string, outputs: Variable, targets: Variable | Tensor, name = 'targets'): void {
+  if (errors.shapeText(outputs.shape) === errors.shapeText(targets.shape)) return;
+  throw new errors.ShapeError(
+    `${op}: outputs are ${errors.shapeText(outputs.shape)}, ${name} ${errors.shapeText(targets.shape)}`,
+    { outputs: outputs.shape, targets: targets.shape },
+  );
+}
