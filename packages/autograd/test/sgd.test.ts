@@ -7,7 +7,11 @@ import { nn, OptimizerError, optim, variable } from '../src/index.ts';
 import { leaf } from './derivatives.ts';
 
 /** One parameter's way under torch.optim.SGD; a null gradient leaves everything as it is. */
-function plainSGD(start: number, gradients: readonly (number | null)[], o: Required<optim.SGDOptions>): number[] {
+function plainSGD(
+  start: number,
+  gradients: readonly (number | null)[],
+  o: Pick<optim.SGDOptions, 'lr' | 'momentum' | 'weightDecay' | 'nesterov'>,
+): number[] {
   let theta = start;
   let m: number | null = null;
   return gradients.map((g) => {
@@ -99,7 +103,8 @@ describe('parameters', () => {
 
 describe('settings', () => {
   test('have the defaults of plain gradient descent', () => {
-    expect(new optim.SGD([], { lr: 0.1 }).options).toEqual({ lr: 0.1, momentum: 0, weightDecay: 0, nesterov: false });
+    const none = { momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, maximize: false };
+    expect(new optim.SGD([], { lr: 0.1 }).groups).toEqual([{ parameters: [], lr: 0.1, ...none }]);
   });
 
   test.each([

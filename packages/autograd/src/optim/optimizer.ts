@@ -1,0 +1,198 @@
+// What optimizers share. Each is a rule that turns a parameter theta and its gradient g into the next theta, given what it
+// remembers of the steps before (its slots: tensors of theta's shape) and t, which counts the steps of this parameter from 1:
+//
+//     theta', slots'  =  update(theta, g, slots, t, options)
+//
+// The rest is here: groups of parameters with options of their own, saving and resuming. A step computes every new value before
+// it assigns one, so a step that throws has moved nothing.
+
+import { keep, scope, type Tensor } from '@gemlab/tensor';
+import { OptimizerError } from '../errors.ts';
+import { Variable } from '../variable.ts';
+import {
+  type Memory,
+  type OptimizerState,
+  type OptionValue,
+  packMemory,
+  type SavedState,
+  type Slots,
+  text,
+  unpackMemory,
+  wantNone,
+  wantState,
+} from './state.ts';
+
+/** What training needs of an optimizer. */
+export interface Optimizer {
+  /** Those of all groups, in order. */
+  readonly parameters: readonly Variable[];
+  /** Options may be changed between steps: `optimizer.groups[0].lr = 0.01`. */
+  readonly groups: readonly { readonly parameters: readonly Variable[]; lr: number }[];
+  /** Moves every parameter that has a gradient. */
+  step(): void;
+  /** Forgets the gradients. */
+  zeroGrad(): void;
+  stateDict(): OptimizerState;
+  loadStateDict(state: SavedState): void;
+}
+
+/** Options of every optimizer. */
+export interface OptimizerOptions {
+  /** The learning rate. */
+  readonly lr: number;
+  /** Adds weightDecay * theta, the gradient of weightDecay/2 |theta|^2, to that of the loss. Default 0. */
+  readonly weightDecay: number;
+  /** Goes up the gradient. Default false. */
+  readonly maximize: boolean;
+}
+
+/** Parameters with options of their own; the optimizer's stand in for those left out. */
+export type GroupOptions<O> = { readonly parameters: readonly Variable[] } & Partial<O>;
+/** A group as the optimizer has it. */
+export type Group<O> = { readonly parameters: readonly Variable[] } & { -readonly [K in keyof O]: O[K] };
+/** What an optimizer is made for: parameters, or groups of them. */
+export type ParametersOrGroups<O> = readonly Variable[] | readonly GroupOptions<O>[];
+
+export abstract class GroupOptimizer<O extends OptimizerOptions> implements Optimizer {
+  readonly groups: Group<O>[] = [];
+  readonly #algorithm: string;
+  readonly #defaults: O;
+  readonly #memory = new Map<Variable, Memory>();
+
+  /** @throws OptimizerError as addGroup. */
+  constructor(algorithm: string, parameters: ParametersOrGroups<O>, defaults: O, options: Partial<O>) {
+    this.#algorithm = algorithm;
+    this.#defaults = this.#filledIn(defaults, options);
+    const one = parameters.every((p) => p instanceof Variable);
+    for (const group of one ? [{ parameters }] : parameters) this.addGroup(group as GroupOptions<O>);
+  }
+
+  /** theta after step t (counted from 1) of a parameter with gradient g; what the next step needs is put into `slots`. */
+  protected abstract update(theta: Tensor, g: Tensor, slots: Slots, t: number, options: O): Tensor;
+
+  /** What is wrong with options that are each in range. */
+  protected conflict(_options: O): string | undefined {
+    return undefined;
+  }
+
+  get parameters(): readonly Variable[] {
+    return this.groups.flatMap((group) => group.parameters);
+  }
+
+  /**
+   * Also moves these parameters, from the next step on. One named twice (two models may share it) is moved once.
+   * @throws OptimizerError if one is no variable or another group has it; for an option that is unknown or out of range.
+   */
+  addGroup({ parameters, ...options }: GroupOptions<O>): void {
+    const known = new Set(this.parameters);
+    if (!Array.isArray(parameters) || !parameters.every((p) => p instanceof Variable && !known.has(p))) {
+      const rule = 'a group wants { parameters }: variables that no other group has';
+      throw new OptimizerError(`${this.#algorithm}: ${rule}`, { parameters });
+    }
+    const filledIn = this.#filledIn(this.#defaults, options as object as Partial<O>);
+    this.groups.push({ parameters: [...new Set(parameters)], ...filledIn } as Group<O>);
+  }
+
+  /** @throws OptimizerError for a gradient of another shape or dtype than its parameter. */
+  step(): void {
+    const moves: { p: Variable; theta: Tensor; memory: Memory }[] = [];
+    for (const group of this.groups) {
+      for (const p of group.parameters) {
+        if (p.grad === null) continue;
+        const g = p.grad.value;
+        if (text(g) !== text(p)) {
+          throw new OptimizerError(`${this.#algorithm}: the gradient is ${text(g)}, its parameter ${text(p)}`, {});
+        }
+        const { step, slots: before } = this.#memory.get(p) ?? { step: 0, slots: {} };
+        const slots = { ...before };
+        const update = () => this.update(p.value, g, slots, step + 1, group as object as O);
+        const [theta] = keep(scope(() => [update(), slots] as const));
+        moves.push({ p, theta, memory: { step: step + 1, slots } });
+      }
+    }
+    for (const { p, theta, memory } of moves) {
+      p.assign(theta);
+      this.#memory.set(p, memory);
+    }
+  }
+
+  zeroGrad(): void {
+    for (const p of this.parameters) p.grad = null;
+  }
+
+  /** All that the next step depends on, save values and gradients of the parameters: options, steps made, slots. */
+  stateDict(): OptimizerState {
+    return {
+      algorithm: this.#algorithm,
+      groups: this.groups.map(({ parameters, ...options }) => ({
+        size: parameters.length,
+        options: options as object as Record<string, OptionValue>,
+      })),
+      ...packMemory(this.parameters, this.#memory),
+    };
+  }
+
+  /**
+   * Goes on where a state was saved, bit for bit. The optimizer must have been made in the same way: as many groups, of as many
+   * parameters, with the shapes and dtypes that they had.
+   * @throws StateError that lists all that does not fit; the optimizer is then as it was.
+   */
+  loadStateDict(state: SavedState): void {
+    wantState(this.#algorithm, state);
+    const problems: string[] = [];
+    const expect = (what: string, found: unknown, wanted: unknown) => {
+      if (String(found) !== String(wanted)) problems.push(`${what}: found ${found}, wanted ${wanted}`);
+    };
+    const sizes = this.groups.map((group) => group.parameters.length);
+    expect('algorithm', state.algorithm, this.#algorithm);
+    expect('sizes of the groups', `[${state.groups.map((group) => group.size)}]`, `[${sizes}]`);
+    expect('number of parameters', state.parameters.length, this.parameters.length);
+    wantNone(this.#algorithm, problems);
+
+    const memory = unpackMemory(this.parameters, state, problems);
+    const options = state.groups.map((group) => {
+      try {
+        return this.#filledIn(this.#defaults, group.options as object as Partial<O>);
+      } catch (error) {
+        problems.push((error as Error).message);
+        return this.#defaults;
+      }
+    });
+    wantNone(this.#algorithm, problems);
+    for (const [i, group] of this.groups.entries()) Object.assign(group, options[i]);
+    this.#memory.clear();
+    for (const [p, m] of memory) this.#memory.set(p, m);
+  }
+
+  /** @throws OptimizerError for an option that is unknown, of another type, or out of range. */
+  #filledIn(defaults: O, options: Partial<O>): O {
+    const standard = new Map<string, unknown>(Object.entries(defaults));
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    for (const [name, value] of given) {
+      const rule = broken(value, standard.get(name));
+      if (rule) throw new OptimizerError(`${this.#algorithm}: ${name} ${rule}, found ${value}`, { [name]: value });
+    }
+    const all = { ...defaults, ...Object.fromEntries(given) } as O;
+    const conflict = this.conflict(all);
+    if (conflict) throw new OptimizerError(`${this.#algorithm}: ${conflict}`, { options: all });
+    return all;
+  }
+}
+
+/** What a value must be to stand in for a default, if it is not that. */
+function broken(value: unknown, standard: unknown): string | undefined {
+  const isRate = (x: unknown) => typeof x === 'number' && x >= 0 && x < 1;
+  if (Array.isArray(standard)) {
+    const fits = Array.isArray(value) && value.length === standard.length && value.every(isRate);
+    return fits ? undefined : `must be ${standard.length} numbers in [0, 1)`;
+  }
+  if (typeof standard === 'boolean') return typeof value === 'boolean' ? undefined : 'must be true or false';
+  if (standard === undefined) return 'is no option of it';
+  return Number.isFinite(value) && (value as number) >= 0 ? undefined : 'must be a finite number >= 0';
+}
+
+/** The direction that the parameter moves against: the gradient, turned if it is to be climbed, with weight decay. */
+export function descent(theta: Tensor, g: Tensor, { maximize, weightDecay }: OptimizerOptions): Tensor {
+  const d = maximize ? g.neg() : g;
+  return weightDecay > 0 ? d.add(theta.mul(weightDecay)) : d;
+}

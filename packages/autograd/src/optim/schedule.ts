@@ -1,0 +1,152 @@
+// Learning-rate schedules. A schedule is a function of the step t = 0, 1, ... and of the rate that the optimizer was made with:
+// pure, so that a run resumed at step t goes on as if it had never stopped. PyTorch's LambdaLR is any such function; the others are
+// its schedulers of the same names, in closed form.
+
+import { OptimizerError, StateError } from '../errors.ts';
+import type { Optimizer } from './optimizer.ts';
+
+/** The learning rate at step t. */
+export type Schedule = (t: number, base: number) => number;
+
+/** Times gamma after every `stepSize` steps. */
+export function stepLR(stepSize: number, gamma = 0.1): Schedule {
+  want('stepLR', 'stepSize', stepSize, Number.isInteger(stepSize) && stepSize > 0);
+  return (t, base) => base * gamma ** Math.floor(t / stepSize);
+}
+
+/** Times gamma at each milestone. */
+export function multiStepLR(milestones: readonly number[], gamma = 0.1): Schedule {
+  return (t, base) => base * gamma ** milestones.filter((m) => m <= t).length;
+}
+
+/** Times gamma at every step. */
+export function exponentialLR(gamma: number): Schedule {
+  return (t, base) => base * gamma ** t;
+}
+
+/** A straight line from startFactor (1/3) to endFactor (1) times the rate in `totalIters` (5) steps, then level: a warm-up. */
+export function linearLR({ startFactor = 1 / 3, endFactor = 1, totalIters = 5 } = {}): Schedule {
+  want('linearLR', 'totalIters', totalIters, totalIters > 0);
+  return (t, base) => base * (startFactor + ((endFactor - startFactor) * Math.min(t, totalIters)) / totalIters);
+}
+
+/** base (1 - t / totalIters)^power, 0 from there. */
+export function polynomialLR(totalIters: number, power = 1): Schedule {
+  want('polynomialLR', 'totalIters', totalIters, totalIters > 0);
+  return (t, base) => base * (1 - Math.min(t, totalIters) / totalIters) ** power;
+}
+
+/** From a to b along half a cosine, as `part` goes from 0 to 1. */
+const cosine = (a: number, b: number, part: number): number => b + ((a - b) * (1 + Math.cos(Math.PI * part))) / 2;
+
+/** Half a cosine from the rate to etaMin in tMax steps, and back in as many (Loshchilov & Hutter 2017, without restarts). */
+export function cosineAnnealingLR(tMax: number, etaMin = 0): Schedule {
+  want('cosineAnnealingLR', 'tMax', tMax, tMax > 0);
+  return (t, base) => cosine(base, etaMin, t / tMax);
+}
+
+/** Half a cosine from the rate to etaMin, again and again: t0 steps long, then each tMult times as long as the last. */
+export function cosineAnnealingWarmRestarts(t0: number, tMult = 1, etaMin = 0): Schedule {
+  want('cosineAnnealingWarmRestarts', 't0', t0, Number.isInteger(t0) && t0 > 0);
+  want('cosineAnnealingWarmRestarts', 'tMult', tMult, Number.isInteger(tMult) && tMult > 0);
+  return (t, base) => {
+    let [rest, length] = [t, t0];
+    if (tMult === 1) rest %= t0;
+    for (; rest >= length; length *= tMult) rest -= length;
+    return cosine(base, etaMin, rest / length);
+  };
+}
+
+export interface OneCycleOptions {
+  readonly maxLr: number;
+  readonly totalSteps: number;
+  /** The part of the steps that go up. Default 0.3. */
+  readonly pctStart?: number;
+  /** Default 'cos'. */
+  readonly annealStrategy?: 'cos' | 'linear';
+  /** The first rate is maxLr / divFactor. Default 25. */
+  readonly divFactor?: number;
+  /** The last rate is the first / finalDivFactor. Default 1e4. */
+  readonly finalDivFactor?: number;
+}
+
+/** Up to maxLr, and down to nearly nothing (Smith & Topin 2019); the optimizer's own rate is not used, nor its momentum changed. */
+export function oneCycleLR(options: OneCycleOptions): Schedule {
+  const { maxLr, totalSteps, pctStart = 0.3, annealStrategy = 'cos', divFactor = 25, finalDivFactor = 1e4 } = options;
+  want('oneCycleLR', 'totalSteps', totalSteps, Number.isInteger(totalSteps) && totalSteps > 0);
+  want('oneCycleLR', 'pctStart', pctStart, pctStart >= 0 && pctStart <= 1);
+  const anneal = annealStrategy === 'cos' ? cosine : (a: number, b: number, part: number) => a + (b - a) * part;
+  const first = maxLr / divFactor;
+  const [top, end] = [pctStart * totalSteps - 1, totalSteps - 1];
+  return (t) => {
+    if (t < top) return anneal(first, maxLr, t / top);
+    return anneal(maxLr, first / finalDivFactor, end > top ? Math.min(1, (t - top) / (end - top)) : 0);
+  };
+}
+
+/** One schedule after another: schedules[i + 1] takes over at milestones[i], and counts its steps from there. */
+export function sequentialLR(schedules: readonly Schedule[], milestones: readonly number[]): Schedule {
+  want(
+    'sequentialLR',
+    'milestones',
+    `[${milestones}]`,
+    schedules.length > 0 && milestones.length === schedules.length - 1,
+  );
+  return (t, base) => {
+    const i = milestones.filter((m) => m <= t).length;
+    return schedules[i]!(t - (milestones[i - 1] ?? 0), base);
+  };
+}
+
+function want(name: string, argument: string, value: unknown, rule: boolean): void {
+  if (!rule) throw new OptimizerError(`${name}: ${argument} is out of range, found ${value}`, { [argument]: value });
+}
+
+/** What is saved of an LRScheduler. */
+export interface SchedulerState {
+  readonly t: number;
+  readonly bases: readonly number[];
+}
+
+/** Sets the learning rate of every group by a schedule: at once for step 0, then with each `step()`, after the optimizer's. */
+export class LRScheduler {
+  readonly optimizer: Pick<Optimizer, 'groups'>;
+  readonly schedule: Schedule;
+  /** Steps made. */
+  t = 0;
+  readonly #bases: number[] = [];
+
+  constructor(optimizer: Pick<Optimizer, 'groups'>, schedule: Schedule) {
+    this.optimizer = optimizer;
+    this.schedule = schedule;
+    this.#set();
+  }
+
+  step(): void {
+    this.t++;
+    this.#set();
+  }
+
+  #set(): void {
+    for (const [i, group] of this.optimizer.groups.entries()) {
+      // A group that was added since has the rate that it came with as its base.
+      this.#bases[i] ??= group.lr;
+      group.lr = this.schedule(this.t, this.#bases[i]);
+    }
+  }
+
+  stateDict(): SchedulerState {
+    return { t: this.t, bases: [...this.#bases] };
+  }
+
+  /** Goes on where a state was saved, and sets the rates. @throws StateError unless it is one, of as many groups. */
+  loadStateDict({ t, bases }: SchedulerState): void {
+    const fits = Number.isSafeInteger(t) && Array.isArray(bases) && bases.every(Number.isFinite);
+    if (!fits || bases.length !== this.optimizer.groups.length) {
+      throw new StateError(`LRScheduler: wants { t, bases } with ${this.optimizer.groups.length} bases`, { t, bases });
+    }
+    this.t = t;
+    this.#bases.splice(0, Infinity, ...bases);
+    this.#set();
+  }
+}
