@@ -1,9 +1,9 @@
 // Episodic memory: a few samples of every task, kept as they were seen. A slot that was never written is never read, so a task
 // with fewer samples than slots has just those.
 
+import type { Samples } from '@gemlab/autograd';
 import { concat, keep, type Tensor } from '@gemlab/tensor';
 import { InvalidOptionError } from '../errors.ts';
-import type { Samples } from '../streams/dataset.ts';
 import { type FillPolicy, type FillRule, filler } from './fill.ts';
 
 interface TaskMemory {

@@ -8,7 +8,7 @@
 //
 // This is the plain form: one backward pass for each memory, and the whole of G in view.
 
-import { variable } from '@gemlab/autograd';
+import { type Dataset, variable } from '@gemlab/autograd';
 import { type Rng, scope, stack, type Tensor, tensor } from '@gemlab/tensor';
 import { InvalidOptionError, NonFiniteGradientError } from '../errors.ts';
 import { projectFromGram } from '../gem-dual.ts';
@@ -17,7 +17,6 @@ import { type Profile, type ProfileName, resolveProfile } from '../profiles.ts';
 import { projectionRecord, type StepRecord } from '../step-record.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
-import type { Dataset } from '../streams/dataset.ts';
 import { gradientVector, writeGradients } from './gradient-vector.ts';
 import { InnerProducts } from './inner-products.ts';
 

@@ -3,11 +3,10 @@
 //
 // Each step runs in a scope: tensors made in it are returned when it ends, except parameters and what a plugin keep()s.
 
-import { type nn, noGrad, type optim, type Variable, variable } from '@gemlab/autograd';
+import { type Dataset, type nn, noGrad, type optim, type Samples, type Variable, variable } from '@gemlab/autograd';
 import { type Rng, scope, type Tensor } from '@gemlab/tensor';
 import { InvalidOptionError } from '../errors.ts';
 import { countCorrect } from '../metrics/accuracy.ts';
-import type { Dataset, Samples } from '../streams/dataset.ts';
 import type { Experience, Stream } from '../streams/stream.ts';
 import type { Callback, StrategyPlugin } from './callbacks.ts';
 import { breather, type StopSignal } from './pause.ts';

@@ -1,4 +1,4 @@
-export { type BatchOptions, Dataset, type DatasetOptions, type Samples, type Transform } from './dataset.ts';
+export { type BatchOptions, Dataset, type DatasetOptions, type Samples, type Transform } from '@gemlab/autograd';
 export { StreamError } from './errors.ts';
 export { type PermutedExperience, type PermutedStreamOptions, permutedStream, pixelPermutation } from './permuted.ts';
 export { type RotatedExperience, type RotatedStreamOptions, rotatedStream } from './rotated.ts';

@@ -5,8 +5,8 @@
 // The benchmark of Goodfellow et al. (2013) and Kirkpatrick et al. (2017); here as in Lopez-Paz & Ranzato (2017), whose code
 // (data/mnist_permutations.py, main.py) permutes the first task too and draws each task's training samples anew.
 
+import type { Transform } from '@gemlab/autograd';
 import type { Rng, Tensor } from '@gemlab/tensor';
-import type { Transform } from './dataset.ts';
 import { wantInteger } from './errors.ts';
 import {
   drawSamples,

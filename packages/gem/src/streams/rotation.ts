@@ -10,8 +10,8 @@
 // affine_fixed, bilinear_filter32F). Both roundings decide pixels at the edges, so both are kept. They also make the result
 // the same on every engine, though cos and sin are not.
 
+import type { Transform } from '@gemlab/autograd';
 import { keep, type Tensor, tensor } from '@gemlab/tensor';
-import type { Transform } from './dataset.ts';
 import { StreamError, wantInteger } from './errors.ts';
 
 /** 'nearest': one source pixel for each; 'bilinear': the four around the point, weighted by nearness. */

@@ -9,8 +9,8 @@
 // The CIFAR-100 experiment of Lopez-Paz & Ranzato (2017) tells the task but leaves the labels, and masks the outputs of other
 // tasks: scenario 'task' with keepLabels.
 
+import type { Dataset } from '@gemlab/autograd';
 import { type Rng, scope } from '@gemlab/tensor';
-import type { Dataset } from './dataset.ts';
 import { StreamError, wantInteger } from './errors.ts';
 import { type Experience, experience, indexTensor, openSources, type Sources, type Stream } from './stream.ts';
 

@@ -6,8 +6,8 @@
 // been drawn from it; task k is the same however many tasks follow it; and a caller who names children 0, 1, 2, ... of
 // the same generator for purposes of their own gets others.
 
+import { Dataset, type Samples } from '@gemlab/autograd';
 import { keep, type Rng, type Shape, type Tensor, tensor } from '@gemlab/tensor';
-import { Dataset, type Samples } from './dataset.ts';
 import { StreamError, wantInteger } from './errors.ts';
 
 /** One task of a stream. */
@@ -38,7 +38,8 @@ export interface TaskParts {
 
 /**
  * A stream of tasks from any arrays.
- * @throws StreamError if there are no tasks, a task label is not an integer >= 0, or a task's data make no dataset.
+ * @throws StreamError if there are no tasks, or a task label is not an integer >= 0; DatasetError if a task's data make no
+ *   dataset, or its targets are no class labels.
  */
 export function streamOf(tasks: readonly TaskParts[]): Stream {
   wantInteger('streamOf', 'tasks.length', tasks.length, 1);

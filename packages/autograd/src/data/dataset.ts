@@ -1,15 +1,15 @@
-// A dataset is samples and labels that are never copied: which rows of a tensor, in which order, seen through which
+// A dataset is samples and their targets that are never copied: which rows of a tensor, in which order, seen through which
 // transform.
 //
-//     sample i  =  transform(inputs[rows[i]]),   label i  =  targets[i]
+//     input i  =  transform(inputs[rows[i]]),   target i  =  targets[i]
 //
-// A stream of T permuted or rotated tasks is then T index tensors over one copy of the images (20 copies of MNIST's
+// T permuted or rotated versions of the same images are then T index tensors over one copy of them (20 copies of MNIST's
 // 10,000 test images would be 600 MB). Rows and transforms apply when a batch is asked for, to that batch alone.
 
-import { keep, type Rng, type Shape, scope, Tensor, tensor } from '@gemlab/tensor';
-import { StreamError, wantInteger } from './errors.ts';
+import { arange, errors, keep, type Rng, type Shape, scope, Tensor, tensor } from '@gemlab/tensor';
+import { DatasetError } from '../errors.ts';
 
-/** Samples [n, ...] and their class labels, int32 [n]. */
+/** Inputs [n, ...] and what a model should make of them, [n, ...]: class labels are int32 [n]. */
 export interface Samples {
   readonly inputs: Tensor;
   readonly targets: Tensor;
@@ -28,14 +28,16 @@ export interface DatasetOptions extends Samples {
 export interface BatchOptions {
   /** Shuffles: one permutation is drawn for each call. Without it the samples come in order. */
   readonly rng?: Rng | undefined;
+  /** Leaves out a last batch that is smaller than the others. Default false. */
+  readonly dropLast?: boolean | undefined;
 }
 
-const shapeText = (shape: Shape) => `[${shape.join(',')}]`;
+const { shapeText } = errors;
 
 export class Dataset {
   /** How many samples. */
   readonly length: number;
-  /** The labels, int32 [length], each >= 0. */
+  /** What belongs to the samples, [length, ...]. */
   readonly targets: Tensor;
   readonly #inputs: Tensor;
   readonly #rows: Tensor | undefined;
@@ -43,28 +45,27 @@ export class Dataset {
 
   /**
    * The dataset keeps its tensors: they outlive the scopes that are open now.
-   * @throws StreamError if there are no samples, if lengths, dtypes or devices do not fit, or if a label is negative.
+   * @throws DatasetError if there are no samples, or if lengths, dtypes or devices do not fit.
    */
   constructor({ inputs, targets, rows, transform }: DatasetOptions) {
-    wantVector('targets', targets);
-    if (!(inputs instanceof Tensor) || inputs.rank === 0) {
-      const found = inputs instanceof Tensor ? 'a scalar' : String(inputs);
-      throw new StreamError('Dataset', 'inputs', inputs, `inputs must be a tensor [n, ...], found ${found}`);
+    for (const [name, x] of Object.entries({ inputs, targets })) {
+      if (x instanceof Tensor && x.rank > 0) continue;
+      const found = x instanceof Tensor ? 'a scalar' : String(x);
+      throw new DatasetError('Dataset', name, x, `${name} must be a tensor [n, ...], found ${found}`);
     }
     if (rows !== undefined) wantVector('rows', rows);
     const length = rows?.size ?? inputs.shape[0]!;
-    if (targets.size !== length) {
+    if (targets.shape[0] !== length) {
       const counted = rows === undefined ? `inputs ${shapeText(inputs.shape)}` : `rows ${shapeText(rows.shape)}`;
-      const message = `${counted} and targets ${shapeText(targets.shape)} must have one length (${length} != ${targets.size})`;
-      throw new StreamError('Dataset', 'targets', targets.size, message);
+      const message = `${counted} and targets ${shapeText(targets.shape)} must have one length (${length} != ${targets.shape[0]})`;
+      throw new DatasetError('Dataset', 'targets', targets.shape, message);
     }
-    if (length === 0) throw new StreamError('Dataset', 'inputs', 0, 'a dataset needs at least one sample, found none');
+    if (length === 0) throw new DatasetError('Dataset', 'inputs', 0, 'a dataset needs at least one sample, found none');
     for (const [name, x] of [['targets', targets] as const, ['rows', rows] as const]) {
       if (x === undefined || x.device === inputs.device) continue;
       const message = `inputs live on '${inputs.device}' and ${name} on '${x.device}'; move one with .to('${inputs.device}')`;
-      throw new StreamError('Dataset', name, x.device, message);
+      throw new DatasetError('Dataset', name, x.device, message);
     }
-    wantRange('targets', targets, Infinity, 'labels are class indices, counted from 0');
     if (rows !== undefined) wantRange('rows', rows, inputs.shape[0]!, `inputs has ${inputs.shape[0]} rows`);
     this.length = length;
     this.targets = keep(targets);
@@ -73,7 +74,7 @@ export class Dataset {
     this.#transform = transform;
   }
 
-  /** A dataset as it is; samples and labels as a dataset. @throws StreamError as the constructor. */
+  /** A dataset as it is; samples and labels as a dataset. @throws DatasetError as the constructor. */
   static from(source: Dataset | Samples): Dataset {
     return source instanceof Dataset ? source : new Dataset({ inputs: source.inputs, targets: source.targets });
   }
@@ -83,8 +84,10 @@ export class Dataset {
     return scope(() => this.range(0, 1).inputs.shape.slice(1));
   }
 
-  /** The labels that occur, each once, in ascending order. */
+  /** The class labels that occur, each once, in ascending order. @throws DatasetError unless targets are int32 [n], each >= 0. */
   get classes(): readonly number[] {
+    wantVector('targets', this.targets);
+    wantRange('targets', this.targets, Infinity, 'labels are class indices, counted from 0');
     return [...new Set(this.targets.toArray() as number[])].sort((a, b) => a - b);
   }
 
@@ -96,7 +99,7 @@ export class Dataset {
   /**
    * The samples that a 1-d int32 tensor counts out, in its order and with its repeats: inputs [k, ...], targets [k].
    * @throws errors.IndexError, errors.DTypeError, errors.ShapeError (of @gemlab/tensor) if they are no such indices;
-   *   StreamError if the transform changes the number of samples.
+   *   DatasetError if the transform changes the number of samples.
    */
   batch(indices: Tensor): Samples {
     const targets = this.targets.indexSelect(0, indices);
@@ -106,7 +109,7 @@ export class Dataset {
 
   /**
    * Samples start to stop - 1 in order, without copying them where rows and transform allow it.
-   * @throws StreamError unless 0 <= start < stop <= length; or if the transform changes the number of samples.
+   * @throws DatasetError unless 0 <= start < stop <= length; or if the transform changes the number of samples.
    */
   range(start: number, stop: number): Samples {
     wantInteger('Dataset.range', 'start', start, 0, this.length - 1);
@@ -119,26 +122,27 @@ export class Dataset {
   /**
    * Every sample once, as 1-d int32 tensors of `batchSize` indices for `batch`; the last may be shorter. In a training loop,
    * call `batch` inside the step's scope, so that the scope returns the batch's memory.
-   * @throws StreamError unless batchSize is an integer >= 1.
+   * @throws DatasetError unless batchSize is an integer >= 1.
    */
-  indexBatches(batchSize: number, { rng }: BatchOptions = {}): Generator<Tensor, void, undefined> {
+  indexBatches(batchSize: number, { rng, dropLast = false }: BatchOptions = {}): Generator<Tensor, void, undefined> {
     wantInteger('Dataset.indexBatches', 'batchSize', batchSize, 1);
-    const order = rng?.permutation(this.length) ?? Int32Array.from({ length: this.length }, (_, i) => i);
-    return pieces(keep(tensor(order, { device: this.device })), batchSize);
+    const order = rng ? tensor(rng.permutation(this.length)) : arange(this.length);
+    return pieces(keep(order.to(this.device)), batchSize, dropLast);
   }
 
   /**
    * Every sample once, `batchSize` at a time; the last batch may be smaller.
-   * @throws StreamError unless batchSize is an integer >= 1.
+   * @throws DatasetError unless batchSize is an integer >= 1.
    */
-  batches(batchSize: number, { rng }: BatchOptions = {}): Generator<Samples, void, undefined> {
+  batches(batchSize: number, options: BatchOptions = {}): Generator<Samples, void, undefined> {
     wantInteger('Dataset.batches', 'batchSize', batchSize, 1);
-    return rng === undefined ? this.#inOrder(batchSize) : this.#each(this.indexBatches(batchSize, { rng }));
+    if (options.rng) return this.#each(this.indexBatches(batchSize, options));
+    return this.#inOrder(batchSize, options.dropLast ? this.length - (this.length % batchSize) : this.length);
   }
 
   /**
    * The samples that a 1-d int32 tensor counts out, as a dataset that shares this one's inputs (4 or 8 bytes a sample).
-   * @throws StreamError if there are none; errors.IndexError, errors.DTypeError, errors.ShapeError as `batch`.
+   * @throws DatasetError if there are none; errors.IndexError, errors.DTypeError, errors.ShapeError as `batch`.
    */
   subset(indices: Tensor): Dataset {
     const targets = this.targets.indexSelect(0, indices);
@@ -153,18 +157,33 @@ export class Dataset {
     return new Dataset({ inputs: this.#inputs, targets: this.targets, rows: this.#rows, transform: composed });
   }
 
-  /** The same samples with other labels, int32 [length]. @throws StreamError as the constructor. */
+  /** The same samples with other targets, [length, ...]. @throws DatasetError as the constructor. */
   withTargets(targets: Tensor): Dataset {
     const rows = this.#rows;
     return new Dataset({ inputs: this.#inputs, targets, rows, transform: this.#transform });
   }
 
-  *#inOrder(batchSize: number): Generator<Samples, void, undefined> {
-    for (let i = 0; i < this.length; i += batchSize) yield this.range(i, Math.min(i + batchSize, this.length));
+  *#inOrder(batchSize: number, stop: number): Generator<Samples, void, undefined> {
+    for (let i = 0; i < stop; i += batchSize) yield this.range(i, Math.min(i + batchSize, stop));
   }
 
   *#each(indices: Iterable<Tensor>): Generator<Samples, void, undefined> {
     for (const index of indices) yield this.batch(index);
+  }
+
+  /**
+   * Parts of the given numbers of samples, drawn at random with a generator, else in order; what is left over is in none.
+   * @throws DatasetError unless the sizes are integers >= 1 that add up to no more than there are.
+   */
+  split(sizes: readonly number[], { rng }: { readonly rng?: Rng | undefined } = {}): Dataset[] {
+    for (const size of sizes) wantInteger('Dataset.split', 'a size', size, 1);
+    const total = sizes.reduce((a, b) => a + b, 0);
+    wantInteger('Dataset.split', 'the sum of the sizes', total, 0, this.length);
+    const order = (rng ? tensor(rng.permutation(this.length)) : arange(this.length)).to(this.device);
+    return order
+      .slice([0, total])
+      .split(sizes)
+      .map((part) => this.subset(part));
   }
 
   #transformed(inputs: Tensor): Tensor {
@@ -172,25 +191,33 @@ export class Dataset {
     const out = this.#transform(inputs);
     if (out.shape[0] === inputs.shape[0]) return out;
     const message = `the transform made ${shapeText(out.shape)} of ${shapeText(inputs.shape)}; the first axis counts the samples`;
-    throw new StreamError('Dataset', 'transform', out.shape, `${message} and must stay as it is`);
+    throw new DatasetError('Dataset', 'transform', out.shape, `${message} and must stay as it is`);
   }
 }
 
-function* pieces(order: Tensor, size: number): Generator<Tensor, void, undefined> {
-  for (let i = 0; i < order.size; i += size) yield order.slice([i, i + size]);
+function* pieces(order: Tensor, size: number, dropLast: boolean): Generator<Tensor, void, undefined> {
+  const stop = dropLast ? order.size - size + 1 : order.size;
+  for (let i = 0; i < stop; i += size) yield order.slice([i, i + size]);
 }
 
 function wantVector(argument: string, x: Tensor): void {
   if (x instanceof Tensor && x.dtype === 'int32' && x.rank === 1) return;
   const found = x instanceof Tensor ? `${x.dtype} ${shapeText(x.shape)}` : String(x);
   const fix = x instanceof Tensor && x.dtype !== 'int32' ? "; did you mean .cast('int32')?" : '';
-  throw new StreamError('Dataset', argument, x, `${argument} must be an int32 tensor [n], found ${found}${fix}`);
+  throw new DatasetError('Dataset', argument, x, `${argument} must be an int32 tensor [n], found ${found}${fix}`);
 }
 
-/** @throws StreamError unless every element is at least 0 and less than `end`. */
+/** @throws DatasetError unless every element is at least 0 and less than `end`. */
 function wantRange(argument: string, x: Tensor, end: number, why: string): void {
   const [low, high] = scope(() => [x.min().item() as number, x.max().item() as number] as const);
   if (low >= 0 && high < end) return;
   const found = low < 0 ? low : high;
-  throw new StreamError('Dataset', argument, found, `${argument} holds ${found}; ${why}`);
+  throw new DatasetError('Dataset', argument, found, `${argument} holds ${found}; ${why}`);
+}
+
+/** @throws DatasetError unless `value` is an integer of [low, high]. */
+function wantInteger(operation: string, argument: string, value: number, low: number, high = Infinity): void {
+  if (Number.isInteger(value) && value >= low && value <= high) return;
+  const range = high === Infinity ? `an integer >= ${low}` : `an integer from ${low} to ${high}`;
+  throw new DatasetError(operation, argument, value, `${argument} is ${String(value)}; expected ${range}`);
 }

@@ -1,7 +1,7 @@
 import { arange, errors, Rng, scope, type Tensor, tensor, zeros } from '@gemlab/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Dataset, type Samples, StreamError } from '../../src/streams/index.ts';
+import { Dataset, DatasetError, type Samples } from '../src/index.ts';
 
 const ints = (...values: number[]) => tensor(Int32Array.from(values));
 /** n samples [2] that hold (10 i, 10 i + 1), labelled i. */
@@ -134,6 +134,48 @@ describe('Dataset', () => {
     expect(data!.range(0, 5).inputs.slice(0).toArray()).toEqual([10, 11]);
   });
 
+  it('holds targets of any shape and dtype', () => {
+    const targets = tensor(
+      [
+        [1.5, 2],
+        [3, 4],
+        [5, 6],
+      ],
+      { dtype: 'float64' },
+    );
+    const data = new Dataset({ inputs: zeros([3, 2]), targets });
+    expect(data.batch(ints(2, 0)).targets.toArray()).toEqual([
+      [5, 6],
+      [1.5, 2],
+    ]);
+    expect(data.subset(ints(1)).range(0, 1).targets.toArray()).toEqual([[3, 4]]);
+    const oneHot = new Dataset(counted(3)).withTargets(arange(3).oneHot(3));
+    expect(oneHot.range(1, 2).targets.toArray()).toEqual([[0, 1, 0]]);
+  });
+
+  it('leaves out a smaller last batch if asked to', () => {
+    for (const n of [1, 4, 5, 6]) {
+      const data = new Dataset(counted(n));
+      for (const rng of [undefined, new Rng(n)]) {
+        const sizes = [...data.batches(3, { rng, dropLast: true })].map((b) => b.targets.size);
+        expect(sizes).toEqual(new Array(Math.floor(n / 3)).fill(3));
+      }
+    }
+  });
+
+  it('splits into parts that share no sample', () => {
+    const data = new Dataset(counted(10));
+    expect(data.split([2, 3]).map((part) => labels(part.range(0, part.length)))).toEqual([
+      [0, 1],
+      [2, 3, 4],
+    ]);
+    const parts = data.split([7, 3], { rng: new Rng(1) }).map((part) => part.range(0, part.length));
+    expect(parts.map((p) => p.targets.size)).toEqual([7, 3]);
+    expect(parts.every(paired)).toBe(true);
+    expect(parts.flatMap(labels).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(parts.flatMap(labels)).not.toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
   it('takes datasets and samples alike', () => {
     const data = new Dataset(counted(2));
     expect(Dataset.from(data)).toBe(data);
@@ -153,23 +195,23 @@ describe('Dataset refuses', () => {
     ['other lengths', () => new Dataset({ ...two, targets: ints(1) }), /inputs \[2,3\] and targets \[1\] .*\(2 != 1\)/],
     ['other rows', () => new Dataset({ ...two, rows: ints(1) }), /rows \[1\] and targets \[2\] .*\(1 != 2\)/],
     [
-      'float labels',
-      () => new Dataset({ ...two, targets: tensor([0, 1]) }),
+      'classes of float labels',
+      () => new Dataset({ ...two, targets: tensor([0, 1]) }).classes,
       /int32 tensor \[n\], found float32 \[2\]; did you mean \.cast/,
     ],
     [
-      'one-hot labels',
-      () => new Dataset({ ...two, targets: zeros([2, 2], { dtype: 'int32' }) }),
+      'classes of one-hot labels',
+      () => new Dataset({ ...two, targets: zeros([2, 2], { dtype: 'int32' }) }).classes,
       /found int32 \[2,2\]$/,
     ],
     [
       'arrays',
       () => new Dataset({ ...two, targets: 'x' as unknown as Tensor }),
-      /targets must be an int32 tensor \[n\], found x/,
+      /targets must be a tensor \[n, \.\.\.\], found x/,
     ],
     [
-      'negative labels',
-      () => new Dataset({ ...two, targets: ints(0, -1) }),
+      'classes of negative labels',
+      () => new Dataset({ ...two, targets: ints(0, -1) }).classes,
       /targets holds -1; labels are class indices/,
     ],
     ['rows that are not there', () => new Dataset({ ...two, rows: ints(0, 2) }), /rows holds 2; inputs has 2 rows/],
@@ -182,6 +224,12 @@ describe('Dataset refuses', () => {
     ['an empty range', () => new Dataset(two).range(1, 1), /stop is 1; expected an integer from 2 to 2/],
     ['a range beyond', () => new Dataset(two).range(0, 3), /stop is 3; expected an integer from 1 to 2/],
     ['a batch of 0', () => new Dataset(two).batches(0), /batchSize is 0; expected an integer >= 1/],
+    [
+      'too large a split',
+      () => new Dataset(two).split([2, 1]),
+      /the sum of the sizes is 3; expected an integer from 0 to 2/,
+    ],
+    ['an empty part', () => new Dataset(two).split([2, 0]), /a size is 0; expected an integer >= 1/],
     ['half a batch', () => new Dataset(two).indexBatches(0.5), /batchSize is 0.5/],
     [
       'a lossy transform',
@@ -189,7 +237,7 @@ describe('Dataset refuses', () => {
       /made \[3\] of \[2,3\]; the first axis/,
     ],
   ])('%s', (_, make, message) => {
-    expect(make).toThrow(StreamError);
+    expect(make).toThrow(DatasetError);
     expect(make).toThrow(message);
   });
 
