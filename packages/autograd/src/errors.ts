@@ -14,10 +14,15 @@ export class ModuleError extends errors.GemlabError {}
 /** An optimizer's setting outside its range. */
 export class OptimizerError extends errors.GemlabError {}
 
-/** A saved state that does not fit the module or optimizer that it is loaded into; `fields` has what is wrong with it. */
+/**
+ * A saved state that does not fit the module or optimizer that it is loaded into; `fields` has what is wrong with it.
+ */
 export class StateError extends errors.GemlabError {}
 
-/** A dataset that cannot be built, or a question that it cannot answer; `fields` has the offending argument and what it was. */
+/**
+ * A dataset that cannot be built, or a question that it cannot answer; `fields` has the offending argument and what it
+ * was.
+ */
 export class DatasetError extends errors.GemlabError {
   constructor(operation: string, argument: string, found: unknown, message: string) {
     super(`${operation}: ${message}`, { argument, found });

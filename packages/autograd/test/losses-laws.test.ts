@@ -1,5 +1,5 @@
-// What holds between the losses and within each: one-hot distributions are class indices, smoothing is a mixture, extra axes are more
-// samples; derivatives to order 2, in the tails too; what does not fit is refused.
+// What holds between the losses and within each: one-hot distributions are class indices, smoothing is a mixture, extra
+// axes are more samples; derivatives to order 2, in the tails too; what does not fit is refused.
 
 import { errors, Rng, rand, randn, type Tensor, tensor, where } from '@gemlab/tensor';
 import fc from 'fast-check';

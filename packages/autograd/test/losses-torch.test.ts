@@ -1,5 +1,5 @@
-// Every loss and its gradients against PyTorch in float64 (fixtures/make_losses.py): options, reductions, ignored and smoothed targets,
-// extra axes, far logits, empty and all-ignored batches.
+// Every loss and its gradients against PyTorch in float64 (fixtures/make_losses.py): options, reductions, ignored and
+// smoothed targets, extra axes, far logits, empty and all-ignored batches.
 
 import { readFileSync } from 'node:fs';
 import { type DType, type Tensor, tensor } from '@gemlab/tensor';

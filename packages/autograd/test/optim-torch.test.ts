@@ -1,4 +1,5 @@
-// Optimizers, schedules and clipping against PyTorch in float64 (fixtures/make_optim.py): 100 steps of a small network in every setting.
+// Optimizers, schedules and clipping against PyTorch in float64 (fixtures/make_optim.py): 100 steps of a small network
+// in every setting.
 
 import { readFileSync } from 'node:fs';
 import { concat, scope, type Tensor, tensor } from '@gemlab/tensor';

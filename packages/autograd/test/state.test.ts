@@ -1,4 +1,5 @@
-// Buffers, and what is saved of a module: its keys, the way through a file, and every way in which a state can fail to fit.
+// Buffers, and what is saved of a module: its keys, the way through a file, and every way in which a state can fail to
+// fit.
 
 import {
   keep,

@@ -1,5 +1,5 @@
-// A whole training run against PyTorch: its state_dict goes in, and after 100 steps of AdamW in two groups, with class weights, smoothing,
-// clipping, warm-up and cosine, the same state_dict comes out (fixtures/make_torch_model.py).
+// A whole training run against PyTorch: its state_dict goes in, and after 100 steps of AdamW in two groups, with class
+// weights, smoothing, clipping, warm-up and cosine, the same state_dict comes out (fixtures/make_torch_model.py).
 
 import { readFileSync } from 'node:fs';
 import { Rng, scope, type Tensor, tensor } from '@gemlab/tensor';

@@ -1,10 +1,11 @@
-// A dataset is samples and their targets that are never copied: which rows of a tensor, in which order, seen through which
-// transform.
+// A dataset is samples and their targets that are never copied: which rows of a tensor, in which order, seen through
+// which transform.
 //
 //     input i  =  transform(inputs[rows[i]]),   target i  =  targets[i]
 //
-// T permuted or rotated versions of the same images are then T index tensors over one copy of them (20 copies of MNIST's
-// 10,000 test images would be 600 MB). Rows and transforms apply when a batch is asked for, to that batch alone.
+// T permuted or rotated versions of the same images are then T index tensors over one copy of them (20 copies of
+// MNIST's 10,000 test images would be 600 MB). Rows and transforms apply when a batch is asked for, to that batch
+// alone.
 
 import { arange, errors, keep, type Rng, type Shape, scope, Tensor, tensor } from '@gemlab/tensor';
 import { DatasetError } from '../errors.ts';
@@ -84,7 +85,10 @@ export class Dataset {
     return scope(() => this.range(0, 1).inputs.shape.slice(1));
   }
 
-  /** The class labels that occur, each once, in ascending order. @throws DatasetError unless targets are int32 [n], each >= 0. */
+  /**
+   * The class labels that occur, each once, in ascending order.
+   * @throws DatasetError unless targets are int32 [n], each at least 0.
+   */
   get classes(): readonly number[] {
     wantVector('targets', this.targets);
     wantRange('targets', this.targets, Infinity, 'labels are class indices, counted from 0');
@@ -120,8 +124,8 @@ export class Dataset {
   }
 
   /**
-   * Every sample once, as 1-d int32 tensors of `batchSize` indices for `batch`; the last may be shorter. In a training loop,
-   * call `batch` inside the step's scope, so that the scope returns the batch's memory.
+   * Every sample once, as 1-d int32 tensors of `batchSize` indices for `batch`; the last may be shorter. In a training
+   * loop, call `batch` inside the step's scope, so that the scope returns the batch's memory.
    * @throws DatasetError unless batchSize is an integer >= 1.
    */
   indexBatches(batchSize: number, { rng, dropLast = false }: BatchOptions = {}): Generator<Tensor, void, undefined> {
@@ -172,7 +176,8 @@ export class Dataset {
   }
 
   /**
-   * Parts of the given numbers of samples, drawn at random with a generator, else in order; what is left over is in none.
+   * Parts of the given numbers of samples, drawn at random with a generator, else in order; what is left over is in
+   * none.
    * @throws DatasetError unless the sizes are integers >= 1 that add up to no more than there are.
    */
   split(sizes: readonly number[], { rng }: { readonly rng?: Rng | undefined } = {}): Dataset[] {

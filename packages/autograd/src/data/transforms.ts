@@ -1,5 +1,5 @@
-// Transforms of inputs for Dataset.map: functions of a batch. Images are [n, channels, height, width], or [n, height, width]; what
-// is random draws from its generator at each batch, for each sample by itself.
+// Transforms of inputs for Dataset.map: functions of a batch. Images are [n, channels, height, width], or [n, height,
+// width]; what is random draws from its generator at each batch, for each sample by itself.
 
 import { arange, errors, type Rng, type Shape, type Tensor, tensor } from '@gemlab/tensor';
 import { DatasetError } from '../errors.ts';

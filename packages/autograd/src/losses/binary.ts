@@ -14,7 +14,8 @@ export interface BinaryLossOptions extends LossOptions {
 }
 
 /**
- * The binary cross-entropy of sigmoid(logits). posWeight (broadcast) multiplies the loss of the positives: above 1 it favours recall.
+ * The binary cross-entropy of sigmoid(logits). posWeight (broadcast) multiplies the loss of the positives: above 1 it
+ * favours recall.
  * @throws ShapeError unless logits and targets have one shape.
  */
 export function bceWithLogits(
@@ -30,8 +31,8 @@ export function bceWithLogits(
 }
 
 /**
- * The binary cross-entropy of probabilities; after a sigmoid, bceWithLogits is the accurate form. Logarithms are cut off at -100, and
- * pass no gradient there.
+ * The binary cross-entropy of probabilities; after a sigmoid, bceWithLogits is the accurate form. Logarithms are cut
+ * off at -100, and pass no gradient there.
  * @throws ShapeError unless the shapes are equal; DataError for a probability outside [0, 1].
  */
 export function bce(

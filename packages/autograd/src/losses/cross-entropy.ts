@@ -2,8 +2,9 @@
 //
 //     -log p_t = logSumExp(z) - z_t,     its gradient by z  p - onehot(t)
 //
-// and that of a distribution q over the classes -sum_c q_c log p_c. p itself is never formed, so that logits of any size are safe.
-// Names, defaults and means are PyTorch's. A mean over class indices is weighted: sum_n w[t_n] loss_n / sum_n w[t_n].
+// and that of a distribution q over the classes -sum_c q_c log p_c. p itself is never formed, so that logits of any
+// size are safe. Names, defaults and means are PyTorch's. A mean over class indices is weighted: sum_n w[t_n] loss_n /
+// sum_n w[t_n].
 
 import { errors, type Tensor, where } from '@gemlab/tensor';
 import { Variable } from '../variable.ts';
@@ -18,17 +19,18 @@ export interface ClassLossOptions extends LossOptions {
 
 export interface CrossEntropyOptions extends ClassLossOptions {
   /**
-   * epsilon in [0, 1]: the target distribution is mixed with the uniform one, (1 - epsilon) q + epsilon / C (Szegedy et al.
-   * 2016). Default 0.
+   * epsilon in [0, 1]: the target distribution is mixed with the uniform one, (1 - epsilon) q + epsilon / C (Szegedy et
+   * al. 2016). Default 0.
    */
   readonly labelSmoothing?: number | undefined;
 }
 
 /**
- * -log softmax(logits)[target], with logits [n, classes, ...] (or [classes]) and targets int32 [n, ...]; or -sum(q log softmax(logits))
- * with float targets q of the logits' shape, whose weighted losses have a plain mean.
- * @throws ShapeError if the shapes do not fit; IndexError for a class outside [0, classes) that is not ignored; DTypeError for
- * targets that are neither int32 nor float; DataError for a smoothing outside [0, 1], or ignoreIndex beside float targets.
+ * -log softmax(logits)[target], with logits [n, classes, ...] (or [classes]) and targets int32 [n, ...]; or -sum(q log
+ * softmax(logits)) with float targets q of the logits' shape, whose weighted losses have a plain mean.
+ * @throws ShapeError if the shapes do not fit; IndexError for a class outside [0, classes) that is not ignored;
+ * DTypeError for targets that are neither int32 nor float; DataError for a smoothing outside [0, 1], or ignoreIndex
+ * beside float targets.
  */
 export function crossEntropy(
   logits: Variable,
@@ -50,8 +52,8 @@ export function crossEntropy(
 }
 
 /**
- * -logProbabilities[target], with log-probabilities [n, classes, ...] (or [classes]) and targets int32 [n, ...]: crossEntropy after
- * logSoftmax(1).
+ * -logProbabilities[target], with log-probabilities [n, classes, ...] (or [classes]) and targets int32 [n, ...]:
+ * crossEntropy after logSoftmax(1).
  * @throws ShapeError, IndexError, DTypeError as crossEntropy.
  */
 export function nll(logProbabilities: Variable, targets: Tensor | Variable, options: ClassLossOptions = {}): Variable {

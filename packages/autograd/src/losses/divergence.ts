@@ -1,12 +1,15 @@
-// How far one distribution is from another: the Kullback-Leibler divergence sum_i p_i (log p_i - log q_i) of outputs log q from
-// targets p. Names and defaults are PyTorch's, also that the plain mean divides by the number of elements.
+// How far one distribution is from another: the Kullback-Leibler divergence sum_i p_i (log p_i - log q_i) of outputs
+// log q from targets p. Names and defaults are PyTorch's, also that the plain mean divides by the number of elements.
 
 import { errors, type Tensor, where } from '@gemlab/tensor';
 import type { Variable } from '../variable.ts';
 import { type Reduction, reduceLoss, wantSameShape } from './reduction.ts';
 
 export interface KLDivOptions {
-  /** 'batchMean' divides the sum by the size of the first axis: the divergence of a sample, which 'mean' (default) is not. */
+  /**
+   * 'batchMean' divides the sum by the size of the first axis: the divergence of a sample, which 'mean' (default) is
+   * not.
+   */
   readonly reduction?: Reduction | 'batchMean' | undefined;
   /** Targets are log-probabilities as well. */
   readonly logTarget?: boolean | undefined;

@@ -1,5 +1,5 @@
-// Losses with a margin: they are 0 for what is right by more than the margin, and pull at the rest. Labels y are 1 or -1.
-// Names and defaults are PyTorch's.
+// Losses with a margin: they are 0 for what is right by more than the margin, and pull at the rest. Labels y are 1 or
+// -1. Names and defaults are PyTorch's.
 
 import { errors, type Tensor, where } from '@gemlab/tensor';
 import type { Variable } from '../variable.ts';
@@ -36,8 +36,8 @@ export function marginRanking(
 }
 
 /**
- * 1 - cos(a, b) where y is 1, max(0, cos(a, b) - margin) where y is -1, for the rows of a and b [n, d] and labels y [n] (or [d], [d]
- * and []); margin 0 by default.
+ * 1 - cos(a, b) where y is 1, max(0, cos(a, b) - margin) where y is -1, for the rows of a and b [n, d] and labels y [n]
+ * (or [d], [d] and []); margin 0 by default.
  * @throws ShapeError if the shapes do not fit; DataError for another y.
  */
 export function cosineEmbedding(

@@ -10,7 +10,7 @@ import { errors, type Tensor, where } from '@gemlab/tensor';
 import type { Variable } from '../variable.ts';
 import { type LossOptions, reduceLoss, wantSameShape } from './reduction.ts';
 
-/** (outputs - targets)^2. @throws ShapeError unless the shapes are equal: broadcasting here is nearly always a mistake. */
+/** (outputs - targets)^2. @throws ShapeError unless the shapes are equal: broadcasting here is mostly a mistake. */
 export function mse(outputs: Variable, targets: Variable | Tensor, { reduction }: LossOptions = {}): Variable {
   wantSameShape('mse', outputs, targets);
   return reduceLoss(outputs.sub(targets).square(), reduction);

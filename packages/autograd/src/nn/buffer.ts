@@ -1,5 +1,5 @@
-// Buffer: state of a layer that is not trained, such as the running mean of a batch normalisation. A layer declares one as
-// a property and replaces its value with assign; it is saved and loaded with the parameters (PyTorch's nn.Buffer).
+// Buffer: state of a layer that is not trained, such as the running mean of a batch normalisation. A layer declares one
+// as a property and replaces its value with assign; it is saved and loaded with the parameters (PyTorch's nn.Buffer).
 //
 //     readonly runningMean = new Buffer(zeros([features]));
 //     this.runningMean.assign(this.runningMean.value.mul(0.9).add(mean.value.mul(0.1)));

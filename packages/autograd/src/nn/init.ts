@@ -1,11 +1,11 @@
-// Initial weights. A weight w [out, in, ...window] has fan_in = in * window inputs to each output and fan_out = out * window
-// outputs from each input. What passes through the layer keeps its variance if
+// Initial weights. A weight w [out, in, ...window] has fan_in = in * window inputs to each output and fan_out = out *
+// window outputs from each input. What passes through the layer keeps its variance if
 //
-//     var w = gain^2 * 2 / (fan_in + fan_out)     Glorot & Bengio 2010 ("Xavier"): forward and backward, as well as both can be
+//     var w = gain^2 * 2 / (fan_in + fan_out)     Glorot & Bengio 2010 ("Xavier"): forward and backward at once
 //     var w = gain^2 / fan_in  or  / fan_out      He et al. 2015 ("Kaiming"): forward, or backward
 //
-// where gain makes up for what the nonlinearity takes away. A uniform on +-b has variance b^2 / 3. Values without such a
-// scale are made by full, rand and randn of @gemlab/tensor.
+// where gain makes up for what the nonlinearity takes away. A uniform on +-b has variance b^2 / 3. Values without such
+// a scale are made by full, rand and randn of @gemlab/tensor.
 
 import { concat, type DType, errors, type Rng, rand, randn, scope, type Tensor, tensor } from '@gemlab/tensor';
 import { ModuleError } from '../errors.ts';
@@ -21,15 +21,17 @@ export interface GainOptions extends InitOptions {
 }
 
 export interface KaimingOptions extends GainOptions {
-  /** Which fan the variance is divided by: 'fanIn' (default) keeps the forward pass level, 'fanOut' the backward pass. */
+  /**
+   * Which fan the variance is divided by: 'fanIn' (default) keeps the forward pass level, 'fanOut' the backward pass.
+   */
   readonly mode?: 'fanIn' | 'fanOut';
 }
 
 export type Nonlinearity = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | 'selu';
 
 /**
- * The gain ahead of a nonlinearity, PyTorch's calculate_gain: sqrt(2) for 'relu', sqrt(2 / (1 + slope^2)) for 'leakyRelu', 5/3 for
- * 'tanh', 3/4 for 'selu', else 1.
+ * The gain ahead of a nonlinearity, PyTorch's calculate_gain: sqrt(2) for 'relu', sqrt(2 / (1 + slope^2)) for
+ * 'leakyRelu', 5/3 for 'tanh', 3/4 for 'selu', else 1.
  */
 export function gain(nonlinearity: Nonlinearity, slope = 0.01): number {
   switch (nonlinearity) {
@@ -108,8 +110,8 @@ export function truncatedNormal(shape: readonly number[], rng: Rng, options: Tru
 }
 
 /**
- * gain times a random orthogonal matrix, every one equally likely (Saxe et al. 2014; Mezzadri 2007): of w as [out, in * window]
- * the rows are orthonormal, or the columns where there are fewer of them. The gain is 1 by default.
+ * gain times a random orthogonal matrix, every one equally likely (Saxe et al. 2014; Mezzadri 2007): of w as [out, in *
+ * window] the rows are orthonormal, or the columns where there are fewer of them. The gain is 1 by default.
  * @throws ModuleError below two axes.
  */
 export function orthogonal(shape: readonly number[], rng: Rng, options: GainOptions = {}): Tensor {

@@ -1,5 +1,5 @@
-// The layers a multilayer perceptron needs: affine maps y = x W' + b with ReLU between them, one after another. Weights lie as
-// in PyTorch, [out, in], so that its state dicts fit.
+// The layers a multilayer perceptron needs: affine maps y = x W' + b with ReLU between them, one after another. Weights
+// lie as in PyTorch, [out, in], so that its state dicts fit.
 
 import { errors, type Rng, rand, zeros } from '@gemlab/tensor';
 import { ModuleError } from '../errors.ts';
@@ -12,8 +12,8 @@ export interface LinearOptions {
   readonly rng: Rng;
   readonly bias?: boolean;
   /**
-   * 'torch' (default): weights and bias uniform on +-1/sqrt(in), as PyTorch's nn.Linear. 'xavier': Xavier-uniform weights and
-   * zero bias, as the GEM paper's network.
+   * 'torch' (default): weights and bias uniform on +-1/sqrt(in), as PyTorch's nn.Linear. 'xavier': Xavier-uniform
+   * weights and zero bias, as the GEM paper's network.
    */
   readonly init?: 'torch' | 'xavier';
   readonly dtype?: 'float32' | 'float64';
@@ -84,8 +84,8 @@ export class Sequential extends Module {
 }
 
 /**
- * Linear layers of the given sizes with ReLU between them: `new MLP([784, 100, 100, 10], { rng })`. Each sample is flattened
- * first.
+ * Linear layers of the given sizes with ReLU between them: `new MLP([784, 100, 100, 10], { rng })`. Each sample is
+ * flattened first.
  */
 export class MLP extends Sequential {
   /** @throws ModuleError for fewer than two sizes. */

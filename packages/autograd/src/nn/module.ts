@@ -1,7 +1,7 @@
-// Module: something with parameters and a forward function. Its members are found by looking at the object: the values of its
-// own properties, and the items of those that are arrays or plain objects, in the order in which they were assigned. A member
-// that is a leaf variable requiring a gradient is a parameter; one that is a Buffer is state that is not trained; one that is a
-// module is searched in its turn. A path is the way to a member: 'layers.0.weight'.
+// Module: something with parameters and a forward function. Its members are found by looking at the object: the values
+// of its own properties, and the items of those that are arrays or plain objects, in the order in which they were
+// assigned. A member that is a leaf variable requiring a gradient is a parameter; one that is a Buffer is state that is
+// not trained; one that is a module is searched in its turn. A path is the way to a member: 'layers.0.weight'.
 
 import {
   type Device,
@@ -85,9 +85,9 @@ export abstract class Module implements HoldsStorage {
   }
 
   /**
-   * The values of parameters and buffers by name: paths in PyTorch's spelling, so that bn1.runningMean is 'bn1.running_mean'
-   * and files go both ways. What is tied appears once, under its first name. Tensors do not change, so training on does
-   * not change the state; `writeSafetensors(model.stateDict())` makes a file of it.
+   * The values of parameters and buffers by name: paths in PyTorch's spelling, so that bn1.runningMean is
+   * 'bn1.running_mean' and files go both ways. What is tied appears once, under its first name. Tensors do not change,
+   * so training on does not change the state; `writeSafetensors(model.stateDict())` makes a file of it.
    * @throws ModuleError if two members have one name in that spelling.
    */
   stateDict(): Record<string, Tensor> {
@@ -95,8 +95,8 @@ export abstract class Module implements HoldsStorage {
   }
 
   /**
-   * Takes over the values of a state, from stateDict or readSafetensors(bytes).tensors. Floats are cast to the dtype that is
-   * here. With `strict: false` keys that only one side has are left out, and reported.
+   * Takes over the values of a state, from stateDict or readSafetensors(bytes).tensors. Floats are cast to the dtype
+   * that is here. With `strict: false` keys that only one side has are left out, and reported.
    * @throws StateError that lists every missing, unexpected and misshaped key; the module is then as it was.
    */
   loadStateDict(state: NamedTensors, { strict = true }: { readonly strict?: boolean } = {}): LoadReport {
@@ -129,7 +129,10 @@ export abstract class Module implements HoldsStorage {
     }
   }
 
-  /** Every module and every variable below this one, with the path under which it was first met. Modules are entered once. */
+  /**
+   * Every module and every variable below this one, with the path under which it was first met. Modules are entered
+   * once.
+   */
   *#walk(path = '', first = new Map<unknown, string>()): Generator<{ path: string; member: unknown; first: string }> {
     first.set(this, path);
     yield { path, member: this, first: path };

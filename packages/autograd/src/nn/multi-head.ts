@@ -1,10 +1,10 @@
 // Models that tell tasks apart. The task is an argument of forward, and Sequential hands it on to its layers:
 //
-//     new Sequential(trunk, new MultiHead([head0, head1]))                  an output layer for each task
-//     new Sequential(trunk, output, new TaskMask(4, [[0, 1], [2, 3]]))      one output layer; a task sees its own classes
+//     new Sequential(trunk, new MultiHead([head0, head1]))                an output layer for each task
+//     new Sequential(trunk, output, new TaskMask(4, [[0, 1], [2, 3]]))    one output layer, of which each sees a part
 //
-// model.forward(x, task) then takes one task, or the task of each sample. (Avalanche's MultiTaskModule. The mask is that of
-// Lopez-Paz & Ranzato's code of 2018, which fills the outputs that a task does not have with -10e10.)
+// model.forward(x, task) then takes one task, or the task of each sample. (Avalanche's MultiTaskModule. The mask is
+// that of Lopez-Paz & Ranzato's code of 2018, which fills the outputs that a task does not have with -10e10.)
 
 import { concat, errors, stack, Tensor, tensor, where } from '@gemlab/tensor';
 import { ModuleError } from '../errors.ts';

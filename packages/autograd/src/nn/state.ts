@@ -1,5 +1,5 @@
-// A state is what is saved of a module: its tensors by name. It is loaded whole or not at all: everything that does not fit is
-// found first and told in one error, and only then is a value assigned.
+// A state is what is saved of a module: its tensors by name. It is loaded whole or not at all: everything that does not
+// fit is found first and told in one error, and only then is a value assigned.
 
 import { errors, keep, type NamedTensors, scope, Tensor } from '@gemlab/tensor';
 import { StateError } from '../errors.ts';
@@ -18,7 +18,8 @@ export const stateKey = (path: string): string =>
 /**
  * Gives every variable the value that the state has for it.
  * @param canonical which variable a key of the state means: one that is tied answers to several names.
- * @throws StateError, having changed nothing, unless every value fits its variable and, if strict, none is missing or left over.
+ * @throws StateError, having changed nothing, unless every value fits its variable and, if strict, none is missing or
+ * left over.
  */
 export function loadState(
   variables: ReadonlyMap<string, Variable>,

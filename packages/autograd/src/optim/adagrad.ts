@@ -1,12 +1,14 @@
 // Optimizers that divide each element of the gradient by how large it has been:
 //
-//     Adagrad (Duchi et al. 2011)     s = s + g^2                      theta = theta - lr / (1 + (t - 1) lrDecay) g / (sqrt(s) + eps)
-//     RMSprop (Hinton 2012)           s = alpha s + (1 - alpha) g^2    theta = theta - lr g / (sqrt(s) + eps)
-//     Adadelta (Zeiler 2012)          s = rho s + (1 - rho) g^2        theta = theta - lr d, d = sqrt(u + eps) / sqrt(s + eps) g,
-//                                                                      u = rho u + (1 - rho) d^2
+//     Adagrad     s = s + g^2                      theta = theta - lr / (1 + (t - 1) lrDecay) g / (sqrt(s) + eps)
+//     RMSprop     s = alpha s + (1 - alpha) g^2    theta = theta - lr g / (sqrt(s) + eps)
+//     Adadelta    s = rho s + (1 - rho) g^2        theta = theta - lr d, d = sqrt(u + eps) / sqrt(s + eps) g,
+//                                                  u = rho u + (1 - rho) d^2
 //
-// RMSprop may subtract the square of g's running mean from s ('centered', Graves 2013), and have momentum: b = momentum b + g / ...,
-// theta = theta - lr b. All as PyTorch defines them.
+// (Duchi et al. 2011; Hinton 2012, lecture 6e; Zeiler 2012.)
+//
+// RMSprop may subtract the square of g's running mean from s ('centered', Graves 2013), and have momentum: b = momentum
+// b + g / ..., theta = theta - lr b. All as PyTorch defines them.
 
 import { full, type Tensor } from '@gemlab/tensor';
 import { fade } from './adam.ts';

@@ -1,11 +1,12 @@
-// Adam (Kingma & Ba 2015): steps of the size lr wherever the gradient keeps its sign, by dividing its running mean by the root of
-// its running square, both freed of their start from 0:
+// Adam (Kingma & Ba 2015): steps of the size lr wherever the gradient keeps its sign, by dividing its running mean by
+// the root of its running square, both freed of their start from 0:
 //
 //     m = beta1 m + (1 - beta1) g                 v = beta2 v + (1 - beta2) g^2
 //     theta = theta - lr / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
 //
-// amsgrad (Reddi et al. 2018) divides by the largest v so far. AdamW (Loshchilov & Hutter 2019) shrinks theta by lr weightDecay theta
-// in place of adding weight decay to the gradient. Adamax (Kingma & Ba 2015, 7.1) takes the largest |g|, fading, for sqrt(v).
+// amsgrad (Reddi et al. 2018) divides by the largest v so far. AdamW (Loshchilov & Hutter 2019) shrinks theta by lr
+// weightDecay theta in place of adding weight decay to the gradient. Adamax (Kingma & Ba 2015, 7.1) takes the largest
+// |g|, fading, for sqrt(v).
 
 import type { Tensor } from '@gemlab/tensor';
 import { descent, GroupOptimizer, type OptimizerOptions, type ParametersOrGroups } from './optimizer.ts';

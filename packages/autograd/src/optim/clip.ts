@@ -10,14 +10,18 @@ import { type Variable, variable } from '../variable.ts';
 export interface ClipOptions {
   /** The p of the p-norm, > 0; Infinity for the largest element. Default 2. */
   readonly normType?: number;
-  /** Throws in place of clipping by a norm that is no finite number. Default false: the gradients become 0 and NaN, as in PyTorch. */
+  /**
+   * Throws in place of clipping by a norm that is no finite number. Default false: the gradients become 0 and NaN, as
+   * in PyTorch.
+   */
   readonly errorIfNonFinite?: boolean;
 }
 
 /**
  * Scales the gradients of all parameters together, so that their norm is at most `maxNorm`.
  * @returns the norm before; 0 if nothing has a gradient.
- * @throws GradientError for a norm that is not finite, if asked to; OptimizerError unless maxNorm >= 0 and normType > 0.
+ * @throws GradientError for a norm that is not finite, if asked to; OptimizerError unless maxNorm >= 0 and normType >
+ * 0.
  */
 export function clipGradNorm(
   parameters: readonly Variable[],

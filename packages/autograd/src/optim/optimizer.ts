@@ -1,10 +1,11 @@
-// What optimizers share. Each is a rule that turns a parameter theta and its gradient g into the next theta, given what it
-// remembers of the steps before (its slots: tensors of theta's shape) and t, which counts the steps of this parameter from 1:
+// What optimizers share. Each is a rule that turns a parameter theta and its gradient g into the next theta, given what
+// it remembers of the steps before (its slots: tensors of theta's shape) and t, which counts the steps of this
+// parameter from 1:
 //
 //     theta', slots'  =  update(theta, g, slots, t, options)
 //
-// The rest is here: groups of parameters with options of their own, saving and resuming. A step computes every new value before
-// it assigns one, so a step that throws has moved nothing.
+// The rest is here: groups of parameters with options of their own, saving and resuming. A step computes every new
+// value before it assigns one, so a step that throws has moved nothing.
 
 import { keep, scope, type Tensor } from '@gemlab/tensor';
 import { OptimizerError } from '../errors.ts';
@@ -67,7 +68,9 @@ export abstract class GroupOptimizer<O extends OptimizerOptions> implements Opti
     for (const group of one ? [{ parameters }] : parameters) this.addGroup(group as GroupOptions<O>);
   }
 
-  /** theta after step t (counted from 1) of a parameter with gradient g; what the next step needs is put into `slots`. */
+  /**
+   * theta after step t (counted from 1) of a parameter with gradient g; what the next step needs is put into `slots`.
+   */
   protected abstract update(theta: Tensor, g: Tensor, slots: Slots, t: number, options: O): Tensor;
 
   /** What is wrong with options that are each in range. */
@@ -81,7 +84,8 @@ export abstract class GroupOptimizer<O extends OptimizerOptions> implements Opti
 
   /**
    * Also moves these parameters, from the next step on. One named twice (two models may share it) is moved once.
-   * @throws OptimizerError if one is no variable or another group has it; for an option that is unknown or out of range.
+   * @throws OptimizerError if one is no variable or another group has it; for an option that is unknown or out of
+   * range.
    */
   addGroup({ parameters, ...options }: GroupOptions<O>): void {
     const known = new Set(this.parameters);
@@ -133,8 +137,8 @@ export abstract class GroupOptimizer<O extends OptimizerOptions> implements Opti
   }
 
   /**
-   * Goes on where a state was saved, bit for bit. The optimizer must have been made in the same way: as many groups, of as many
-   * parameters, with the shapes and dtypes that they had.
+   * Goes on where a state was saved, bit for bit. The optimizer must have been made in the same way: as many groups, of
+   * as many parameters, with the shapes and dtypes that they had.
    * @throws StateError that lists all that does not fit; the optimizer is then as it was.
    */
   loadStateDict(state: SavedState): void {

@@ -1,5 +1,5 @@
-// ReduceLROnPlateau: multiply the learning rate by `factor` once a watched number has not improved for more than `patience` steps.
-// Names, defaults and counting are PyTorch's.
+// ReduceLROnPlateau: multiply the learning rate by `factor` once a watched number has not improved for more than
+// `patience` steps. Names, defaults and counting are PyTorch's.
 
 import { OptimizerError, StateError } from '../errors.ts';
 import type { Optimizer } from './optimizer.ts';

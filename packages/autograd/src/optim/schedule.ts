@@ -1,6 +1,6 @@
-// Learning-rate schedules. A schedule is a function of the step t = 0, 1, ... and of the rate that the optimizer was made with:
-// pure, so that a run resumed at step t goes on as if it had never stopped. PyTorch's LambdaLR is any such function; the others are
-// its schedulers of the same names, in closed form.
+// Learning-rate schedules. A schedule is a function of the step t = 0, 1, ... and of the rate that the optimizer was
+// made with: pure, so that a run resumed at step t goes on as if it had never stopped. PyTorch's LambdaLR is any such
+// function; the others are its schedulers of the same names, in closed form.
 
 import { OptimizerError, StateError } from '../errors.ts';
 import type { Optimizer } from './optimizer.ts';
@@ -24,7 +24,10 @@ export function exponentialLR(gamma: number): Schedule {
   return (t, base) => base * gamma ** t;
 }
 
-/** A straight line from startFactor (1/3) to endFactor (1) times the rate in `totalIters` (5) steps, then level: a warm-up. */
+/**
+ * A straight line from startFactor (1/3) to endFactor (1) times the rate in `totalIters` (5) steps, then level: a warm-
+ * up.
+ */
 export function linearLR({ startFactor = 1 / 3, endFactor = 1, totalIters = 5 } = {}): Schedule {
   want('linearLR', 'totalIters', totalIters, totalIters > 0);
   return (t, base) => base * (startFactor + ((endFactor - startFactor) * Math.min(t, totalIters)) / totalIters);
@@ -39,7 +42,10 @@ export function polynomialLR(totalIters: number, power = 1): Schedule {
 /** From a to b along half a cosine, as `part` goes from 0 to 1. */
 const cosine = (a: number, b: number, part: number): number => b + ((a - b) * (1 + Math.cos(Math.PI * part))) / 2;
 
-/** Half a cosine from the rate to etaMin in tMax steps, and back in as many (Loshchilov & Hutter 2017, without restarts). */
+/**
+ * Half a cosine from the rate to etaMin in tMax steps, and back in as many (Loshchilov & Hutter 2017, without
+ * restarts).
+ */
 export function cosineAnnealingLR(tMax: number, etaMin = 0): Schedule {
   want('cosineAnnealingLR', 'tMax', tMax, tMax > 0);
   return (t, base) => cosine(base, etaMin, t / tMax);
@@ -70,7 +76,10 @@ export interface OneCycleOptions {
   readonly finalDivFactor?: number;
 }
 
-/** Up to maxLr, and down to nearly nothing (Smith & Topin 2019); the optimizer's own rate is not used, nor its momentum changed. */
+/**
+ * Up to maxLr, and down to nearly nothing (Smith & Topin 2019); the optimizer's own rate is not used, nor its momentum
+ * changed.
+ */
 export function oneCycleLR(options: OneCycleOptions): Schedule {
   const { maxLr, totalSteps, pctStart = 0.3, annealStrategy = 'cos', divFactor = 25, finalDivFactor = 1e4 } = options;
   want('oneCycleLR', 'totalSteps', totalSteps, Number.isInteger(totalSteps) && totalSteps > 0);
@@ -108,7 +117,10 @@ export interface SchedulerState {
   readonly bases: readonly number[];
 }
 
-/** Sets the learning rate of every group by a schedule: at once for step 0, then with each `step()`, after the optimizer's. */
+/**
+ * Sets the learning rate of every group by a schedule: at once for step 0, then with each `step()`, after the
+ * optimizer's.
+ */
 export class LRScheduler {
   readonly optimizer: Pick<Optimizer, 'groups'>;
   readonly schedule: Schedule;

@@ -1,4 +1,5 @@
-// What is saved of an optimizer: tensors by name, which safetensors holds to the last bit, and the rest as plain data for JSON.
+// What is saved of an optimizer: tensors by name, which safetensors holds to the last bit, and the rest as plain data
+// for JSON.
 //
 //     const { tensors, ...rest } = optimizer.stateDict();
 //     writeSafetensors(tensors, { metadata: { optimizer: JSON.stringify(rest) } });
@@ -23,7 +24,9 @@ export type OptionValue = number | boolean | readonly number[];
 export interface OptimizerState {
   readonly algorithm: string;
   readonly groups: readonly { readonly size: number; readonly options: Readonly<Record<string, OptionValue>> }[];
-  /** For each parameter its steps and the names of its slots; slot 'momentum' of parameter 3 is the tensor '3.momentum'. */
+  /**
+   * For each parameter its steps and the names of its slots; slot 'momentum' of parameter 3 is the tensor '3.momentum'.
+   */
   readonly parameters: readonly { readonly step: number; readonly slots: readonly string[] }[];
   readonly tensors: Readonly<Record<string, Tensor>>;
 }
