@@ -25,7 +25,7 @@ export function bceWithLogits(
 ): Variable {
   wantSameShape('bceWithLogits', logits, targets);
   const t = logits.lift('bceWithLogits', targets, logits.dtype);
-  const tail = softplus(logits.neg());
+  const tail = logits.neg().softplus();
   const weighted = posWeight ? tail.mul(t.mul(posWeight.sub(1)).add(1)) : tail;
   return reduceLoss(weigh(t.neg().add(1).mul(logits).add(weighted), weight), reduction);
 }
@@ -58,8 +58,3 @@ function cutLog(x: Variable, log: (x: Variable) => Variable): Variable {
 }
 
 const weigh = (each: Variable, weight: Tensor | undefined): Variable => (weight ? each.mul(weight) : each);
-
-function softplus(x: Variable): Variable {
-  const positive = x.gt(0);
-  return where<Variable>(positive, x, 0).add(where<Variable>(positive, x.neg(), x).exp().log1p());
-}
