@@ -15,6 +15,8 @@ import {
   type Storage,
   storagesOf,
   Tensor,
+  type TypedArray,
+  tensor,
 } from '@gemlab/tensor';
 import { type BackwardOptions, backward } from './backward.ts';
 import { GradientError } from './errors.ts';
@@ -112,8 +114,12 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
     return new Variable(this.value, false);
   }
 
-  protected override hostIndices(): Iterable<number> {
+  protected override hostValues(): TypedArray {
     return this.value.dataSync();
+  }
+
+  protected override constant(values: TypedArray, shape: Shape, dtype: DType): Variable {
+    return new Variable(tensor(values, { shape, dtype, device: this.value.device }), false);
   }
 
   /**

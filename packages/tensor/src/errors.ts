@@ -33,6 +33,15 @@ export class DeviceError extends GemlabError {}
 /** A tensor read after the scope that owned its storage has ended. */
 export class ScopeError extends GemlabError {}
 
+/** An einsum equation that is malformed, or does not fit the number of its operands. */
+export class EquationError extends GemlabError {}
+
+/** A matrix that has no inverse. */
+export class SingularMatrixError extends GemlabError {}
+
+/** A matrix that has no Cholesky factor. */
+export class NotPositiveDefiniteError extends GemlabError {}
+
 /** `[2, 3]` as it appears in messages. */
 export function shapeText(shape: readonly number[]): string {
   return `[${shape.join(',')}]`;

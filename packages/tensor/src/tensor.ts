@@ -89,8 +89,12 @@ export class Tensor extends IndexOps<Tensor> implements Operand, HoldsStorage {
     return this;
   }
 
-  protected override hostIndices(): Iterable<number> {
+  protected override hostValues(): TypedArray {
     return this.dataSync();
+  }
+
+  protected override constant(values: TypedArray, shape: Shape, dtype: DType): Tensor {
+    return fromArray(values, shape, dtype, this.backend);
   }
 
   /** The same values on another device. */

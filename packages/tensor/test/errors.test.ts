@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   devices,
+  einsum,
   errors,
   full,
   type Nested,
@@ -205,6 +206,24 @@ const cases: Record<string, Case> = {
     run: () => where<Tensor>(1 as unknown as Tensor, 2, 3),
     message: 'where: wants at least one tensor, found only numbers',
     fields: { operands: [1, 2, 3] },
+  },
+  'a letter of an equation that is none': {
+    kind: 'EquationError',
+    run: (x) => einsum('i2->i', x),
+    message: "einsum: '2' is neither a letter nor part of '...'\n  i2->i\n   ^",
+    fields: { equation: 'i2->i', at: 1, shapes: [[2, 3]] },
+  },
+  'a matrix without an inverse': {
+    kind: 'SingularMatrixError',
+    run: (x) => x.transpose().matmul(x).sub(x.transpose().matmul(x)).inv(),
+    message: 'inv: the matrix is singular: its pivot 1 of 3 is 0',
+    fields: { shape: [3, 3], matrix: 0, pivot: 0 },
+  },
+  'a matrix without a Cholesky factor': {
+    kind: 'NotPositiveDefiniteError',
+    run: (x) => x.matmul(x.transpose()).neg().cholesky(),
+    message: 'cholesky: the matrix is not positive definite: its leading minor of order 1 is not positive',
+    fields: { shape: [2, 2], matrix: 0, order: 1 },
   },
   'two devices': {
     kind: 'DeviceError',

@@ -1,13 +1,14 @@
-// Values made by NumPy (fixtures/golden.json, written by fixtures/make_golden.py), for every public op: special values, int32
+// Values made by NumPy (fixtures/golden*.json, each written by the script beside it), for every public op: special values, int32
 // wraparound, reductions over axes, every slice of a line. Signs of zero count here, but where they are a matter of taste.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import {
   arange,
   concat,
   type DType,
   devices,
+  einsum,
   eye,
   full,
   linspace,
@@ -33,21 +34,29 @@ interface Case {
   /** Which of several results, by place or by name. */
   readonly pick?: number | string;
 }
+interface Golden {
+  readonly arrays: Record<string, Recorded>;
+  readonly cases: Case[];
+}
 
-const golden = JSON.parse(readFileSync(new URL('./fixtures/golden.json', import.meta.url), 'utf8')) as {
-  arrays: Record<string, Recorded>;
-  cases: Case[];
-};
+const fixtures = new URL('./fixtures/', import.meta.url);
+const goldens = readdirSync(fixtures)
+  .filter((name) => /^golden.*\.json$/.test(name))
+  .map((name): Golden => JSON.parse(readFileSync(new URL(name, fixtures), 'utf8')));
+/** All cases, with the inputs themselves in place of their names. */
+const cases = goldens.flatMap((golden) =>
+  golden.cases.map((one) => ({ ...one, operands: one.inputs.map((name) => golden.arrays[name]!) })),
+);
 
 const SPECIAL: Record<string, number> = { nan: Number.NaN, inf: Infinity, '-inf': -Infinity, '-0': -0 };
 const numbers = ({ data }: Recorded) => data.map((v) => (typeof v === 'string' ? SPECIAL[v]! : v));
 
-/** Which of 0 and -0 is larger, and whether -0 has a sign, NumPy itself leaves to the build. */
-const eitherZero = ['sign', 'maximum', 'minimum'];
+/** Which of 0 and -0 is larger, and whether -0 has a sign, NumPy itself leaves to the build; its einsum adds every product to 0. */
+const eitherZero = ['sign', 'maximum', 'minimum', 'einsum'];
 
 type Anything = (...args: unknown[]) => Tensor | Record<number | string, Tensor>;
-const functions: Record<string, unknown> = { where, concat, stack, arange, linspace, eye, full, zeros, ones };
-const called = (name: string) => golden.cases.filter(({ call }) => call[0] === name);
+const functions: Record<string, unknown> = { where, concat, stack, einsum, arange, linspace, eye, full, zeros, ones };
+const called = (name: string) => cases.filter(({ call }) => call[0] === name);
 
 /** The public ops: what Tensor's family of classes defines, without what only reads or carries values. */
 function publicOps(): string[] {
@@ -56,7 +65,8 @@ function publicOps(): string[] {
     'apply',
     'lift',
     'detach',
-    'hostIndices',
+    'hostValues',
+    'constant',
     'copy',
     'to',
     'data',
@@ -81,11 +91,10 @@ test('every public op has values made by NumPy', () => {
 });
 
 describe.each(devices)('%s', (device) => {
-  function run({ call: [name, ...args], inputs, expected, pick }: Case): Tensor {
-    const tensors = inputs.map((input) => {
-      const { dtype, shape } = golden.arrays[input]!;
-      return tensor(Float64Array.from(numbers(golden.arrays[input]!)), { dtype, shape, device });
-    });
+  function run({ call: [name, ...args], operands, expected, pick }: (typeof cases)[number]): Tensor {
+    const tensors = operands.map((input) =>
+      tensor(Float64Array.from(numbers(input)), { dtype: input.dtype, shape: input.shape, device }),
+    );
     const fill = (arg: unknown): unknown => {
       if (Array.isArray(arg)) return arg.map(fill);
       if (arg === null && name !== 'slice') return undefined;
@@ -94,11 +103,11 @@ describe.each(devices)('%s', (device) => {
     };
     const filled = args.map(fill);
     const free = functions[name] as Anything | undefined;
-    const options = inputs.length === 0 ? [{ device, dtype: expected.dtype }] : [];
+    const options = operands.length === 0 ? [{ device, dtype: expected.dtype }] : [];
     const result = free ? free(...filled, ...options) : (tensors[0]![name as 'neg'] as Anything)(...filled);
     return result instanceof Tensor ? result : result[pick!]!;
   }
-  test.each([...new Set(golden.cases.map(({ call }) => call[0]))])('%s', (name) => {
+  test.each([...new Set(cases.map(({ call }) => call[0]))])('%s', (name) => {
     for (const one of called(name)) {
       const found = run(one);
       const what = `${JSON.stringify(one.call)} of ${one.inputs}`;

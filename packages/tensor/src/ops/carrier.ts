@@ -2,7 +2,7 @@
 // `apply`, that performs one primitive. Tensor applies it to numbers; autograd's Variable applies it to numbers and
 // writes it on the tape. So both have the same names, argument forms and errors, and a model runs with or without a tape.
 
-import { type DType, isFloat, promote, weakDType } from '../dtype.ts';
+import { type DType, isFloat, promote, type TypedArray, weakDType } from '../dtype.ts';
 import { DataError, DTypeError } from '../errors.ts';
 import type { Primitive, PrimitiveParams } from '../primitives.ts';
 import { broadcastShapes, type Shape, sameShape, sizeOf } from '../shape.ts';
@@ -32,6 +32,12 @@ export abstract class Carrier<Self extends Carrier<Self>> {
 
   /** The same values as a constant: no gradient flows through (a Tensor is one already). */
   abstract detach(): Self;
+
+  /** Host copy of the elements in row-major order: the op layer reads indices, masks and pivots, to check and to follow them. */
+  protected abstract hostValues(): TypedArray;
+
+  /** The other way round: elements that the op layer has worked out, as a constant beside this carrier. */
+  protected abstract constant(values: TypedArray, shape: Shape, dtype: DType): Self;
 
   protected get self(): Self {
     return this as unknown as Self;

@@ -5,13 +5,11 @@ import type { DType } from '../dtype.ts';
 import { IndexError, ShapeError, shapeText } from '../errors.ts';
 import { checkShape, normalizeAxis, type Shape, sameShape } from '../shape.ts';
 import { type ArrayOf, expandTo, leader, wantIndex } from './carrier.ts';
-import { LinalgOps } from './linalg.ts';
+
 import { concat } from './reduce.ts';
+import { SolveOps } from './solve.ts';
 
-export abstract class IndexOps<Self extends IndexOps<Self>> extends LinalgOps<Self> {
-  /** Host copy of the elements in row-major order: the op layer reads indices to check them. */
-  protected abstract hostIndices(): Iterable<number>;
-
+export abstract class IndexOps<Self extends IndexOps<Self>> extends SolveOps<Self> {
   /**
    * out[i][j][k] = x[index[i][j][k]][j][k] for axis 0, and so on: index has x's rank, and no axis but `axis` longer than x's.
    * @throws IndexError for an index outside [0, size); ShapeError; DTypeError unless int32.
@@ -113,7 +111,7 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends LinalgOps<Se
 
   #checkRange(op: string, axis: number, index: Self): void {
     const size = this.shape[axis]!;
-    for (const i of index.hostIndices()) {
+    for (const i of index.hostValues()) {
       if (i < 0 || i >= size) {
         const valid = size === 0 ? 'it has no elements' : `valid indices are 0..${size - 1}`;
         throw new IndexError(

@@ -1,9 +1,11 @@
-// Linear algebra. matmul is the one primitive; its 1-d and batched forms are views of it, as in NumPy's PEP 465 rules.
+// Linear algebra. matmul is the one primitive; its 1-d and batched forms are views of it, as in NumPy's PEP 465 rules. A diagonal is
+// a slice: in a matrix with n columns, laid out row by row, its elements stand n + 1 apart.
 
 import { promote } from '../dtype.ts';
-import { ShapeError, shapeText } from '../errors.ts';
-import { broadcastShapes } from '../shape.ts';
+import { AxisError, IndexError, ShapeError, shapeText } from '../errors.ts';
+import { broadcastShapes, normalizeAxis, sizeOf } from '../shape.ts';
 import { type ArrayOf, expandTo } from './carrier.ts';
+import { where } from './elementwise.ts';
 import { SortOps } from './sorting.ts';
 
 export abstract class LinalgOps<Self extends LinalgOps<Self>> extends SortOps<Self> {
@@ -40,4 +42,106 @@ export abstract class LinalgOps<Self extends LinalgOps<Self>> extends SortOps<Se
     const single = [...(this.rank === 1 ? [-2] : []), ...(right.rank === 1 ? [-1] : [])];
     return single.length === 0 ? product : product.squeeze(single);
   }
+
+  /**
+   * NumPy's dot: the last axis of this against the last but one of the other (the only one of a vector), and all other axes of both
+   * in the result: [...a, k] x [...b, k, n] -> [...a, ...b, n]. A scalar multiplies. For vectors and matrices it is matmul.
+   * @throws ShapeError where the inner sizes differ.
+   */
+  dot(other: ArrayOf<Self>): Self {
+    const right = this.lift('dot', other, this.dtype);
+    if (this.rank === 0 || right.rank === 0) return this.mul(right);
+    const inner = this.shape.at(-1)!;
+    const at = Math.max(0, right.rank - 2);
+    if (inner !== right.shape[at]) {
+      throw new ShapeError(
+        `dot: inner dimensions differ: ${shapeText(this.shape)} . ${shapeText(right.shape)} (${inner} != ${right.shape[at]})`,
+        { shapes: [this.shape, right.shape] },
+      );
+    }
+    const outerA = this.shape.slice(0, -1);
+    const outerB = right.shape.toSpliced(at, 1);
+    const columns = right.permute([at, ...[...right.shape.keys()].filter((axis) => axis !== at)]);
+    const product = this.reshape([sizeOf(outerA), inner]).matmul(columns.reshape([inner, sizeOf(outerB)]));
+    return product.reshape([...outerA, ...outerB]);
+  }
+
+  /** Every element of one vector times every element of another: [m], [n] -> [m, n]. @throws ShapeError unless both are 1-d. */
+  outer(other: ArrayOf<Self>): Self {
+    const right = this.lift('outer', other, this.dtype);
+    if (this.rank !== 1 || right.rank !== 1) {
+      throw new ShapeError(
+        `outer: wants two vectors, found ${shapeText(this.shape)} and ${shapeText(right.shape)}; did you mean .flatten()?`,
+        { shapes: [this.shape, right.shape] },
+      );
+    }
+    return this.unsqueeze(1).mul(right);
+  }
+
+  /**
+   * The elements x[i, i + offset] of two axes, as a new last axis.
+   * @throws AxisError unless the axes are two; IndexError unless the offset is an integer.
+   */
+  diagonal(offset = 0, axis1 = 0, axis2 = 1): Self {
+    const [i, j] = [normalizeAxis('diagonal', axis1, this.rank), normalizeAxis('diagonal', axis2, this.rank)];
+    if (i === j) throw new AxisError(`diagonal: needs two axes, found ${i} twice`, { axis1, axis2, rank: this.rank });
+    wantOffset('diagonal', offset);
+    const rest = [...this.shape.keys()].filter((axis) => axis !== i && axis !== j);
+    const [m, n] = [this.shape[i]!, this.shape[j]!];
+    const outer = rest.map((axis) => this.shape[axis]!);
+    const rows = this.permute([...rest, i, j]).reshape([...outer, m * n]);
+    const length = Math.max(0, Math.min(m, m + offset, n, n - offset));
+    const line = { start: offset < 0 ? -offset * n : offset, step: n + 1, length };
+    return rows.apply('slice', { ranges: [...outer.map((d) => ({ start: 0, step: 1, length: d })), line] }, [rows]);
+  }
+
+  /** The sum of a diagonal. bool counts as int32. @throws AxisError, IndexError as diagonal. */
+  trace(offset = 0, axis1 = 0, axis2 = 1): Self {
+    return this.diagonal(offset, axis1, axis2).sum(-1);
+  }
+
+  /**
+   * Of a matrix, its diagonal; of a vector, the square matrix that has it as a diagonal and 0 elsewhere.
+   * @throws ShapeError for any other rank; IndexError unless the offset is an integer.
+   */
+  diag(offset = 0): Self {
+    if (this.rank === 2) return this.diagonal(offset);
+    if (this.rank !== 1) {
+      throw new ShapeError(`diag: wants a vector or a matrix, found ${shapeText(this.shape)}; did you mean diagonal?`, {
+        shape: this.shape,
+      });
+    }
+    wantOffset('diag', offset);
+    const n = this.size + Math.abs(offset);
+    const line = { start: offset < 0 ? -offset * n : offset, step: n + 1, length: this.size };
+    return this.apply('embed', { shape: [n * n], ranges: [line], fill: 0 }, [this.self]).reshape([n, n]);
+  }
+
+  /**
+   * The upper triangle of each matrix, the elements x[..., i, j] with j - i >= offset; 0 elsewhere.
+   * @throws ShapeError unless there are two axes; IndexError unless the offset is an integer.
+   */
+  triu(offset = 0): Self {
+    return this.#band('triu', offset, (above) => above >= offset);
+  }
+  /** The lower triangle of each matrix, the elements x[..., i, j] with j - i <= offset; 0 elsewhere. @throws as triu. */
+  tril(offset = 0): Self {
+    return this.#band('tril', offset, (above) => above <= offset);
+  }
+
+  /** The elements whose distance above the diagonal, j - i, is in the band. */
+  #band(op: string, offset: number, inBand: (above: number) => boolean): Self {
+    if (this.rank < 2) {
+      throw new ShapeError(`${op}: wants matrices, [..., m, n], found ${shapeText(this.shape)}`, { shape: this.shape });
+    }
+    wantOffset(op, offset);
+    const [m, n] = this.shape.slice(-2) as [number, number];
+    const mask = Uint8Array.from({ length: m * n }, (_, at) => Number(inBand((at % n) - Math.floor(at / n))));
+    return where<Self>(this.constant(mask, [m, n], 'bool'), this.self, this.lift(op, 0, this.dtype));
+  }
+}
+
+function wantOffset(op: string, offset: number): void {
+  if (!Number.isInteger(offset))
+    throw new IndexError(`${op}: the offset must be an integer, found ${offset}`, { offset });
 }
