@@ -33,6 +33,9 @@ export class DeviceError extends GemlabError {}
 /** A tensor read after the scope that owned its storage has ended. */
 export class ScopeError extends GemlabError {}
 
+/** An option that has no such value: an unknown mode. */
+export class OptionError extends GemlabError {}
+
 /** An einsum equation that is malformed, or does not fit the number of its operands. */
 export class EquationError extends GemlabError {}
 

@@ -18,7 +18,9 @@ export { readSafetensors, type Safetensors, writeSafetensors } from './io/safete
 export { type ArrayOf, Carrier, type OperandOf } from './ops/carrier.ts';
 export { einsum } from './ops/einsum.ts';
 export { where } from './ops/elementwise.ts';
-export { IndexOps as ArrayOps, stack } from './ops/indexing.ts';
+export { IndexOps as ArrayOps, type ScatterReduction } from './ops/indexing.ts';
+export { meshgrid, stack } from './ops/joining.ts';
+export type { PadMode } from './ops/rearrange.ts';
 export { type Axes, concat, type ReduceOptions } from './ops/reduce.ts';
 export type { TriangularOptions } from './ops/solve.ts';
 export type { SortOptions } from './ops/sorting.ts';

@@ -52,6 +52,19 @@ export function fitShape(op: string, from: Shape, to: Shape): number[] {
   return full.map((d, i) => (i === free ? size / known : d));
 }
 
+/** The index of the `at`-th element in row-major order. */
+export function indexAt(shape: Shape, at: number): number[] {
+  let rest = at;
+  return shape
+    .toReversed()
+    .map((d) => {
+      const i = rest % d;
+      rest = Math.floor(rest / d);
+      return i;
+    })
+    .reverse();
+}
+
 /** Row-major strides, in elements. */
 export function contiguousStrides(shape: Shape): number[] {
   const strides = new Array<number>(shape.length);

@@ -207,6 +207,19 @@ const cases: Record<string, Case> = {
     message: 'where: wants at least one tensor, found only numbers',
     fields: { operands: [1, 2, 3] },
   },
+  'a border that is none': {
+    kind: 'OptionError',
+    run: (x) =>
+      x.pad(
+        [
+          [1, 1],
+          [0, 0],
+        ],
+        'mirror' as 'edge',
+      ),
+    message: "pad: the border is a number, 'edge', 'reflect' or 'wrap', found 'mirror'",
+    fields: { border: 'mirror' },
+  },
   'a letter of an equation that is none': {
     kind: 'EquationError',
     run: (x) => einsum('i2->i', x),

@@ -12,6 +12,7 @@ import {
   eye,
   full,
   linspace,
+  meshgrid,
   ones,
   stack,
   Tensor,
@@ -55,7 +56,19 @@ const numbers = ({ data }: Recorded) => data.map((v) => (typeof v === 'string' ?
 const eitherZero = ['sign', 'maximum', 'minimum', 'einsum'];
 
 type Anything = (...args: unknown[]) => Tensor | Record<number | string, Tensor>;
-const functions: Record<string, unknown> = { where, concat, stack, einsum, arange, linspace, eye, full, zeros, ones };
+const functions: Record<string, unknown> = {
+  where,
+  concat,
+  stack,
+  meshgrid,
+  einsum,
+  arange,
+  linspace,
+  eye,
+  full,
+  zeros,
+  ones,
+};
 const called = (name: string) => cases.filter(({ call }) => call[0] === name);
 
 /** The public ops: what Tensor's family of classes defines, without what only reads or carries values. */

@@ -1,11 +1,12 @@
-// gather, scatter, indexSelect and oneHot against loops over every index, with repeats, on any strides, and what they refuse.
+// gather, scatter and their kin, by index and by index tuple, against loops over every index, with repeats, from either end, on any
+// strides, and what they refuse.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { devices, errors, type Tensor, tensor, zeros } from '../src/index.ts';
 import { gathered, indexed, scattered } from './laws/moving.ts';
 import { expectModel, leavingUntouched, thrown } from './support/expect.ts';
-import { at, type Model, stored, tabulate } from './support/model.ts';
+import { at, indicesOf, type Model, stored, tabulate } from './support/model.ts';
 import { anySample, dtypes, samples, shapes, sizes } from './support/samples.ts';
 
 /** bool counts as int32 where elements are added. */
@@ -104,6 +105,203 @@ describe.each(devices)('%s', (device) => {
     expect([ints(1).oneHot(2).dtype, ints().oneHot(0).shape]).toEqual(['float32', [0, 0]]);
   });
 
+  test('negative indices count from the end, everywhere', () => {
+    fc.assert(
+      fc.property(indexed, fc.infiniteStream(fc.boolean()), ({ axis, x, index, updates }, flips) => {
+        const size = x.model.shape[axis]!;
+        const either = index.model.values.map((i) => (flips.next().value ? i - size : i));
+        const [t, u] = [x.on(device), updates.on(device)];
+        const plain = index.on(device);
+        const mixed = tensor(Int32Array.from(either), { shape: index.model.shape, device });
+        const same = (f: (i: Tensor) => Tensor) => {
+          const [found, expected] = [f(mixed), f(plain)];
+          expect([found.dtype, found.shape]).toEqual([expected.dtype, expected.shape]);
+          expect(found.dataSync()).toEqual(expected.dataSync());
+        };
+        same((i) => t.gather(axis, i));
+        same((i) => t.scatter(axis, i, u));
+        same((i) => t.scatterAdd(axis, i, u));
+        same((i) => t.scatterReduce(axis, i, u, 'max'));
+        same((i) => t.take(i, axis));
+        same((i) => t.indexSelect(axis, i.flatten()));
+        same((i) => i.oneHot(size));
+      }),
+      { numRuns: 60 },
+    );
+    const x = ints(10, 20, 30);
+    expect([x.gather(0, ints(-1)).item(), x.take(ints(-3, 2, -1)).toArray()]).toEqual([30, [10, 30, 30]]);
+  });
+
+  test('take: an index of any shape in place of the axis', () => {
+    const cases = anySample(dtypes, fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 3 })).chain(
+      (x) =>
+        fc.tuple(fc.nat(2), shapes(0, 2)).chain(([n, of]) => {
+          const axis = n % x.model.shape.length;
+          const size = x.model.shape[axis]!;
+          return fc.tuple(
+            fc.constant(x),
+            fc.constant(axis),
+            samples('int32', of, fc.integer({ min: -size, max: size - 1 })),
+            samples('int32', of, fc.integer({ min: -x.model.values.length, max: x.model.values.length - 1 })),
+          );
+        }),
+    );
+    fc.assert(
+      fc.property(cases, ([x, axis, index, places]) => {
+        const [{ shape, dtype, values }, { shape: inner }] = [x.model, index.model];
+        const from = (i: number, size: number) => (i + size) % size;
+        const expected = tabulate(shape.toSpliced(axis, 1, ...inner), dtype, (i) =>
+          at(
+            x.model,
+            i.toSpliced(axis, inner.length, from(at(index.model, i.slice(axis, axis + inner.length)), shape[axis]!)),
+          ),
+        );
+        const t = x.on(device);
+        expectModel(
+          leavingUntouched([t], () => t.take(index.on(device), axis - shape.length)),
+          expected,
+        );
+        const flat = tabulate(inner, dtype, (i) => values[from(at(places.model, i), values.length)]!);
+        expectModel(t.take(places.on(device)), flat);
+      }),
+      { numRuns: 80 },
+    );
+  });
+
+  /** x, how many of its axes are batches and how many are indexed, tuples for them and updates. */
+  const tupled = anySample(['int32', 'bool', 'float64'], shapes(0, 4)).chain((x) => {
+    const { shape, dtype } = x.model;
+    return fc
+      .tuple(fc.nat(shape.length), fc.nat(2), shapes(0, 2), fc.infiniteStream(fc.nat(996)))
+      .chain(([k, b, outer, draw]) => {
+        const batch = Math.min(b, shape.length - k);
+        const sizes = shape.slice(batch, batch + k);
+        const of = [...shape.slice(0, batch), ...(sizes.includes(0) ? [0] : outer)];
+        const tuples = tabulate(
+          [...of, k],
+          'int32',
+          (i) => (draw.next().value % (2 * sizes[i.at(-1)!]!)) - sizes[i.at(-1)!]!,
+        );
+        const value = fc.integer({ min: dtype === 'bool' ? 0 : -3, max: dtype === 'bool' ? 1 : 3 });
+        return samples(dtype, [...of, ...shape.slice(batch + k)], value).map((updates) => ({
+          x,
+          batch,
+          k,
+          tuples,
+          updates,
+        }));
+      });
+  });
+  const asTensor = (m: Model) => tensor(Int32Array.from(m.values), { shape: m.shape, device });
+  /** The index into x that a tuple stands for. */
+  const place = (x: Model, batch: number, tuples: Model, outer: readonly number[]) => {
+    const k = tuples.shape.at(-1)!;
+    const tuple = Array.from({ length: k }, (_, i) => {
+      const size = x.shape[batch + i]!;
+      return (at(tuples, [...outer, i]) + size) % size;
+    });
+    return [...outer.slice(0, batch), ...tuple];
+  };
+
+  test('gatherND: whole tuples, in batches', () => {
+    fc.assert(
+      fc.property(tupled, ({ x, batch, k, tuples }) => {
+        const outer = tuples.shape.length - 1;
+        const shape = [...tuples.shape.slice(0, -1), ...x.model.shape.slice(batch + k)];
+        const expected = tabulate(shape, x.model.dtype, (i) =>
+          at(x.model, [...place(x.model, batch, tuples, i.slice(0, outer)), ...i.slice(outer)]),
+        );
+        expectModel(x.on(device).gatherND(asTensor(tuples), batch), expected);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  const joins = {
+    sum: (a: number, b: number) => a + b,
+    prod: (a: number, b: number) => a * b,
+    max: Math.max,
+    min: Math.min,
+  };
+  const reductions = ['sum', 'prod', 'max', 'min'] as const;
+  /** One update after the other. */
+  const reduced = (
+    base: Model,
+    targets: readonly (readonly number[])[],
+    values: readonly number[],
+    how: (typeof reductions)[number] | 'set',
+  ) => {
+    const start =
+      base.dtype === 'bool' && (how === 'sum' || how === 'prod') ? { ...base, dtype: 'int32' as const } : base;
+    const out = new Map(Array.from(indicesOf(base.shape), (i) => [String(i), at(base, i)]));
+    targets.forEach((target, i) => {
+      const key = String(target);
+      out.set(key, how === 'set' ? values[i]! : stored(joins[how](out.get(key)!, values[i]!), start.dtype));
+    });
+    return { ...start, values: [...out.values()] };
+  };
+
+  test('scatterND: written, or joined with what is there', () => {
+    fc.assert(
+      fc.property(tupled, fc.constantFrom(undefined, ...reductions), ({ x, batch, tuples, updates }, how) => {
+        fc.pre(batch === 0 && x.model.values.every(Number.isSafeInteger));
+        const outer = tuples.shape.length - 1;
+        const targets = Array.from(indicesOf(updates.model.shape), (i) => [
+          ...place(x.model, 0, tuples, i.slice(0, outer)),
+          ...i.slice(outer),
+        ]);
+        const [t, u] = [x.on(device), updates.on(device)];
+        const found = leavingUntouched([t, u], () => t.scatterND(asTensor(tuples), u, how));
+        expectModel(found, reduced(x.model, targets, updates.model.values, how ?? 'set'));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test('scatterReduce is one update after the other', () => {
+    fc.assert(
+      fc.property(indexed, fc.constantFrom(...reductions), ({ axis, x, index, updates }, how) => {
+        // A product of floats depends on the order; how it may is tested with integers.
+        fc.pre(how !== 'prod' || x.model.dtype === 'int32' || x.model.dtype === 'bool');
+        const [t, i, u] = [x.on(device), index.on(device), updates.on(device)];
+        const targets = Array.from(indicesOf(index.model.shape), (at_) => at_.with(axis, at(index.model, at_)));
+        const wrap = how === 'prod' && x.model.dtype === 'int32';
+        const found = leavingUntouched([t, i, u], () => t.scatterReduce(axis, i, u, how));
+        if (!wrap) expectModel(found, reduced(x.model, targets, updates.model.values, how));
+        else {
+          const products = new Map(Array.from(indicesOf(x.model.shape), (i_) => [String(i_), BigInt(at(x.model, i_))]));
+          targets.forEach((target, k) => {
+            products.set(String(target), products.get(String(target))! * BigInt(updates.model.values[k]!));
+          });
+          expect(Array.from(found.dataSync())).toEqual([...products.values()].map((v) => Number(BigInt.asIntN(32, v))));
+        }
+      }),
+      { numRuns: 150 },
+    );
+    const none = zeros([2, 0], { dtype: 'int32', device });
+    expect(
+      floats([
+        [1, 2],
+        [3, 4],
+      ])
+        .scatterReduce(1, none, zeros([2, 0], { device }), 'max')
+        .toArray(),
+    ).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    expect(
+      floats([1, 2])
+        .scatterReduce(0, ints(0, 0, 0), floats([2, 3, -1]), 'prod')
+        .toArray(),
+    ).toEqual([-6, 2]);
+    expect(
+      floats([1, Number.NaN])
+        .scatterReduce(0, ints(0, 1), floats([Number.NaN, 5]), 'max')
+        .toArray(),
+    ).toEqual([Number.NaN, Number.NaN]);
+  });
+
   test('scatter over gather is nothing, scatterAdd of ones counts', () => {
     fc.assert(
       fc.property(indexed, ({ axis, x, index }) => {
@@ -136,43 +334,43 @@ describe.each(devices)('%s', (device) => {
       'gather too far',
       () => x().gather(0, tensor([[2, 0, 0]], { dtype: 'int32', device })),
       errors.IndexError,
-      'gather: index 2 is out of range for axis 0 of [2,3]; valid indices are 0..1',
+      'gather: index 2 at [0,0] is out of range for axis 0 of [2,3]; valid indices are -2..1',
     ],
     [
       'gather before the start',
-      () => x().gather(-1, tensor([[-1]], { dtype: 'int32', device })),
+      () => x().gather(-1, tensor([[-3, -4]], { dtype: 'int32', device })),
       errors.IndexError,
-      'gather: index -1 is out of range for axis 1 of [2,3]; valid indices are 0..2',
+      'gather: index -4 at [0,1] is out of range for axis 1 of [2,3]; valid indices are -3..2',
     ],
     [
       'scatter too far',
       () => x().scatter(0, tensor([[5]], { dtype: 'int32', device }), floats([[1]])),
       errors.IndexError,
-      'scatter: index 5 is out of range for axis 0 of [2,3]; valid indices are 0..1',
+      'scatter: index 5 at [0,0] is out of range for axis 0 of [2,3]; valid indices are -2..1',
     ],
     [
       'scatterAdd too far',
       () => x().scatterAdd(1, tensor([[3]], { dtype: 'int32', device }), floats([[1]])),
       errors.IndexError,
-      'scatterAdd: index 3 is out of range for axis 1 of [2,3]; valid indices are 0..2',
+      'scatterAdd: index 3 at [0,0] is out of range for axis 1 of [2,3]; valid indices are -3..2',
     ],
     [
       'indexSelect too far',
       () => x().indexSelect(0, ints(0, 2)),
       errors.IndexError,
-      'indexSelect: index 2 is out of range for axis 0 of [2,3]; valid indices are 0..1',
+      'indexSelect: index 2 at [1] is out of range for axis 0 of [2,3]; valid indices are -2..1',
     ],
     [
       'indexSelect of nothing',
       () => zeros([0], { device }).indexSelect(0, ints(0)),
       errors.IndexError,
-      'indexSelect: index 0 is out of range for axis 0 of [0]; it has no elements',
+      'indexSelect: index 0 at [0] is out of range for axis 0 of [0]; it has no elements',
     ],
     [
       'oneHot too far',
       () => ints(0, 3).oneHot(3),
       errors.IndexError,
-      'oneHot: index 3 is out of range for axis 1 of [2,3]; valid indices are 0..2',
+      'oneHot: index 3 at [1] is out of range for axis 1 of [2,3]; valid indices are -3..2',
     ],
     [
       'a float index',
@@ -209,6 +407,69 @@ describe.each(devices)('%s', (device) => {
       () => x().indexSelect(0, zeros([1, 1], { dtype: 'int32', device })),
       errors.ShapeError,
       'indexSelect: the index must be 1-d, found [1,1]',
+    ],
+    [
+      'take too far, flat',
+      () => x().take(ints(0, 6)),
+      errors.IndexError,
+      'take: index 6 at [1] is out of range for axis 0 of [6]; valid indices are -6..5',
+    ],
+    [
+      'take by one index',
+      () => x().take(tensor(3, { dtype: 'int32', device }), 1),
+      errors.IndexError,
+      'take: index 3 is out of range for axis 1 of [2,3]; valid indices are -3..2',
+    ],
+    [
+      'a tuple that points outside',
+      () =>
+        x().gatherND(
+          tensor(
+            [
+              [0, -3],
+              [1, 3],
+            ],
+            { dtype: 'int32', device },
+          ),
+        ),
+      errors.IndexError,
+      'gatherND: index 3 at [1,1] is out of range for axis 1 of [2,3]; valid indices are -3..2',
+    ],
+    [
+      'tuples longer than there are axes',
+      () => x().scatterND(zeros([1, 3], { dtype: 'int32', device }), x()),
+      errors.ShapeError,
+      'scatterND: indices [1,3] do not fit [2,3] with 0 batch axes; the last axis holds tuples, no longer than there are axes',
+    ],
+    [
+      'batches that differ',
+      () => x().gatherND(zeros([3, 1], { dtype: 'int32', device }), 1),
+      errors.ShapeError,
+      'gatherND: indices [3,1] do not fit [2,3] with 1 batch axes; the last axis holds tuples, no longer than there are axes',
+    ],
+    [
+      'a tuple that is a number',
+      () => x().gatherND(tensor(0, { dtype: 'int32', device })),
+      errors.ShapeError,
+      'gatherND: indices [] do not fit [2,3] with 0 batch axes; the last axis holds tuples, no longer than there are axes',
+    ],
+    [
+      'updates that do not go with the tuples',
+      () => x().scatterND(zeros([4, 1], { dtype: 'int32', device }), zeros([4], { device })),
+      errors.ShapeError,
+      'scatterND: updates must be [4,3] here, found [4]',
+    ],
+    [
+      'another reduction',
+      () => x().scatterReduce(0, zeros([1, 1], { dtype: 'int32', device }), zeros([1, 1], { device }), 'mean' as 'sum'),
+      errors.OptionError,
+      "scatterReduce: a reduction is sum, prod, max, min; found 'mean'",
+    ],
+    [
+      'another reduction by tuples',
+      () => x().scatterND(zeros([1, 1], { dtype: 'int32', device }), x(), 'add' as 'sum'),
+      errors.OptionError,
+      "scatterND: a reduction is sum, prod, max, min; found 'add'",
     ],
     [
       'half a class',

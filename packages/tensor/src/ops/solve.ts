@@ -4,7 +4,7 @@
 
 import { floatFor, promote } from '../dtype.ts';
 import { NotPositiveDefiniteError, ShapeError, SingularMatrixError, shapeText } from '../errors.ts';
-import { broadcastShapes, type Shape, sizeOf } from '../shape.ts';
+import { broadcastShapes, indexAt, type Shape, sizeOf } from '../shape.ts';
 import { type ArrayOf, expandTo } from './carrier.ts';
 import { choleskyFactor, lowerSolve, luFactor, pivotOrder, upperSolve } from './factor.ts';
 import { LinalgOps } from './linalg.ts';
@@ -162,11 +162,5 @@ export abstract class SolveOps<Self extends SolveOps<Self>> extends LinalgOps<Se
 /** A matrix of a batch, in words. */
 function nameOf(shape: Shape, at: number): string {
   if (shape.length === 2) return 'the matrix';
-  let rest = at;
-  const index: number[] = [];
-  for (const d of shape.slice(0, -2).toReversed()) {
-    index.unshift(rest % d);
-    rest = Math.floor(rest / d);
-  }
-  return `matrix ${shapeText(index)} of ${shapeText(shape)}`;
+  return `matrix ${shapeText(indexAt(shape.slice(0, -2), at))} of ${shapeText(shape)}`;
 }

@@ -73,6 +73,28 @@ export abstract class ViewOps<Self extends ViewOps<Self>> extends Carrier<Self> 
     return this.apply('permute', { axes: order }, [this.self]);
   }
 
+  /**
+   * Axes moved to other places, the others keeping their order: `x.moveAxis(0, -1)` puts the first axis last.
+   * @throws AxisError if an axis is named twice, or there are not as many sources as destinations.
+   */
+  moveAxis(source: number | readonly number[], destination: number | readonly number[]): Self {
+    const [from, to] = [source, destination].map((axes) =>
+      (typeof axes === 'number' ? [axes] : axes).map((a) => normalizeAxis('moveAxis', a, this.rank)),
+    ) as [number[], number[]];
+    if (from.length !== to.length || new Set(from).size !== from.length || new Set(to).size !== to.length) {
+      throw new AxisError(
+        `moveAxis: [${source}] cannot move to [${destination}]: needs as many places as axes, none twice`,
+        {
+          source,
+          destination,
+          rank: this.rank,
+        },
+      );
+    }
+    const rest = this.shape.map((_, i) => i).filter((a) => !from.includes(a));
+    return this.permute(this.shape.map((_, i) => (to.includes(i) ? from[to.indexOf(i)]! : rest.shift()!)));
+  }
+
   /** Two axes swapped; by default the last two (a matrix transpose). @throws AxisError */
   transpose(a = -2, b = -1): Self {
     const axes = this.shape.map((_, i) => i);
@@ -173,5 +195,30 @@ export abstract class ViewOps<Self extends ViewOps<Self>> extends Carrier<Self> 
       start += d;
       return this.slice(...spec);
     });
+  }
+
+  /**
+   * At most `chunks` parts along an axis, all of one length but the last, which may be shorter: with ceil(size / chunks) to each,
+   * there may be fewer.
+   * @throws ShapeError unless `chunks` is a positive integer.
+   */
+  chunk(chunks: number, axis = 0): Self[] {
+    const size = this.shape[normalizeAxis('chunk', axis, this.rank)]!;
+    if (!Number.isInteger(chunks) || chunks < 1) {
+      throw new ShapeError(`chunk: the number of parts must be a positive integer, found ${chunks}`, { chunks });
+    }
+    const length = Math.max(1, Math.ceil(size / chunks));
+    const count = Math.max(1, Math.ceil(size / length));
+    return this.split(
+      Array.from({ length: count }, (_, i) => Math.min(length, size - i * length)),
+      axis,
+    );
+  }
+
+  /** The slices along an axis, one for each of its indices, without that axis. @throws AxisError */
+  unbind(axis = 0): Self[] {
+    const at = normalizeAxis('unbind', axis, this.rank);
+    const before = new Array<null>(at).fill(null);
+    return Array.from({ length: this.shape[at]! }, (_, i) => this.slice(...before, i));
   }
 }
