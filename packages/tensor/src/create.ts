@@ -1,11 +1,10 @@
-// Making tensors: from data, from a rule, from a generator.
+// Making tensors: from data, from a rule. (From a generator: draw.ts.)
 
 import { backendOf, type Device } from './device.ts';
 import { type DType, type TypedArray, weakDType } from './dtype.ts';
-import { DataError, DTypeError, ShapeError } from './errors.ts';
+import { DataError, ShapeError } from './errors.ts';
 import { expandTo } from './ops/carrier.ts';
-import type { Rng } from './random.ts';
-import { checkShape, fitShape, type Shape, sizeOf } from './shape.ts';
+import { checkShape, fitShape, type Shape } from './shape.ts';
 import { describe, fromArray, type Nested, Tensor } from './tensor.ts';
 
 export interface TensorOptions {
@@ -148,31 +147,4 @@ export function eye(rows: number, columns = rows, options: TensorOptions = {}): 
   const values = new Float64Array(rows * columns);
   for (let i = 0; i < Math.min(rows, columns); i++) values[i * columns + i] = 1;
   return fromArray(values, [rows, columns], options.dtype ?? 'float32', backendOf(options.device ?? 'cpu'));
-}
-
-/** Independent draws from the uniform distribution on [low, high). @throws DTypeError unless the dtype is a float. */
-export function rand(
-  shape: Shape,
-  rng: Rng,
-  { low = 0, high = 1, ...options }: TensorOptions & { readonly low?: number; readonly high?: number } = {},
-): Tensor {
-  checkShape('rand', shape);
-  const dtype = floatOption('rand', options);
-  return tensor(rng.uniform(sizeOf(shape), low, high, dtype), { ...options, shape });
-}
-
-/** Independent draws from the normal distribution. @throws DTypeError unless the dtype is a float. */
-export function randn(
-  shape: Shape,
-  rng: Rng,
-  { mean = 0, std = 1, ...options }: TensorOptions & { readonly mean?: number; readonly std?: number } = {},
-): Tensor {
-  checkShape('randn', shape);
-  const dtype = floatOption('randn', options);
-  return tensor(rng.normal(sizeOf(shape), mean, std, dtype), { ...options, shape });
-}
-
-function floatOption(op: string, { dtype = 'float32' }: TensorOptions): 'float32' | 'float64' {
-  if (dtype === 'float32' || dtype === 'float64') return dtype;
-  throw new DTypeError(`${op}: draws are floats; found dtype '${dtype}'`, { dtype });
 }

@@ -3,15 +3,17 @@
 // bits on every JavaScript engine (gaussian.ts says how the normal distribution manages that).
 //
 // Three rules hold for every method:
-//   - A draw takes a count and returns a typed array; one number is `rng.uniform(1)[0]`. (`shuffle` returns an array.)
+//   - A draw takes a count and returns a typed array; one number is `rng.uniform(1)[0]`. (`shuffle` returns an array.) Tensors of
+//     draws are made by the functions of draw.ts: rand, randn, randint, ...
 //   - Elements are drawn in order, each from the words after the one before: drawing n at once equals drawing in pieces.
-//     (A permutation is one draw. Words per element: uniform float32 1, float64 2, normal and bernoulli 2, integers 1;
-//     a redraw, where a method says it may redraw, takes as many again.)
+//     (A permutation is one draw, and so is a choice without replacement. Words per element: uniform float32 1, float64 2, normal,
+//     exponential and bernoulli 2, integers 1; a redraw, where a method says it may redraw, takes as many again.)
 //   - `foldIn` and `split` make independent streams. What parent and children draw, and in which order, changes no stream.
 
 import { GemlabError } from './errors.ts';
-import { truncatedNormal as drawTruncated, normalQuantile } from './gaussian.ts';
+import { truncatedNormal as drawTruncated, exactLog, normalQuantile } from './gaussian.ts';
 import { deriveStream, type Word64, WordStream } from './philox.ts';
+import { weightedWithoutReplacement, weightedWithReplacement } from './weighted.ts';
 
 /** An argument of an `Rng` method that breaks its rule; `fields` has the values found. */
 export class RandomArgumentError extends GemlabError {}
@@ -57,6 +59,20 @@ function floats<D extends RandomFloat>(method: string, n: number, dtype: D): Flo
     { dtype },
   );
   return (dtype === 'float32' ? new Float32Array(n) : new Float64Array(n)) as FloatArray<D>;
+}
+
+/** How many of the weights are not 0. */
+function checkWeights(n: number, weights: ArrayLike<number>): number {
+  check(weights.length === n, `Rng.choice: wants ${n} weights, one for each integer, found ${weights.length}`, {
+    n,
+    weights,
+  });
+  const values = Array.from(weights);
+  const wrong = values.find((w) => !(w >= 0 && w < Infinity));
+  check(wrong === undefined, `Rng.choice: weights must be finite and not negative, found ${wrong}`, { weights });
+  const total = values.reduce((sum, w) => sum + w, 0);
+  check(total < Infinity, `Rng.choice: the sum of the weights must be finite, found ${total}`, { weights });
+  return values.filter((w) => w > 0).length;
 }
 
 /** `value` as the dtype holds it. */
@@ -154,6 +170,16 @@ export class Rng {
     return out;
   }
 
+  /** n waiting times of the given rate, -ln(u) / rate: density rate e^(-rate x), mean 1 / rate. From 52 random bits, so below 37 / rate. */
+  exponential<D extends RandomFloat = 'float32'>(n: number, rate = 1, dtype = 'float32' as D): FloatArray<D> {
+    const out = floats('Rng.exponential', n, dtype);
+    check(rate > 0 && rate < Infinity, `Rng.exponential: the rate must be positive and finite, found ${rate}`, {
+      rate,
+    });
+    for (let i = 0; i < n; i++) out[i] = -exactLog(this.#words.open52()) / rate;
+    return out;
+  }
+
   /** n integers of [low, high), each exactly equally likely (rarely redraws); -2^31 <= low < high <= 2^31. */
   integers(n: number, low: number, high: number): Int32Array {
     check(isIndex(n), `Rng.integers: the count must be a non-negative integer, found ${n}`, { n });
@@ -192,18 +218,24 @@ export class Rng {
 
   /**
    * k of the integers 0..n-1 in random order; n <= 2^31. Without replacement, k <= n and the result is the first k of `permutation(n)`,
-   * in time and memory that grow with k alone. With replacement it is `integers(k, 0, n)`.
+   * in time and memory that grow with k alone. With replacement it is `integers(k, 0, n)`. With weights, n of them, each choice takes
+   * integer i with probability weights[i] / (the sum of the weights left); to 2^-53.
    */
-  choice(n: number, k: number, replace = false): Int32Array {
+  choice(n: number, k: number, replace = false, weights?: ArrayLike<number>): Int32Array {
     check(isIndex(n) && n <= 2 ** 31, `Rng.choice: the population must be an integer in [0, 2^31], found ${n}`, { n });
     check(isIndex(k), `Rng.choice: the count must be a non-negative integer, found ${k}`, { k });
+    const choosable = weights === undefined ? n : checkWeights(n, weights);
+    const barred = choosable === n ? '' : `, ${n - choosable} of them with weight 0,`;
     check(
-      replace ? n > 0 || k === 0 : k <= n,
+      replace ? choosable > 0 || k === 0 : k <= choosable,
       replace
-        ? `Rng.choice: cannot choose ${k} from an empty population`
-        : `Rng.choice: cannot choose ${k} of ${n} without replacement; pass replace = true, or k <= ${n}`,
+        ? `Rng.choice: cannot choose ${k} from ${n === 0 ? 'an empty population' : 'weights that are all 0'}`
+        : `Rng.choice: cannot choose ${k} of ${n}${barred} without replacement; pass replace = true, or k <= ${choosable}`,
       { n, k, replace },
     );
+    if (weights !== undefined) {
+      return (replace ? weightedWithReplacement : weightedWithoutReplacement)(this.#words, weights, k);
+    }
     const out = new Int32Array(k);
     if (replace) {
       for (let i = 0; i < k; i++) out[i] = this.#words.below(n);
@@ -254,6 +286,17 @@ export class Rng {
   get state(): RngState {
     const { key, stream, position } = this.#words;
     return { algorithm: 'philox4x32-10', key: [...key], stream: [...stream], position, children: this.#children };
+  }
+
+  /** The state in one line. A generator made from a seed has that as its key, and stream 0. */
+  toString(): string {
+    const hex = ([low, high]: Word64) => `0x${((BigInt(high) << 32n) | BigInt(low)).toString(16)}`;
+    const { algorithm, key, stream, position, children } = this.state;
+    return `Rng(${algorithm}, key=${hex(key)}, stream=${hex(stream)}, position=${position}, children=${children})`;
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
   }
 
   /** The generator whose `state` this was, for instance read back from JSON. Throws RandomStateError when it is not one. */

@@ -124,6 +124,60 @@ describe('normal and truncatedNormal', () => {
   });
 });
 
+describe('exponential', () => {
+  it('has the distribution 1 - e^(-rate x)', () => {
+    const sample = new Rng(45).exponential(100_000, 3, 'float64');
+    expect(kolmogorov(sample, (x) => -Math.expm1(-3 * x))).toBeLessThan(2.23);
+    // Never 0 and never infinite: u is an odd multiple of 2^-53.
+    expect(sample[0]).toBeGreaterThan(0);
+    expect(sample.at(-1)).toBeLessThan(37 / 3);
+    expect(new Rng(4).exponential(100, 2)).toEqual(new Rng(4).exponential(100).map((x) => x / 2));
+  });
+});
+
+describe('choice by weight', () => {
+  const weights = [1, 0, 2, 5, 0.5];
+  const total = 8.5;
+
+  it('with replacement: each with its share, weight 0 never', () => {
+    const n = 100_000;
+    const counts = new Uint32Array(5);
+    for (const i of new Rng(46).choice(5, n, true, weights)) counts[i]++;
+    expect(counts[1]).toBe(0);
+    const terms = weights.flatMap((w, i) => (w === 0 ? [] : [(counts[i] - (n * w) / total) ** 2 / ((n * w) / total)]));
+    expect(terms.reduce((a, b) => a + b)).toBeLessThan(chiSquareLimit(3));
+  });
+
+  it('without replacement: pairs come as one choice after another among what is left', () => {
+    const rng = new Rng(47);
+    const n = 40_000;
+    const counts = new Map<string, number>();
+    for (let i = 0; i < n; i++) {
+      const pair = rng.choice(5, 2, false, weights).join();
+      counts.set(pair, (counts.get(pair) ?? 0) + 1);
+    }
+    const terms = weights.flatMap((first, i) =>
+      weights.flatMap((second, j) => {
+        if (i === j || first * second === 0) return [];
+        const expected = n * (first / total) * (second / (total - first));
+        return [((counts.get(`${i},${j}`) ?? 0) - expected) ** 2 / expected];
+      }),
+    );
+    expect(terms.length).toBe(12);
+    expect(counts.size).toBe(12);
+    expect(terms.reduce((a, b) => a + b)).toBeLessThan(chiSquareLimit(11));
+  });
+
+  it('all different without replacement, whatever the sizes of the weights', () => {
+    const extreme = [1e-300, 5e-324, 0, 1e300, 1, 5e-324];
+    for (let seed = 0; seed < 50; seed++) {
+      const chosen = new Rng(seed).choice(6, 5, false, extreme);
+      expect(chosen.toSorted()).toEqual(Int32Array.of(0, 1, 3, 4, 5));
+      expect(chosen[0]).toBe(3);
+    }
+  });
+});
+
 describe('bernoulli', () => {
   it('has the probability asked for, exactly at 0 and 1', () => {
     const n = 100_000;

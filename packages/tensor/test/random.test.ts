@@ -1,6 +1,7 @@
 // The surface of Rng: recorded bits of every method, so that a change is noticed; the laws (drawing in pieces, independent
 // children, saved states); and what it says of wrong arguments.
 
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RandomArgumentError, RandomStateError, Rng } from '../src/random.ts';
@@ -12,6 +13,9 @@ function fnv(array: { buffer: ArrayBufferLike; byteOffset: number; byteLength: n
   }
   return (hash >>> 0).toString(16).padStart(8, '0');
 }
+
+/** 0, 1/8, 2/8, ..., 1, 0, ... */
+const weights = (n: number) => Array.from({ length: n }, (_, i) => (i % 9) / 8);
 
 const METHODS: [name: string, draw: (rng: Rng) => Parameters<typeof fnv>[0] & ArrayLike<number>, string, number[]][] = [
   ['uint32s', (r) => r.uint32s(1000), '486e85f1', [1851468003, 2243411547, 3016668856]],
@@ -33,12 +37,26 @@ const METHODS: [name: string, draw: (rng: Rng) => Parameters<typeof fnv>[0] & Ar
     'c4bef47b',
     [-0.17669113514198043],
   ],
+  [
+    'exponential float32',
+    (r) => r.exponential(1000),
+    'dc4402a2',
+    [0.8414651155471802, 0.35329076647758484, 0.011788614094257355],
+  ],
+  [
+    'exponential float64',
+    (r) => r.exponential(1000, 0.25, 'float64'),
+    '0205529f',
+    [3.3658604090457356, 1.4131630338196366],
+  ],
   ['integers', (r) => r.integers(1000, -5, 12), '2ef355fb', [2, 3, 6]],
   ['integers, often redrawn', (r) => r.integers(1000, -(2 ** 31), 2 ** 30 + 1), '0d94330c', [-758882646, -464924988]],
   ['bernoulli', (r) => r.bernoulli(1000, 0.3), '11802bc9', [0, 0, 0]],
   ['permutation', (r) => r.permutation(1000), 'b281584d', [431, 522, 702]],
   ['choice', (r) => r.choice(5000, 1000), 'dfeb4b4c', [2155, 2612, 3512]],
   ['choice with replacement', (r) => r.choice(50, 1000, true), '9e46ada4', [21, 26, 35]],
+  ['choice by weight', (r) => r.choice(500, 400, false, weights(500)), '846a0389', [49, 97, 358]],
+  ['choice by weight with replacement', (r) => r.choice(50, 1000, true, weights(50)), 'c873a7ae', [22, 34, 49]],
   ['foldIn', (r) => r.foldIn(7).uint32s(1000), '7462f2f1', [4248314177, 2426720693, 2328832987]],
   [
     'foldIn of foldIn',
@@ -72,6 +90,8 @@ describe('every method', () => {
       (r, n) => r.integers(n, 0, 3 * 2 ** 29),
       (r, n) => r.bernoulli(n, 0.5),
       (r, n) => r.choice(9, n, true),
+      (r, n) => r.exponential(n, 2),
+      (r, n) => r.choice(9, n, true, weights(9)),
     ];
     const sizes = fc.array(fc.nat(70), { maxLength: 6 });
     fc.assert(
@@ -135,6 +155,21 @@ describe('split and foldIn', () => {
         expect(Math.abs(dot / Math.sqrt(n))).toBeLessThan(4);
       }
     });
+  });
+});
+
+describe('printing', () => {
+  it('shows the state, in one line', () => {
+    const rng = new Rng(0xfedcba9876543210n);
+    rng.uint32s(12);
+    rng.split(3);
+    const shown = 'Rng(philox4x32-10, key=0xfedcba9876543210, stream=0x0, position=12, children=3)';
+    expect([String(rng), inspect(rng), inspect({ rng })]).toEqual([shown, shown, `{\n  rng: ${shown}\n}`]);
+    expect(String(new Rng(7))).toBe('Rng(philox4x32-10, key=0x7, stream=0x0, position=0, children=0)');
+    const [low, high] = new Rng(7).foldIn(1).state.stream;
+    expect(String(new Rng(7).foldIn(1))).toContain(
+      `stream=0x${(2n ** 32n * BigInt(high) + BigInt(low)).toString(16)}, `,
+    );
   });
 });
 
@@ -221,6 +256,22 @@ describe('arguments', () => {
     ['from none', () => rng.choice(0, 1, true), /1 from an empty population/],
     ['population', () => rng.choice(-1, 0), /population .* found -1/],
     ['choice count', () => rng.choice(3, 0.5), /count .* found 0.5/],
+    ['rate', () => rng.exponential(1, 0), /rate must be positive and finite, found 0/],
+    ['rate', () => rng.exponential(1, Infinity), /found Infinity/],
+    ['other weights', () => rng.choice(3, 1, true, [1, 2]), /wants 3 weights, one for each integer, found 2/],
+    ['negative weight', () => rng.choice(2, 1, true, [1, -2]), /finite and not negative, found -2/],
+    ['no weight', () => rng.choice(2, 1, true, [1, Number.NaN]), /finite and not negative, found NaN/],
+    [
+      'heavy weights',
+      () => rng.choice(2, 1, true, [1e308, 1e308]),
+      /sum of the weights must be finite, found Infinity/,
+    ],
+    ['zero weights', () => rng.choice(2, 1, true, [0, 0]), /cannot choose 1 from weights that are all 0/],
+    [
+      'too few weights',
+      () => rng.choice(3, 3, false, [1, 0, 2]),
+      /choose 3 of 3, 1 of them with weight 0, without .* or k <= 2/,
+    ],
     ['name', () => rng.foldIn(-1), /Rng.foldIn: the name .* found -1/],
     ['streams', () => rng.split(0.5), /number of streams .* found 0.5/],
   ];

@@ -1,0 +1,109 @@
+// Tensors of random draws: each function is a method of Rng (random.ts), which says how the numbers come about, with its result as a
+// tensor. They advance the generator; the same generator at the same position gives the same tensor, on every device.
+
+import { type TensorOptions, tensor } from './create.ts';
+import { DTypeError } from './errors.ts';
+import type { Rng } from './random.ts';
+import { checkShape, type Shape, sizeOf } from './shape.ts';
+import type { Tensor } from './tensor.ts';
+
+/** Independent draws from the uniform distribution on [low, high). @throws DTypeError unless the dtype is a float. */
+export function rand(
+  shape: Shape,
+  rng: Rng,
+  { low = 0, high = 1, ...options }: TensorOptions & { readonly low?: number; readonly high?: number } = {},
+): Tensor {
+  checkShape('rand', shape);
+  const dtype = floatOption('rand', options);
+  return tensor(rng.uniform(sizeOf(shape), low, high, dtype), { ...options, shape });
+}
+
+/** Independent draws from the normal distribution. @throws DTypeError unless the dtype is a float. */
+export function randn(
+  shape: Shape,
+  rng: Rng,
+  { mean = 0, std = 1, ...options }: TensorOptions & { readonly mean?: number; readonly std?: number } = {},
+): Tensor {
+  checkShape('randn', shape);
+  const dtype = floatOption('randn', options);
+  return tensor(rng.normal(sizeOf(shape), mean, std, dtype), { ...options, shape });
+}
+
+/**
+ * Independent draws from the normal distribution cut off below `low` and above `high`, by default two std from the mean.
+ * @throws DTypeError unless the dtype is a float; RandomArgumentError.
+ */
+export function truncatedNormal(
+  shape: Shape,
+  rng: Rng,
+  options: TensorOptions & {
+    readonly mean?: number;
+    readonly std?: number;
+    readonly low?: number;
+    readonly high?: number;
+  } = {},
+): Tensor {
+  checkShape('truncatedNormal', shape);
+  const { mean, std, low, high, ...rest } = options;
+  const dtype = floatOption('truncatedNormal', rest);
+  return tensor(rng.truncatedNormal(sizeOf(shape), mean, std, low, high, dtype), { ...rest, shape });
+}
+
+/** Independent draws from the exponential distribution of mean 1 / rate. @throws DTypeError unless the dtype is a float. */
+export function exponential(
+  shape: Shape,
+  rng: Rng,
+  { rate = 1, ...options }: TensorOptions & { readonly rate?: number } = {},
+): Tensor {
+  checkShape('exponential', shape);
+  const dtype = floatOption('exponential', options);
+  return tensor(rng.exponential(sizeOf(shape), rate, dtype), { ...options, shape });
+}
+
+/** Independent integers of [low, high), each equally likely; int32 by default. @throws RandomArgumentError unless low < high. */
+export function randint(
+  shape: Shape,
+  rng: Rng,
+  { low = 0, high, ...options }: TensorOptions & { readonly low?: number; readonly high: number },
+): Tensor {
+  checkShape('randint', shape);
+  return tensor(rng.integers(sizeOf(shape), low, high), { ...options, shape });
+}
+
+/** Independent truths, true with probability p; bool by default. @throws RandomArgumentError unless 0 <= p <= 1. */
+export function bernoulli(
+  shape: Shape,
+  rng: Rng,
+  { p = 0.5, dtype = 'bool', ...options }: TensorOptions & { readonly p?: number } = {},
+): Tensor {
+  checkShape('bernoulli', shape);
+  return tensor(rng.bernoulli(sizeOf(shape), p), { ...options, dtype, shape });
+}
+
+/** The integers 0..n-1 in random order, each order equally likely; int32 by default. @throws RandomArgumentError */
+export function randperm(n: number, rng: Rng, options: TensorOptions = {}): Tensor {
+  return tensor(rng.permutation(n), options);
+}
+
+/**
+ * `count` of the integers 0..n-1, all different unless `replace` is set, equally likely or by `weights` (n numbers that need not
+ * add up to 1); int32 by default. To choose rows of x: `x.take(choice(x.shape[0], count, rng), 0)`.
+ * @throws RandomArgumentError if there are too few, or the weights are no weights.
+ */
+export function choice(
+  n: number,
+  count: number,
+  rng: Rng,
+  {
+    replace = false,
+    weights,
+    ...options
+  }: TensorOptions & { readonly replace?: boolean; readonly weights?: ArrayLike<number> } = {},
+): Tensor {
+  return tensor(rng.choice(n, count, replace, weights), options);
+}
+
+function floatOption(op: string, { dtype = 'float32' }: TensorOptions): 'float32' | 'float64' {
+  if (dtype === 'float32' || dtype === 'float64') return dtype;
+  throw new DTypeError(`${op}: draws are floats; found dtype '${dtype}'`, { dtype });
+}
