@@ -44,6 +44,15 @@ const mask = tensor([
   [false, false, true],
 ]);
 const index = ints([[2, 0, 0]]);
+const tuples = ints([
+  [1, -1],
+  [0, 0],
+]);
+/** Has an inverse as integers and as truths too. */
+const regular = floats([
+  [2.1, 0.4],
+  [0, -1.3],
+]);
 
 export const methods: { readonly [name: string]: Case } = {
   cast: on([x], (x) => x.cast('float64')),
@@ -52,12 +61,15 @@ export const methods: { readonly [name: string]: Case } = {
   flatten: on([x], (x) => x.flatten()),
   permute: on([x], (x) => x.permute([1, 0])),
   transpose: on([x], (x) => x.transpose()),
+  moveAxis: on([x], (x) => x.moveAxis(0, 1)),
   squeeze: on([floats([[0.3, 0.2]])], (x) => x.squeeze()),
   unsqueeze: on([x], (x) => x.unsqueeze(1)),
   expand: on([x], (x) => x.expand([2, 2, 3])),
   slice: on([x], (x) => x.slice(1, [null, null, -2])),
   flip: on([x], (x) => x.flip()),
   split: on([x], (x) => x.split([1, 2], 1)[1]!),
+  chunk: on([x], (x) => x.chunk(2, 1)[1]!),
+  unbind: on([x], (x) => x.unbind()[1]!),
 
   add: on([x, y], (x, y) => x.add(y)),
   sub: on([x, y], (x, y) => x.sub(y)),
@@ -157,10 +169,36 @@ export const methods: { readonly [name: string]: Case } = {
   median: on([x], (x) => x.median()),
 
   matmul: on([x, y], (x, y) => x.matmul(y.transpose())),
+  dot: on([x, y], (x, y) => x.dot(y.transpose())),
+  outer: on([x, y], (x, y) => x.flatten().outer(y.slice(0))),
+  diagonal: on([x], (x) => x.diagonal(1)),
+  trace: on([x], (x) => x.trace()),
+  diag: on([x], (x) => x.slice(0).diag()),
+  triu: on([x], (x) => x.triu()),
+  tril: on([x], (x) => x.tril()),
+
+  cholesky: on([regular], (x) => x.matmul(x.transpose()).cholesky()),
+  solve: on([regular, x], (a, b) => a.solve(b)),
+  inv: on([regular], (x) => x.inv()),
+  det: on([regular], (x) => x.det()),
+  triangularSolve: on([regular, x], (a, b) => a.triangularSolve(b, { upper: true })),
+
+  roll: on([x], (x) => x.roll(1, 1)),
+  tile: on([x], (x) => x.tile(2)),
+  repeatInterleave: on([x], (x) => x.repeatInterleave([0, 2, 1], 1)),
+
+  nonzero: on([x], (x) => x.nonzero()),
+  maskedSelect: on([x, mask], (x, mask) => x.maskedSelect(mask)),
+  maskedFill: on([x, mask], (x, mask) => x.maskedFill(mask, 3)),
+  maskedScatter: on([x, mask, y], (x, mask, y) => x.maskedScatter(mask, y)),
 
   gather: on([x, index], (x, index) => x.gather(1, index)),
   scatter: on([x, index, y.slice([0, 1])], (x, index, y) => x.scatter(1, index, y)),
   scatterAdd: on([x, index, y.slice([0, 1])], (x, index, y) => x.scatterAdd(1, index, y)),
+  scatterReduce: on([x, index, y.slice([0, 1])], (x, index, y) => x.scatterReduce(1, index, y, 'prod')),
+  take: on([x, tuples], (x, index) => x.take(index)),
+  gatherND: on([x, tuples], (x, index) => x.gatherND(index)),
+  scatterND: on([x, tuples, y.slice(0, [0, 2])], (x, index, y) => x.scatterND(index, y)),
   indexSelect: on([x, ints([2, 0, 2])], (x, index) => x.indexSelect(1, index)),
   pad: on([x], (x) =>
     x.pad(
@@ -178,6 +216,8 @@ export const functions: { readonly [name: string]: Case | Maker } = {
   where: on([mask, x, y], (mask, x, y) => gemlab.where(mask, x, y)),
   concat: on([x, y], (x, y) => gemlab.concat([x, y, x], 1)),
   stack: on([x, y], (x, y) => gemlab.stack([x, y], 1)),
+  meshgrid: on([x, y], (x, y) => gemlab.meshgrid([x.slice(0), y.slice(1)])[1]!),
+  einsum: on([x, y], (x, y) => gemlab.einsum('ij,kj->ki', x, y)),
 
   tensor: made((options) =>
     tensor(
@@ -196,6 +236,12 @@ export const functions: { readonly [name: string]: Case | Maker } = {
   eye: made((options) => gemlab.eye(2, 3, options)),
   rand: made((options) => gemlab.rand([2, 3], new Rng(0), options)),
   randn: made((options) => gemlab.randn([2, 3], new Rng(0), options)),
+  truncatedNormal: made((options) => gemlab.truncatedNormal([2, 3], new Rng(0), options)),
+  exponential: made((options) => gemlab.exponential([2, 3], new Rng(0), options)),
+  randint: made((options) => gemlab.randint([2, 3], new Rng(0), { high: 9, ...options })),
+  bernoulli: made((options) => gemlab.bernoulli([2, 3], new Rng(0), options)),
+  randperm: made((options) => gemlab.randperm(5, new Rng(0), options)),
+  choice: made((options) => gemlab.choice(9, 3, new Rng(0), options)),
 };
 
 /** Public methods that are no ops: they read a tensor out, move it, or are how ops are made. */
@@ -203,7 +249,8 @@ export const otherMethods = [
   'apply',
   'lift',
   'detach',
-  'hostIndices',
+  'hostValues',
+  'constant',
   'copy',
   'to',
   'data',

@@ -66,6 +66,13 @@ const gradientOf = (f: (x: Variable) => Variable, at: Tensor): Tensor => {
   return gradientsOf(f(x), [x])[0]!.value;
 };
 
+test('tensors beside variables are constants', () => {
+  const [a, b] = [regular(), random(3)];
+  const x = variable(b, { requiresGrad: true });
+  const [g] = gradientsOf(einsum<Variable>('ij,j->', a, x).add(variable(a).solve(x).sum()), [x]);
+  close(g!.value, a.sum(0).add(a.inv().sum(0)));
+});
+
 describe('closed forms', () => {
   test('the gradient of log det A is the inverse, transposed, and by Cholesky half as much again', () => {
     const a = definite();
