@@ -3,7 +3,9 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { WordStream } from '../src/philox.ts';
 import { Rng } from '../src/random.ts';
+import { weightedWithReplacement } from '../src/weighted.ts';
 
 /** The value that chi-square with `degrees` of freedom passes as rarely as a normal passes 4 (Wilson and Hilferty). */
 function chiSquareLimit(degrees: number): number {
@@ -146,6 +148,12 @@ describe('choice by weight', () => {
     expect(counts[1]).toBe(0);
     const terms = weights.flatMap((w, i) => (w === 0 ? [] : [(counts[i] - (n * w) / total) ** 2 / ((n * w) / total)]));
     expect(terms.reduce((a, b) => a + b)).toBeLessThan(chiSquareLimit(3));
+  });
+
+  it('with replacement: a mark that falls on a sum belongs to what comes after, never to a weight of 0', () => {
+    const stream = (word: number) => Object.assign(new WordStream([0, 0], [0, 0]), { next: () => word });
+    const chosen = (word: number, of: number[]) => weightedWithReplacement(stream(word), of, 1)[0];
+    expect([chosen(0, [0, 0, 1, 1]), chosen(2 ** 31, [1, 0, 1, 0]), chosen(0xffffffff, [1, 1, 0])]).toEqual([2, 2, 1]);
   });
 
   it('without replacement: pairs come as one choice after another among what is left', () => {
