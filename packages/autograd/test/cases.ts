@@ -67,6 +67,15 @@ function indexFor(d: Draw, shape: Shape): { axis: number; index: Tensor } {
   return { axis, index: d.integers(0, Math.max(0, n - 1), size, 'int32') };
 }
 
+/** Windows along some axes of `shape`, none longer than its axis. */
+function windowsFor(d: Draw, shape: Shape): PrimitiveParams['window']['windows'] {
+  return d.some([...shape.keys()].filter((axis) => shape[axis]! > 0)).map((axis) => {
+    const size = d.integer(1, shape[axis]!);
+    const most = size === 1 ? 3 : Math.floor((shape[axis]! - 1) / (size - 1));
+    return { axis, size, stride: d.integer(1, 3), dilation: d.integer(1, most) };
+  });
+}
+
 const atLeast1d = (x: Variable): Variable => (x.rank === 0 ? x.unsqueeze(0) : x);
 
 export const cases: { readonly [P in Primitive]: MakeCase } = {
@@ -268,6 +277,22 @@ export const cases: { readonly [P in Primitive]: MakeCase } = {
       const specs = shape.map(() => [bound(), bound(), [-2, -1, 1, 2][d.integer(0, 3)]] as const);
       return (x) => x.slice(...specs);
     }),
+  window: (d) =>
+    one(d, d.normal(), (shape) => {
+      const windows = windowsFor(d, shape);
+      return (x) => x.apply('window', { windows }, [x]);
+    }),
+  // Of windows whose axes lie in the other order.
+  fold: (d) => {
+    const shape = d.look(variable(zeros(d.shape))).shape;
+    const windows = windowsFor(d, shape);
+    const spread = variable(zeros(shape)).apply('window', { windows }, [variable(zeros(shape))]).shape;
+    const reversed = spread.map((_, i) => spread.length - 1 - i);
+    return {
+      f: (x) => x!.apply('fold', { shape, windows }, [x!.permute(reversed)]),
+      inputs: [d.normal(spread.toReversed())],
+    };
+  },
   expand: (d) => {
     const x = d.normal(d.broadcastable(d.shape));
     return { f: (v) => v!.apply('expand', { shape: d.shape }, [v!]), inputs: [x] };
@@ -288,10 +313,12 @@ export const multilinear = [
   'scatter',
   'concat',
   'embed',
+  'fold',
   'cast',
   'copy',
   'reshape',
   'permute',
   'slice',
   'expand',
+  'window',
 ] as const satisfies readonly (keyof PrimitiveParams)[];

@@ -45,6 +45,9 @@ export class SingularMatrixError extends GemlabError {}
 /** A matrix that has no Cholesky factor. */
 export class NotPositiveDefiniteError extends GemlabError {}
 
+/** A window that cannot be laid: a kernel size, stride, padding, dilation or number of groups outside its range, or no room. */
+export class WindowError extends GemlabError {}
+
 /** `[2, 3]` as it appears in messages. */
 export function shapeText(shape: readonly number[]): string {
   return `[${shape.join(',')}]`;

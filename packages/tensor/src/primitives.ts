@@ -6,7 +6,7 @@
 
 import type { DType } from './dtype.ts';
 import { reducedShape, type Shape } from './shape.ts';
-import type { Range } from './view.ts';
+import { type Range, type Window, windowShape } from './view.ts';
 
 /** Maps one element to one element. Those up to relu take any numbers and keep the dtype; the others get floats. */
 export const UNARY = [
@@ -81,6 +81,8 @@ export type ComputeParams = Each<Unary | Binary | Compare, None> &
     concat: { readonly axis: number };
     /** Writes x into the window `ranges` of a tensor of shape `shape` that holds `fill` elsewhere: the adjoint of slice. */
     embed: { readonly shape: Shape; readonly ranges: readonly Range[]; readonly fill: number };
+    /** Adds the windows of x up where they lie in a tensor of shape `shape`: the adjoint of window. */
+    fold: { readonly shape: Shape; readonly windows: readonly Window[] };
     cast: { readonly dtype: DType };
     /** The same elements in fresh, contiguous storage. */
     copy: None;
@@ -92,6 +94,8 @@ export type ViewParams = {
   permute: { readonly axes: readonly number[] };
   slice: { readonly ranges: readonly Range[] };
   expand: { readonly shape: Shape };
+  /** Overlapping windows: each windowed axis counts them, and new last axes, in the order of `windows`, go through them. */
+  window: { readonly windows: readonly Window[] };
 };
 
 export type PrimitiveParams = ComputeParams & ViewParams;
@@ -113,12 +117,14 @@ export const PRIMITIVES = [
   'scatter',
   'concat',
   'embed',
+  'fold',
   'cast',
   'copy',
   'reshape',
   'permute',
   'slice',
   'expand',
+  'window',
 ] as const satisfies readonly Primitive[];
 
 /** What an operand looks like from outside. */
@@ -158,12 +164,14 @@ const SPECS: { readonly [P in Primitive]: SpecRule<P> } = {
     return { shape, dtype: xs[0]!.dtype };
   },
   embed: ({ shape }, x) => ({ shape, dtype: x!.dtype }),
+  fold: ({ shape }, x) => ({ shape, dtype: x!.dtype }),
   cast: ({ dtype }, x) => ({ shape: x!.shape, dtype }),
   copy: (_, x) => ({ shape: x!.shape, dtype: x!.dtype }),
   reshape: ({ shape }, x) => ({ shape, dtype: x!.dtype }),
   permute: ({ axes }, x) => ({ shape: axes.map((a) => x!.shape[a]!), dtype: x!.dtype }),
   slice: ({ ranges }, x) => ({ shape: ranges.map((r) => r.length), dtype: x!.dtype }),
   expand: ({ shape }, x) => ({ shape, dtype: x!.dtype }),
+  window: ({ windows }, x) => ({ shape: windowShape(x!.shape, windows), dtype: x!.dtype }),
 };
 
 /** Shape and dtype of a primitive's result, known before anything is computed. */

@@ -7,12 +7,21 @@ import type { DType, TypedArray } from './dtype.ts';
 import { arrayType, convert } from './dtype.ts';
 import { DataError, DeviceError, ShapeError, shapeText } from './errors.ts';
 import type { OperandOf } from './ops/carrier.ts';
-import { IndexOps } from './ops/indexing.ts';
+import { ConvOps } from './ops/conv.ts';
 import { type ComputePrimitive, type Primitive, type PrimitiveParams, specOf, type ViewParams } from './primitives.ts';
 import { formatArray, type PrintOptions } from './print.ts';
 import { type Shape, sizeOf } from './shape.ts';
 import { type HoldsStorage, type Storage, storagesOf } from './storage.ts';
-import { contiguousView, expandView, isContiguous, permuteView, reshapeView, sliceView, type View } from './view.ts';
+import {
+  contiguousView,
+  expandView,
+  isContiguous,
+  permuteView,
+  reshapeView,
+  sliceView,
+  type View,
+  windowView,
+} from './view.ts';
 
 /** Numbers or booleans in nested arrays, one level for each axis. */
 export type Nested = number | boolean | readonly Nested[];
@@ -24,9 +33,10 @@ const viewRules: { readonly [P in keyof ViewParams]: ViewRule<P> } = {
   permute: (view, { axes }) => permuteView(view, axes),
   slice: (view, { ranges }) => sliceView(view, ranges),
   expand: (view, { shape }) => expandView(view, shape),
+  window: (view, { windows }) => windowView(view, windows),
 };
 
-export class Tensor extends IndexOps<Tensor> implements Operand, HoldsStorage {
+export class Tensor extends ConvOps<Tensor> implements Operand, HoldsStorage {
   readonly shape: Shape;
   readonly dtype: DType;
   /** Storage elements between neighbours along each axis. */

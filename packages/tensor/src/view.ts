@@ -1,5 +1,5 @@
 // A view is how a tensor looks at its storage: element (i0, i1, ...) lives at offset + sum(i_k * stride_k).
-// Reshape, permute, slice and expand only make a new view, so they copy nothing (NumPy's ndarray model).
+// Reshape, permute, slice, expand and window only make a new view, so they copy nothing (NumPy's ndarray model).
 // A stride of 0 repeats (broadcasting); a negative stride walks backwards (slices with a negative step).
 
 import { contiguousStrides, type Shape, sizeOf } from './shape.ts';
@@ -15,6 +15,14 @@ export interface Range {
   readonly start: number;
   readonly step: number;
   readonly length: number;
+}
+
+/** Windows along one axis: the i-th holds `size` elements, from i * stride on and `dilation` apart. */
+export interface Window {
+  readonly axis: number;
+  readonly size: number;
+  readonly stride: number;
+  readonly dilation: number;
 }
 
 export function contiguousView(shape: Shape): View {
@@ -44,6 +52,29 @@ export function sliceView(view: View, ranges: readonly Range[]): View {
     if (r.length > 0) offset += r.start * view.strides[i]!;
   });
   return { shape: ranges.map((r) => r.length), strides: ranges.map((r, i) => r.step * view.strides[i]!), offset };
+}
+
+/** How many elements a window spans, from its first to its last. */
+export function windowReach({ size, dilation }: Pick<Window, 'size' | 'dilation'>): number {
+  return dilation * (size - 1) + 1;
+}
+
+/** The shape of a windowed view: on each windowed axis the number of windows that fit, and a last axis for what is in them. */
+export function windowShape(shape: Shape, windows: readonly Window[]): number[] {
+  const counts = [...shape];
+  for (const w of windows) counts[w.axis] = Math.max(0, Math.floor((shape[w.axis]! - windowReach(w)) / w.stride) + 1);
+  return [...counts, ...windows.map((w) => w.size)];
+}
+
+/** Overlapping windows need no copies: the window moves by one stride, within it one moves by another. */
+export function windowView(view: View, windows: readonly Window[]): View {
+  const strides = [...view.strides];
+  for (const w of windows) strides[w.axis]! *= w.stride;
+  return {
+    shape: windowShape(view.shape, windows),
+    strides: [...strides, ...windows.map((w) => view.strides[w.axis]! * w.dilation)],
+    offset: view.offset,
+  };
 }
 
 /** Repeats size-1 and missing leading axes by stride 0. The caller has checked that the shapes broadcast. */

@@ -39,6 +39,13 @@ const cases: Record<string, Case> = {
       ],
     },
   },
+  'a window with no room': {
+    kind: 'WindowError',
+    run: (x) => x.slidingWindows(4, 1),
+    message:
+      'slidingWindows: a window that reaches over 4 elements does not fit into the 3 of spatial axis 0 (3 and padding 0 + 0)',
+    fields: { size: 4, dilation: 1, length: 3, padding: [0, 0] },
+  },
   'a size that is none': {
     kind: 'ShapeError',
     run: () => zeros([2, -3]),

@@ -1,5 +1,6 @@
-// Values made by NumPy (fixtures/golden*.json, each written by the script beside it), for every public op: special values, int32
-// wraparound, reductions over axes, every slice of a line. Signs of zero count here, but where they are a matter of taste.
+// Values made by NumPy and PyTorch (fixtures/golden*.json, each written by the script beside it), for every public op: special
+// values, int32 wraparound, reductions over axes, every slice of a line. Signs of zero count here, but where they are a matter
+// of taste.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -98,7 +99,7 @@ function publicOps(): string[] {
   return [...new Set(names)].filter((name) => !plumbing.includes(name));
 }
 
-test('every public op has values made by NumPy', () => {
+test('every public op has values made by NumPy or PyTorch', () => {
   expect(publicOps().length).toBeGreaterThan(80);
   expect([...publicOps(), ...Object.keys(functions)].filter((name) => called(name).length === 0)).toEqual([]);
 });
@@ -111,6 +112,9 @@ describe.each(devices)('%s', (device) => {
     const fill = (arg: unknown): unknown => {
       if (Array.isArray(arg)) return arg.map(fill);
       if (arg === null && name !== 'slice') return undefined;
+      if (typeof arg === 'object' && arg !== null) {
+        return Object.fromEntries(Object.entries(arg).map(([key, value]) => [key, fill(value)]));
+      }
       if (arg === 'Infinity' || arg === '-Infinity') return Number(arg);
       return typeof arg === 'string' && arg.startsWith('$') ? tensors[Number(arg.slice(1))] : arg;
     };
@@ -130,7 +134,7 @@ describe.each(devices)('%s', (device) => {
         const same = Object.is(values[i], expected) || (values[i] === expected && eitherZero.includes(name));
         const close = Math.abs(values[i]! - expected) <= one.ulps * ulp(expected, one.expected.dtype);
         if (!same && !(expected !== 0 && close)) {
-          expect.fail(`${what}, element ${i}: found ${values[i]}, NumPy has ${expected}`);
+          expect.fail(`${what}, element ${i}: found ${values[i]}, expected ${expected}`);
         }
       });
     }

@@ -1,5 +1,6 @@
 // Derivatives of everything that moves, folds or multiplies whole tensors. Most are adjoint pairs: sum and expand, slice and
-// embed, gather and scatter-add, permute and its inverse. Where elements tie for max or min they share the gradient equally.
+// embed, window and fold, gather and scatter-add, permute and its inverse. Where elements tie for max or min they share the
+// gradient equally.
 
 import { type PrimitiveParams, type Shape, type SliceSpec, where } from '@gemlab/tensor';
 import type { Variable } from '../variable.ts';
@@ -86,6 +87,7 @@ export const structural = {
       return g.slice(...g.shape.map((_, i) => (i === axis ? ([start, stop] as const) : null)));
     },
   embed: [(g, { params: { ranges } }) => g.apply('slice', { ranges }, [g])],
+  fold: [(g, { params: { windows } }) => g.apply('window', { windows }, [g])],
   cast: [(g, { inputs: [x] }) => g.cast(x!.dtype)],
   copy: [(g) => g],
   reshape: [(g, { inputs: [x] }) => g.reshape(x!.shape)],
@@ -95,4 +97,5 @@ export const structural = {
     (g, { inputs: [x], params: { shape } }) =>
       g.sum(repeatedAxes(x!.shape, shape), { keepDims: true }).reshape(x!.shape),
   ],
+  window: [(g, { inputs: [x], params: { windows } }) => g.apply('fold', { shape: x!.shape, windows }, [g])],
 } satisfies Rules;

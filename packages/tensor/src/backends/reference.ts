@@ -7,7 +7,7 @@ import { ARG_REDUCE, BINARY, COMPARE, REDUCE, SCAN, type Scan, type Spec, UNARY 
 import * as scalar from '../scalar.ts';
 import { reducedShape, sizeOf } from '../shape.ts';
 import { Storage } from '../storage.ts';
-import { contiguousView, positions, sliceView, type View } from '../view.ts';
+import { contiguousView, positions, sliceView, type View, windowView } from '../view.ts';
 
 /** Fresh storage for a result. */
 function fresh(out: Spec): Storage {
@@ -180,6 +180,13 @@ const embed: Kernel<'embed'> = ({ ranges, fill }, [x], out) => {
   return result;
 };
 
+const fold: Kernel<'fold'> = ({ windows }, [x], out) => {
+  const total = new Float64Array(sizeOf(out.shape));
+  const walk = elements(x!);
+  for (const p of positions(windowView(contiguousView(out.shape), windows))) total[p]! += walk.next().value as number;
+  return new Storage(out.dtype, arrayType(out.dtype).from(total));
+};
+
 const scan =
   (op: Scan): Kernel<Scan> =>
   ({ axis }, [x], out) => {
@@ -223,6 +230,7 @@ export const referenceKernels: Kernels = {
   scatter,
   concat,
   embed,
+  fold,
   cast: ({ dtype }, inputs, out) => zip(out, inputs, (x) => convert(x, dtype)),
   copy: (_, [x], out) => new Storage(out.dtype, readElements(x!)),
 };

@@ -9,7 +9,7 @@ import * as scalars from '../support/scalars.ts';
 import { each, type Law, oneOf } from './case.ts';
 
 export const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
-const integerSum = (values: readonly number[]) =>
+export const integerSum = (values: readonly number[]) =>
   Number(
     BigInt.asIntN(
       32,

@@ -6,5 +6,6 @@ import { elementwise } from './elementwise.ts';
 import { folding } from './folding.ts';
 import { moving } from './moving.ts';
 import { sorting } from './sorting.ts';
+import { windows } from './windows.ts';
 
-export const laws: { readonly [P in Primitive]: Law<P> } = { ...elementwise, ...folding, ...moving, ...sorting };
+export const laws: { readonly [P in Primitive]: Law<P> } = { ...elementwise, ...folding, ...moving, ...sorting, ...windows };

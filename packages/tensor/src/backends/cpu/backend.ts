@@ -6,11 +6,12 @@ import { arrayType, convert, type TypedArray } from '../../dtype.ts';
 import { ARG_REDUCE, BINARY, COMPARE, REDUCE, SCAN, type Scan, type Spec, UNARY } from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
 import { BufferPool, Storage } from '../../storage.ts';
-import { contiguousView, isContiguous, positions, sliceView, type View } from '../../view.ts';
+import { contiguousView, isContiguous, permuteView, positions, sliceView, type View, windowView } from '../../view.ts';
 import { referenceKernels } from '../reference.ts';
 import { createSortLine } from './argsort.ts';
 import { createGemm, gemmLoops64 } from './gemm.ts';
 import {
+  addLoop,
   binaryLoop,
   compareLoop,
   copy,
@@ -193,6 +194,28 @@ export function createCpuBackend(): Backend {
     return result;
   };
 
+  // Element by element of a window, for all windows at once: where they lie side by side both sides are long runs.
+  const fold: Kernel<'fold'> = ({ windows }, [x], out) => {
+    const result = fresh(out);
+    const total = out.dtype === 'float64' ? (result.data as Float64Array) : new Float64Array(result.length);
+    total.fill(0);
+    const rank = out.shape.length;
+    const counted = windows.map((w) => w.axis);
+    const order = [
+      ...out.shape.map((_, i) => i).filter((i) => !counted.includes(i)),
+      ...windows.map((_, i) => rank + i),
+      ...counted,
+    ];
+    const to = permuteView(windowView(contiguousView(out.shape), windows), order);
+    const from = permuteView(x!, order);
+    const nest = nestOf(to.shape, [to, from]);
+    const [st, sf] = nest.steps as [number, number];
+    const source = x!.storage.data;
+    walk(nest, (at) => addLoop(nest.inner, total, at[0]!, st, source, at[1]!, sf));
+    if (result.data !== total) result.data.set(total);
+    return result;
+  };
+
   const kernels: Kernels = {
     ...kernelsFor(UNARY, (op) => {
       const loop = unaryLoop(op);
@@ -252,6 +275,7 @@ export function createCpuBackend(): Backend {
     scatter,
     concat,
     embed,
+    fold,
     cast: ({ dtype }, [x], out) => {
       const widens = dtype === 'float64' || dtype === 'float32';
       const loop: Loop1 = widens

@@ -24,9 +24,45 @@ export type Loop2 = (
 /** The fold of n elements a[x + i*sx], starting from `start`. */
 export type Fold = (start: number, n: number, a: TypedArray, x: number, sx: number) => number;
 
+// Windows make many short runs, and in those the loop itself is most of the work: it goes by eights.
+
 export const copy: Loop1 = (n, out, o, so, a, x, sx) => {
-  if (so === 1 && sx === 1 && n > 32) out.set(a.subarray(x, x + n), o);
-  else for (let i = 0; i < n; i++, o += so, x += sx) out[o] = a[x]!;
+  let i = 0;
+  if (so === 1 && sx === 1) {
+    if (n > 64) {
+      out.set(a.subarray(x, x + n), o);
+      return;
+    }
+    for (; i < n - 7; i += 8, o += 8, x += 8) {
+      out[o] = a[x]!;
+      out[o + 1] = a[x + 1]!;
+      out[o + 2] = a[x + 2]!;
+      out[o + 3] = a[x + 3]!;
+      out[o + 4] = a[x + 4]!;
+      out[o + 5] = a[x + 5]!;
+      out[o + 6] = a[x + 6]!;
+      out[o + 7] = a[x + 7]!;
+    }
+  }
+  for (; i < n; i++, o += so, x += sx) out[o] = a[x]!;
+};
+
+/** out[o + i*so] += a[x + i*sx] for i < n. */
+export const addLoop: Loop1 = (n, out, o, so, a, x, sx) => {
+  let i = 0;
+  if (so === 1 && sx === 1) {
+    for (; i < n - 7; i += 8, o += 8, x += 8) {
+      out[o]! += a[x]!;
+      out[o + 1]! += a[x + 1]!;
+      out[o + 2]! += a[x + 2]!;
+      out[o + 3]! += a[x + 3]!;
+      out[o + 4]! += a[x + 4]!;
+      out[o + 5]! += a[x + 5]!;
+      out[o + 6]! += a[x + 6]!;
+      out[o + 7]! += a[x + 7]!;
+    }
+  }
+  for (; i < n; i++, o += so, x += sx) out[o]! += a[x]!;
 };
 
 const mapped =

@@ -44,10 +44,18 @@ export function walk(nest: Nest, body: (at: readonly number[]) => void): void {
   const { sizes, strides } = nest;
   if (nest.inner === 0 || sizes.includes(0)) return;
   const at = [...nest.starts];
+  const outer = sizes.length - 1;
+  // The last axis of all has a loop of its own: most steps are along it.
+  const rows = outer < 0 ? 1 : sizes[outer]!;
+  const steps = strides.map((s) => s[outer] ?? 0);
   const index = new Array<number>(sizes.length).fill(0);
   for (;;) {
-    body(at);
-    let axis = sizes.length - 1;
+    for (let r = 0; r < rows; r++) {
+      body(at);
+      for (let k = 0; k < at.length; k++) at[k]! += steps[k]!;
+    }
+    for (let k = 0; k < at.length; k++) at[k]! -= steps[k]! * rows;
+    let axis = outer - 1;
     for (; axis >= 0; axis--) {
       for (let k = 0; k < at.length; k++) at[k]! += strides[k]![axis]!;
       if (++index[axis]! < sizes[axis]!) break;
