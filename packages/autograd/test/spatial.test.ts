@@ -100,3 +100,97 @@ describe('convolution', () => {
     );
   });
 });
+
+describe('pooling', () => {
+  const pooled = (name: 'maxPool' | 'avgPool', axes: 1 | 2 | 3) => `${name}${axes}d` as const;
+
+  test.each([1, 2, 3] as const)('on %d axes', (axes) => {
+    fc.assert(
+      fc.property(draws, (d) => {
+        const { kernelSize, lengths, options } = windows(d, axes);
+        const how = { ...options, dilation: 1, ceilMode: d.coin() };
+        const shape = [2, ...lengths];
+        check((v) => v![pooled('maxPool', axes)](kernelSize, how), [d.distinct(shape)], d.rng);
+        check((v) => v![`maxPool${axes}dWithIndices`](kernelSize, how).values, [d.distinct(shape)], d.rng);
+        const countIncludePad = d.coin();
+        check((v) => v![pooled('avgPool', axes)](kernelSize, { ...how, countIncludePad }), [d.normal(shape)], d.rng);
+        const p = d.integer(1, 3);
+        check((v) => v![`lpPool${axes}d`](p, kernelSize, how), [d.within(0.5, 2, shape)], d.rng);
+        const counts = lengths.map(() => d.integer(1, 3));
+        check((v) => v![`adaptiveMaxPool${axes}d`](counts), [d.distinct(shape)], d.rng);
+        check((v) => v![`adaptiveAvgPool${axes}d`](counts), [d.normal(shape)], d.rng);
+      }),
+      { numRuns: axes === 3 ? 2 : 4 },
+    );
+  });
+
+  test('over everything', () => {
+    const d = new Draw([], (x) => x, 3);
+    check((v) => v!.globalAvgPool(), [d.normal([2, 2, 3, 2])], d.rng);
+    check((v) => v!.globalMaxPool(), [d.distinct([2, 2, 3, 2])], d.rng);
+    check((v) => v!.globalLpPool(3), [d.within(0.5, 2, [2, 2, 3, 2])], d.rng);
+  });
+
+  test('tied elements share the gradient of each window equally, and nothing goes to the padding', () => {
+    const x = variable(tensor([[7, 7, 7, 1, -5, -5]], { dtype: 'float64' }), { requiresGrad: true });
+    const grad = (y: Variable, seed: number[]) =>
+      gradientsOf(y, [x], { seed: tensor([seed], { dtype: 'float64' }) })[0]!.value.toArray();
+    expect(grad(x.maxPool1d(3), [6, 10])).toEqual([[2, 2, 2, 10, 0, 0]]);
+    expect(grad(x.maxPool1d(2, { stride: 1 }), [2, 4, 8, 16, 32])).toEqual([[1, 3, 10, 16, 16, 16]]);
+    expect(grad(x.maxPool1d(2, { padding: 1 }), [1, 2, 4, 8])).toEqual([[1, 1, 1, 4, 0, 8]]);
+    expect(grad(x.adaptiveMaxPool1d(4), [1, 2, 4, 8])).toEqual([[0.5, 1.5, 1, 4, 4, 4]]);
+    const indices = x.maxPool1dWithIndices(3).indices;
+    expect([indices.requiresGrad, indices.value.toArray()]).toEqual([false, [[0, 3]]]);
+  });
+
+  test('the norm of nothing but 0 has derivative 0', () => {
+    const x = variable(tensor([[0, 0, 0, 4]], { dtype: 'float64' }), { requiresGrad: true });
+    for (const p of [1, 2, 3]) {
+      const [g] = gradientsOf(x.lpPool1d(p, 2).sum(), [x]);
+      expect((g!.value.toArray() as number[][])[0]!.slice(0, 2)).toEqual([0, 0]);
+    }
+    expect(gradientsOf(x.lpPool1d(2, 2).sum(), [x])[0]!.value.toArray()).toEqual([[0, 0, 0, 1]]);
+  });
+});
+
+describe('normalisation', () => {
+  const d = new Draw([], (x) => x, 4);
+  const x = d.normal([3, 4, 2]);
+  const [w, b] = [d.normal([4]), d.normal([4])];
+  const cases: Record<string, [(...xs: Variable[]) => Variable, Tensor[]]> = {
+    standardize: [(v) => v!.standardize([0, 2]), [x]],
+    'batchNorm in training': [
+      (v, weight, bias) => {
+        const { mean, variance } = v!.batchStatistics();
+        return v!.batchNorm(mean, variance, { weight: weight!, bias: bias! });
+      },
+      [x, w, b],
+    ],
+    'batchNorm by given statistics, which have gradients too': [
+      (v, mean, variance, weight) => v!.batchNorm(mean!, variance!, { weight: weight! }),
+      [x, d.normal([4]), d.within(1, 2, [4]), w],
+    ],
+    instanceNorm: [(v, weight, bias) => v!.instanceNorm({ weight: weight!, bias: bias!, eps: 0.1 }), [x, w, b]],
+    groupNorm: [(v, weight, bias) => v!.groupNorm(2, { weight: weight!, bias: bias! }), [x, w, b]],
+    layerNorm: [
+      (v, weight, bias) => v!.layerNorm([4, 2], { weight: weight!, bias: bias! }),
+      [x, d.normal([4, 2]), d.normal([4, 2])],
+    ],
+    rmsNorm: [(v, weight) => v!.rmsNorm(2, { weight: weight! }), [d.within(0.5, 2, [3, 2]), d.normal([2])]],
+    localResponseNorm: [(v) => v!.localResponseNorm(3, { alpha: 2 }), [x]],
+  };
+  test.each(Object.keys(cases))('%s', (name) => {
+    const [f, inputs] = cases[name]!;
+    // Small steps: the fifth derivatives of 1 / sqrt(variance) are large.
+    expect(gradcheck(bent(f), inputs, { rng: d.rng, directions: 2, step: 3e-4 })).toBeLessThan(1e-7);
+  });
+
+  test('what does not depend on a shift or a scale has no gradient along them', () => {
+    const v = variable(x, { requiresGrad: true });
+    const y = v.layerNorm([4, 2], { eps: 0 });
+    const [g] = gradientsOf(y, [v], { seed: d.normal(y.shape) });
+    const along = (direction: Tensor) => g!.value.mul(direction).sum([1, 2]).abs().max().item();
+    expect(along(x.mul(0).add(1))).toBeLessThan(1e-14);
+    expect(along(x)).toBeLessThan(1e-14);
+  });
+});

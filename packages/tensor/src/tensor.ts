@@ -7,7 +7,7 @@ import type { DType, TypedArray } from './dtype.ts';
 import { arrayType, convert } from './dtype.ts';
 import { DataError, DeviceError, ShapeError, shapeText } from './errors.ts';
 import type { OperandOf } from './ops/carrier.ts';
-import { ConvOps } from './ops/conv.ts';
+import { NormalizeOps } from './ops/normalize.ts';
 import { type ComputePrimitive, type Primitive, type PrimitiveParams, specOf, type ViewParams } from './primitives.ts';
 import { formatArray, type PrintOptions } from './print.ts';
 import { type Shape, sizeOf } from './shape.ts';
@@ -36,7 +36,7 @@ const viewRules: { readonly [P in keyof ViewParams]: ViewRule<P> } = {
   window: (view, { windows }) => windowView(view, windows),
 };
 
-export class Tensor extends ConvOps<Tensor> implements Operand, HoldsStorage {
+export class Tensor extends NormalizeOps<Tensor> implements Operand, HoldsStorage {
   readonly shape: Shape;
   readonly dtype: DType;
   /** Storage elements between neighbours along each axis. */

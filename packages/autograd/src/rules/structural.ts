@@ -16,7 +16,7 @@ function spread(folded: Variable, { axes, keepDims }: Folding, like: Variable): 
 
 /** max and min: the tied elements share the gradient equally. */
 function extreme(g: Variable, x: Variable, out: Variable, params: Folding): Variable {
-  const tied = x.eq(spread(out, params, x));
+  const tied = x.eq(spread(out, params, x)).cast(x.dtype);
   return spread(g.div(tied.sum(params.axes, params)), params, x).mul(tied);
 }
 

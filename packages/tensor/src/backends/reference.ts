@@ -182,8 +182,11 @@ const embed: Kernel<'embed'> = ({ ranges, fill }, [x], out) => {
 
 const fold: Kernel<'fold'> = ({ windows }, [x], out) => {
   const total = new Float64Array(sizeOf(out.shape));
+  const add = scalar.binary('add', out.dtype);
   const walk = elements(x!);
-  for (const p of positions(windowView(contiguousView(out.shape), windows))) total[p]! += walk.next().value as number;
+  for (const p of positions(windowView(contiguousView(out.shape), windows))) {
+    total[p] = add(total[p]!, walk.next().value as number);
+  }
   return new Storage(out.dtype, arrayType(out.dtype).from(total));
 };
 

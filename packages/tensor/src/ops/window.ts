@@ -123,7 +123,7 @@ export function unwindowed<T extends WindowOps<T>>(
 type Width = [before: number, after: number];
 
 /** The last axes of x made longer by `fill`, and shorter where a width is negative. */
-function resized<T extends WindowOps<T>>(x: T, widths: readonly Width[], fill = 0): T {
+export function resized<T extends WindowOps<T>>(x: T, widths: readonly Width[], fill = 0): T {
   const ends = x.shape.map((_, i): Width => widths[i - x.rank + widths.length] ?? [0, 0]);
   const longer = ends.some((e) => Math.max(...e) > 0);
   const y = longer

@@ -8,4 +8,10 @@ import { moving } from './moving.ts';
 import { sorting } from './sorting.ts';
 import { windows } from './windows.ts';
 
-export const laws: { readonly [P in Primitive]: Law<P> } = { ...elementwise, ...folding, ...moving, ...sorting, ...windows };
+export const laws: { readonly [P in Primitive]: Law<P> } = {
+  ...elementwise,
+  ...folding,
+  ...moving,
+  ...sorting,
+  ...windows,
+};

@@ -15,10 +15,8 @@ import {
   binaryLoop,
   compareLoop,
   copy,
-  folds,
   gatherLoop,
   type IndexedLoop,
-  int32Sum,
   type Loop1,
   type Loop2,
   scanLoop,
@@ -28,15 +26,7 @@ import {
   whereLoop,
 } from './loops.ts';
 import { nestOf, walk } from './nest.ts';
-
-/** Kept axes (walked outside) and folded axes (walked inside) of an operand. */
-function foldViews(x: Operand, axes: readonly number[]): { outer: View; inner: View } {
-  const pick = (keep: boolean) => {
-    const chosen = x.shape.map((_, i) => i).filter((i) => axes.includes(i) !== keep);
-    return { shape: chosen.map((i) => x.shape[i]!), strides: chosen.map((i) => x.strides[i]!) };
-  };
-  return { outer: { ...pick(true), offset: x.offset }, inner: { ...pick(false), offset: 0 } };
-}
+import { foldViews, reduceInto } from './reduce.ts';
 
 export function createCpuBackend(): Backend {
   const pool = new BufferPool();
@@ -197,7 +187,7 @@ export function createCpuBackend(): Backend {
   // Element by element of a window, for all windows at once: where they lie side by side both sides are long runs.
   const fold: Kernel<'fold'> = ({ windows }, [x], out) => {
     const result = fresh(out);
-    const total = out.dtype === 'float64' ? (result.data as Float64Array) : new Float64Array(result.length);
+    const total = out.dtype === 'float32' ? new Float64Array(result.length) : result.data;
     total.fill(0);
     const rank = out.shape.length;
     const counted = windows.map((w) => w.axis);
@@ -230,20 +220,8 @@ export function createCpuBackend(): Backend {
       return (_, [a, b], out) => map2(loop, a!, b!, out);
     }),
     ...kernelsFor(REDUCE, (op) => (p, [x], out) => {
-      const { start } = folds[op];
-      const fold = op === 'sum' && out.dtype === 'int32' ? int32Sum : folds[op].fold;
-      const { outer, inner } = foldViews(x!, p.axes);
       const result = fresh(out);
-      const nest = nestOf(inner.shape, [inner]);
-      const data = x!.storage.data;
-      let i = 0;
-      for (const position of positions(outer)) {
-        let value = start;
-        walk(nest, (at) => {
-          value = fold(value, nest.inner, data, position + at[0]!, nest.steps[0]!);
-        });
-        result.data[i++] = value;
-      }
+      reduceInto(result.data, op, x!, p.axes);
       return result;
     }),
     // NaN counts as the extreme, and of equals the first stays.

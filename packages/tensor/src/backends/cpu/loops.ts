@@ -65,6 +65,22 @@ export const addLoop: Loop1 = (n, out, o, so, a, x, sx) => {
   for (; i < n; i++, o += so, x += sx) out[o]! += a[x]!;
 };
 
+/** out[o + i*so] = the larger of it and a[x + i*sx], for i < n; NaN wins. */
+export const maxLoop: Loop1 = (n, out, o, so, a, x, sx) => {
+  for (let i = 0; i < n; i++, o += so, x += sx) {
+    const v = a[x]!;
+    if (v > out[o]! || Number.isNaN(v)) out[o] = v;
+  }
+};
+
+/** out[o + i*so] = the smaller of it and a[x + i*sx], for i < n; NaN wins. */
+export const minLoop: Loop1 = (n, out, o, so, a, x, sx) => {
+  for (let i = 0; i < n; i++, o += so, x += sx) {
+    const v = a[x]!;
+    if (v < out[o]! || Number.isNaN(v)) out[o] = v;
+  }
+};
+
 const mapped =
   (f: (v: number) => number): Loop1 =>
   (n, out, o, so, a, x, sx) => {
