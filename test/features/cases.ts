@@ -54,6 +54,27 @@ const regular = floats([
   [0, -1.3],
 ]);
 
+/** All different, by more than the stencil: at most 61 of them. */
+const scattered = (shape: readonly number[], salt = 37) => {
+  const n = shape.reduce((a, b) => a * b, 1);
+  return tensor(
+    Array.from({ length: n }, (_, i) => ((i * salt + n) % 61) / 10 - 3.05),
+    { dtype: 'float64', shape },
+  );
+};
+const [line, image, volume] = [
+  [2, 2, 5],
+  [2, 2, 3, 4],
+  [1, 2, 3, 2, 3],
+].map((shape) => scattered(shape)) as [Tensor, Tensor, Tensor];
+const [filter1, filter2, filter3] = [
+  [2, 2, 2],
+  [2, 2, 2, 2],
+  [2, 2, 2, 1, 2],
+].map((shape) => scattered(shape, 23)) as [Tensor, Tensor, Tensor];
+const channels = tensor([0.8, -1.3], { dtype: 'float64' });
+const ramp = tensor([1, 2, 4, 3, -1], { dtype: 'float64' });
+
 export const methods: { readonly [name: string]: Case } = {
   cast: on([x], (x) => x.cast('float64')),
 
@@ -210,6 +231,48 @@ export const methods: { readonly [name: string]: Case } = {
     ),
   ),
   oneHot: on([ints([2, 0])], (x) => x.oneHot(3)),
+
+  slidingWindows: on([x], (x) => x.slidingWindows(2, 1)),
+  unfold: on([line], (x) => x.unfold(2, { stride: 2 })),
+  fold: on([line.slice(null, null, [1])], (x) => x.fold([5], 2)),
+
+  conv1d: on([line, filter1, channels], (x, w, bias) => x.conv1d(w, { bias })),
+  conv2d: on([image, filter2, channels], (x, w, bias) => x.conv2d(w, { bias, padding: 1, stride: 2 })),
+  conv3d: on([volume, filter3, channels], (x, w, bias) => x.conv3d(w, { bias })),
+  convTranspose1d: on([line, filter1, channels], (x, w, bias) => x.convTranspose1d(w, { bias })),
+  convTranspose2d: on([image, filter2, channels], (x, w, bias) => x.convTranspose2d(w, { bias, padding: 1 })),
+  convTranspose3d: on([volume, filter3, channels], (x, w, bias) => x.convTranspose3d(w, { bias })),
+
+  maxPool1d: on([line], (x) => x.maxPool1d(2)),
+  maxPool2d: on([image], (x) => x.maxPool2d(2, { stride: 1, padding: 1 })),
+  maxPool3d: on([volume], (x) => x.maxPool3d(2)),
+  maxPool1dWithIndices: on([line], (x) => x.maxPool1dWithIndices(2).values),
+  maxPool2dWithIndices: on([image], (x) => x.maxPool2dWithIndices(2).values),
+  maxPool3dWithIndices: on([volume], (x) => x.maxPool3dWithIndices(2).values),
+  avgPool1d: on([line], (x) => x.avgPool1d(2)),
+  avgPool2d: on([image], (x) => x.avgPool2d(2, { padding: 1, countIncludePad: false })),
+  avgPool3d: on([volume], (x) => x.avgPool3d(2)),
+  lpPool1d: on([line], (x) => x.lpPool1d(2, 2)),
+  lpPool2d: on([image], (x) => x.lpPool2d(3, 2)),
+  lpPool3d: on([volume], (x) => x.lpPool3d(2, 2)),
+  adaptiveMaxPool1d: on([line], (x) => x.adaptiveMaxPool1d(2)),
+  adaptiveMaxPool2d: on([image], (x) => x.adaptiveMaxPool2d(2)),
+  adaptiveMaxPool3d: on([volume], (x) => x.adaptiveMaxPool3d(2)),
+  adaptiveAvgPool1d: on([line], (x) => x.adaptiveAvgPool1d(2)),
+  adaptiveAvgPool2d: on([image], (x) => x.adaptiveAvgPool2d(2)),
+  adaptiveAvgPool3d: on([volume], (x) => x.adaptiveAvgPool3d(2)),
+  globalMaxPool: on([image], (x) => x.globalMaxPool()),
+  globalAvgPool: on([image], (x) => x.globalAvgPool()),
+  globalLpPool: on([image], (x) => x.globalLpPool()),
+
+  standardize: on([line], (x) => x.standardize(2).square().square()),
+  batchStatistics: on([image], (x) => x.batchStatistics().mean.add(x.batchStatistics().variance)),
+  batchNorm: on([image, channels, channels.abs()], (x, mean, variance) => x.batchNorm(mean, variance)),
+  instanceNorm: on([image, channels], (x, weight) => x.instanceNorm({ weight })),
+  groupNorm: on([image, channels], (x, weight) => x.groupNorm(2, { weight })),
+  layerNorm: on([line, ramp], (x, weight) => x.layerNorm(5, { weight })),
+  rmsNorm: on([line, ramp], (x, weight) => x.rmsNorm(5, { weight })),
+  localResponseNorm: on([image], (x) => x.localResponseNorm(2, { alpha: 2 })),
 };
 
 export const functions: { readonly [name: string]: Case | Maker } = {

@@ -1,7 +1,7 @@
 // Steps for integers and truths: nothing is rounded, so nothing comes apart.
 
 import { type Tensor, where } from '../../src/index.ts';
-import { axesOf, axisOf, choose, fits, indices, type Maker, shapeOf, structural } from './step.ts';
+import { axesOf, axisOf, choose, fits, indices, type Maker, overlapped, shapeOf, structural } from './step.ts';
 
 const exactly =
   (run: (t: Tensor) => Tensor): Maker =>
@@ -60,6 +60,7 @@ export const exact: Record<string, Maker> = {
   topk: folding((t, axes, largest) => (axes[0] === undefined ? t : t.topk(1, axes[0], { largest }).values)),
   toInt: exactly((t) => t.cast('int32')),
   toBool: exactly((t) => t.cast('bool')),
+  overlapped: exactly(overlapped),
   oneHot: exactly((t) => t.cast('int32').mod(3).oneHot(3, 'int32')),
   where: (x, pick, others) => {
     const y = choose(others.filter(fits(x)), pick);

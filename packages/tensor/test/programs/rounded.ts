@@ -2,7 +2,7 @@
 // its Lipschitz constant times that distance, and its own rounding on either side.
 
 import type { Tensor } from '../../src/index.ts';
-import { axesOf, choose, fits, type Maker, structural } from './step.ts';
+import { axesOf, choose, fits, type Maker, overlapped, structural } from './step.ts';
 
 /** The longest inner axis of a product: results with more elements are dropped. */
 export const MOST = 96;
@@ -66,6 +66,12 @@ export const rounded: Record<string, Maker> = {
   mean: meaning((t, axes) => t.mean(axes), 2 * ROUNDING),
   max: meaning((t, axes) => t.max(axes), 0),
   min: meaning((t, axes) => t.min(axes, { keepDims: true }), 0),
+  overlapped: lipschitz(1, (t) => overlapped(t).mul(0.5)),
+  avgPool: lipschitz(
+    1,
+    (t) => (t.rank === 0 || t.shape.at(-1)! < 2 ? t : t.avgPool1d(2, { stride: 1, padding: 1 })),
+    2 * ROUNDING,
+  ),
   // The rows of the derivative of softmax add up to at most 1/2 in magnitude; the error of its parts is 14 u for a range of 2.
   softmax: meaning((t, axes) => (axes[0] === undefined ? t : t.softmax(axes[0])), 2 * 14 * U),
   runningMean: meaning(

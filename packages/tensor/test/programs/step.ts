@@ -36,6 +36,10 @@ const moves =
     apart: x.apart,
   });
 
+/** All elements in a line, and the windows of two along it added up again: all but the first and last come twice. */
+export const overlapped = (t: Tensor): Tensor =>
+  t.size < 2 ? t : t.reshape([1, 1, -1]).unfold(2).fold([t.size], 2).reshape([-1]);
+
 /** An int32 index into an axis: the same on both devices. */
 export const indices = (x: Value, axis: number, pick: Pick, shape: readonly number[]) => {
   const values = Array.from({ length: sizeOf(shape) }, () => pick(shapeOf(x)[axis]!));
@@ -59,6 +63,16 @@ export const structural: Record<string, Maker> = {
         : [null, pick(2) === 0 ? null : pick(d + 1), -1 - pick(2)];
     });
     return (t) => t.slice(...specs);
+  }),
+  slidingWindows: moves((x, pick) => {
+    const axes = shapeOf(x).flatMap((d, axis) => (d > 0 && pick(2) === 0 ? [axis] : []));
+    const sizes = axes.map((axis) => 1 + pick(shapeOf(x)[axis]!));
+    const stride = 1 + pick(2);
+    return (t) => (t.rank > 2 ? t : t.slidingWindows(sizes, axes, { stride }));
+  }),
+  maxPool: moves((_, pick) => {
+    const [stride, before] = [1 + pick(3), pick(2)];
+    return (t) => (t.rank === 0 || t.size === 0 ? t : t.maxPool1d(2, { stride, padding: [[before, 1]] }));
   }),
   flip: moves((x, pick) => {
     const axes = axesOf(x, pick);
