@@ -205,13 +205,27 @@ describe('embedding', () => {
       [3, 3],
     ]);
     expect(table.forward(variable(tensor(1, { dtype: 'int32' }))).value.toArray()).toEqual([3, 4]);
+    expect(table.forward(variable(tensor(-1, { dtype: 'int32' }))).value.toArray()).toEqual([5, 6]);
     expect(table.forward(variable(zeros([0, 5], { dtype: 'int32' }))).shape).toEqual([0, 5, 2]);
+  });
+
+  test('padding gets no gradient, whichever way its index is written', () => {
+    const table = new nn.Embedding(3, 2, { rng: rng(), paddingIndex: 2 });
+    table
+      .forward(variable(tensor([2, -1, 0], { dtype: 'int32' })))
+      .sum()
+      .backward();
+    expect(table.weight.grad!.value.toArray()).toEqual([
+      [1, 1],
+      [0, 0],
+      [0, 0],
+    ]);
   });
 
   test('refuses what does not fit', () => {
     const table = new nn.Embedding(3, 2, { rng: rng() });
     expect(() => table.forward(variable(tensor([1])))).toThrow('Embedding: indices are int32, found float32 [1]');
-    expect(() => table.forward(variable(tensor([3], { dtype: 'int32' })))).toThrow('index 3 is out of range');
+    expect(() => table.forward(variable(tensor([3], { dtype: 'int32' })))).toThrow('out of range for axis 0 of [3,2]');
     expect(() => new nn.Embedding(0, 2, { rng: rng() })).toThrow(ModuleError);
     expect(() => new nn.Embedding(3, 2, { rng: rng(), paddingIndex: 3 })).toThrow('found 3, 2, paddingIndex 3');
   });

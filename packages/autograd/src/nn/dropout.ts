@@ -1,7 +1,7 @@
 // Dropout (Srivastava et al. 2014): in training each element is 0 with probability p, drawn anew at each call, and the others are
 // divided by 1 - p, so that the expectation stays. In evaluation nothing happens.
 
-import { type Rng, tensor, where } from '@gemlab/tensor';
+import { bernoulli, type Rng, where } from '@gemlab/tensor';
 import { ModuleError } from '../errors.ts';
 import type { Variable } from '../variable.ts';
 import { Module } from './module.ts';
@@ -33,9 +33,7 @@ export class Dropout extends Module {
 
   override forward(x: Variable): Variable {
     if (!this.training || this.p === 0) return x;
-    const shape = this.unit(x);
-    const size = shape.reduce((a, b) => a * b, 1);
-    const dropped = tensor(this.rng.bernoulli(size, this.p), { shape, dtype: 'bool', device: x.value.device });
+    const dropped = bernoulli(this.unit(x), this.rng, { p: this.p, device: x.value.device });
     return where<Variable>(dropped, 0, x.mul(this.p < 1 ? 1 / (1 - this.p) : 0));
   }
 }

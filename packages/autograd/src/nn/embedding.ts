@@ -37,15 +37,19 @@ export class Embedding extends Module {
     this.paddingIndex = paddingIndex ?? null;
   }
 
-  /** The vectors of indices [...]: [..., size]. @throws ModuleError unless they are int32; IndexError outside the table. */
+  /**
+   * The vectors of indices [...]: [..., size]. Negative indices count from the end.
+   * @throws ModuleError unless they are int32; IndexError outside the table.
+   */
   override forward(x: Variable): Variable {
     if (x.dtype !== 'int32') {
       throw new ModuleError(`Embedding: indices are int32, found ${x.dtype} ${errors.shapeText(x.shape)}`, {
         dtype: x.dtype,
       });
     }
-    const vectors = this.weight.indexSelect(0, x.reshape([x.size])).reshape([...x.shape, this.weight.shape[1]!]);
+    const [count, size] = this.weight.shape as [number, number];
+    const vectors = this.weight.indexSelect(0, x.reshape([x.size])).reshape([...x.shape, size]);
     if (this.paddingIndex === null) return vectors;
-    return where<Variable>(x.eq(this.paddingIndex).unsqueeze(-1), vectors.detach(), vectors);
+    return where<Variable>(x.mod(count).eq(this.paddingIndex).unsqueeze(-1), vectors.detach(), vectors);
   }
 }

@@ -9,7 +9,7 @@ import { windowReach } from '../view.ts';
 import { expandTo } from './carrier.ts';
 import { ConvOps } from './conv.ts';
 import { where } from './elementwise.ts';
-import { stack } from './indexing.ts';
+import { stack } from './joining.ts';
 import { type Laid, layWindows, overhang, type PerAxis, perAxis, type WindowOptions } from './spatial.ts';
 import type { SliceSpec } from './views.ts';
 import { resized, windowed } from './window.ts';
