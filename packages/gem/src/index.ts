@@ -4,6 +4,7 @@ export * from './errors.ts';
 export * from './memory/index.ts';
 export * from './metrics/index.ts';
 export { type GEMOptions, GEMPlugin } from './plugins/gem.ts';
+export * from './plugins/index.ts';
 export { type Profile, type ProfileName, profiles } from './profiles.ts';
 export * from './project.ts';
 export * from './qp/index.ts';
