@@ -36,6 +36,22 @@ describe('Dataset', () => {
     expect(inputs.storage).toBe(source.inputs.storage);
   });
 
+  it('tasks stand beside their samples, whatever is made of them', () => {
+    const data = new Dataset({ ...counted(4), tasks: ints(7, 8, 9, 7) });
+    const made = data.subset(ints(3, 2, 1)).map((x) => x.add(0));
+    expect(made.batch(ints(2, 0)).tasks?.toArray()).toEqual([8, 7]);
+    expect(
+      made
+        .withTargets(ints(0, 0, 0))
+        .range(1, 3)
+        .tasks?.toArray(),
+    ).toEqual([9, 8]);
+    expect(Dataset.from({ ...counted(1), tasks: ints(5) }).tasks?.toArray()).toEqual([5]);
+    expect('tasks' in new Dataset(counted(2)).range(0, 1)).toBe(false);
+    expect(() => new Dataset({ ...counted(2), tasks: ints(1) })).toThrow(/2 samples and 1 tasks/);
+    expect(() => new Dataset({ ...counted(1), tasks: ints(-1) })).toThrow(/tasks holds -1/);
+  });
+
   it('batches cover every sample once, shuffled or not', () => {
     fc.assert(
       fc.property(

@@ -1,12 +1,14 @@
 // @gemlab/gem: Gradient Episodic Memory, from streams of tasks to the projected gradient. See README.md for a tour.
 
 export * from './errors.ts';
-export { EpisodicMemory, type FillPolicy } from './memory/index.ts';
+export * from './memory/index.ts';
 export * from './metrics/index.ts';
 export { type GEMOptions, GEMPlugin } from './plugins/gem.ts';
+export * from './plugins/index.ts';
 export { type Profile, type ProfileName, profiles } from './profiles.ts';
 export * from './project.ts';
 export * from './qp/index.ts';
+export { type Json, type SavedState, type State, type Stateful, StateMismatchError } from './state.ts';
 export type { ProjectionRecord, StepRecord } from './step-record.ts';
 export { CALLBACKS, type Callback, type StrategyPlugin } from './strategy/callbacks.ts';
 export type { StopSignal } from './strategy/pause.ts';

@@ -10,10 +10,14 @@
 import { arange, errors, keep, type Rng, type Shape, scope, Tensor, tensor } from '@gemlab/tensor';
 import { DatasetError } from '../errors.ts';
 
-/** Inputs [n, ...] and what a model should make of them, [n, ...]: class labels are int32 [n]. */
+/**
+ * Inputs [n, ...] and what a model should make of them, [n, ...]: class labels are int32 [n]. Where they come from several tasks,
+ * the task of each too, int32 [n], as models that tell tasks apart want it.
+ */
 export interface Samples {
   readonly inputs: Tensor;
   readonly targets: Tensor;
+  readonly tasks?: Tensor | undefined;
 }
 
 /** A function of a batch of inputs [n, ...] to another, [n, ...]; it treats each sample the same wherever it stands. */
@@ -40,6 +44,8 @@ export class Dataset {
   readonly length: number;
   /** What belongs to the samples, [length, ...]. */
   readonly targets: Tensor;
+  /** The task of each sample, int32 [length], where it was given. */
+  readonly tasks: Tensor | undefined;
   readonly #inputs: Tensor;
   readonly #rows: Tensor | undefined;
   readonly #transform: Transform | undefined;
@@ -48,28 +54,35 @@ export class Dataset {
    * The dataset keeps its tensors: they outlive the scopes that are open now.
    * @throws DatasetError if there are no samples, or if lengths, dtypes or devices do not fit.
    */
-  constructor({ inputs, targets, rows, transform }: DatasetOptions) {
+  constructor({ inputs, targets, tasks, rows, transform }: DatasetOptions) {
     for (const [name, x] of Object.entries({ inputs, targets })) {
       if (x instanceof Tensor && x.rank > 0) continue;
       const found = x instanceof Tensor ? 'a scalar' : String(x);
       throw new DatasetError('Dataset', name, x, `${name} must be a tensor [n, ...], found ${found}`);
     }
     if (rows !== undefined) wantVector('rows', rows);
+    if (tasks !== undefined) wantVector('tasks', tasks);
     const length = rows?.size ?? inputs.shape[0]!;
     if (targets.shape[0] !== length) {
       const counted = rows === undefined ? `inputs ${shapeText(inputs.shape)}` : `rows ${shapeText(rows.shape)}`;
       const message = `${counted} and targets ${shapeText(targets.shape)} must have one length (${length} != ${targets.shape[0]})`;
       throw new DatasetError('Dataset', 'targets', targets.shape, message);
     }
+    if (tasks !== undefined && tasks.size !== length) {
+      const message = `there are ${length} samples and ${tasks.size} tasks; each sample has one`;
+      throw new DatasetError('Dataset', 'tasks', tasks.size, message);
+    }
     if (length === 0) throw new DatasetError('Dataset', 'inputs', 0, 'a dataset needs at least one sample, found none');
-    for (const [name, x] of [['targets', targets] as const, ['rows', rows] as const]) {
+    for (const [name, x] of Object.entries({ targets, tasks, rows })) {
       if (x === undefined || x.device === inputs.device) continue;
       const message = `inputs live on '${inputs.device}' and ${name} on '${x.device}'; move one with .to('${inputs.device}')`;
       throw new DatasetError('Dataset', name, x.device, message);
     }
+    if (tasks !== undefined) wantRange('tasks', tasks, Infinity, 'tasks are counted from 0');
     if (rows !== undefined) wantRange('rows', rows, inputs.shape[0]!, `inputs has ${inputs.shape[0]} rows`);
     this.length = length;
     this.targets = keep(targets);
+    this.tasks = tasks && keep(tasks);
     this.#inputs = keep(inputs);
     this.#rows = rows && keep(rows);
     this.#transform = transform;
@@ -77,7 +90,8 @@ export class Dataset {
 
   /** A dataset as it is; samples and labels as a dataset. @throws DatasetError as the constructor. */
   static from(source: Dataset | Samples): Dataset {
-    return source instanceof Dataset ? source : new Dataset({ inputs: source.inputs, targets: source.targets });
+    if (source instanceof Dataset) return source;
+    return new Dataset({ inputs: source.inputs, targets: source.targets, tasks: source.tasks });
   }
 
   /** The shape of one transformed sample: that of a batch's inputs without the first axis. */
@@ -106,9 +120,9 @@ export class Dataset {
    *   DatasetError if the transform changes the number of samples.
    */
   batch(indices: Tensor): Samples {
-    const targets = this.targets.indexSelect(0, indices);
     const rows = this.#rows === undefined ? indices : this.#rows.indexSelect(0, indices);
-    return { inputs: this.#transformed(this.#inputs.indexSelect(0, rows)), targets };
+    const inputs = this.#transformed(this.#inputs.indexSelect(0, rows));
+    return { inputs, ...this.#beside((x) => x.indexSelect(0, indices)) };
   }
 
   /**
@@ -120,7 +134,7 @@ export class Dataset {
     wantInteger('Dataset.range', 'stop', stop, start + 1, this.length);
     const rows = this.#rows?.slice([start, stop]);
     const inputs = rows === undefined ? this.#inputs.slice([start, stop]) : this.#inputs.indexSelect(0, rows);
-    return { inputs: this.#transformed(inputs), targets: this.targets.slice([start, stop]) };
+    return { inputs: this.#transformed(inputs), ...this.#beside((x) => x.slice([start, stop])) };
   }
 
   /**
@@ -149,22 +163,27 @@ export class Dataset {
    * @throws DatasetError if there are none; errors.IndexError, errors.DTypeError, errors.ShapeError as `batch`.
    */
   subset(indices: Tensor): Dataset {
-    const targets = this.targets.indexSelect(0, indices);
     const rows = this.#rows === undefined ? indices : this.#rows.indexSelect(0, indices);
-    return new Dataset({ inputs: this.#inputs, targets, rows, transform: this.#transform });
+    const beside = this.#beside((x) => x.indexSelect(0, indices));
+    return new Dataset({ inputs: this.#inputs, ...beside, rows, transform: this.#transform });
   }
 
   /** The same samples seen through one more transform, applied after those there are. */
   map(transform: Transform): Dataset {
     const first = this.#transform;
     const composed: Transform = first === undefined ? transform : (inputs) => transform(first(inputs));
-    return new Dataset({ inputs: this.#inputs, targets: this.targets, rows: this.#rows, transform: composed });
+    return new Dataset({ inputs: this.#inputs, ...this.#beside((x) => x), rows: this.#rows, transform: composed });
   }
 
   /** The same samples with other targets, [length, ...]. @throws DatasetError as the constructor. */
   withTargets(targets: Tensor): Dataset {
     const rows = this.#rows;
-    return new Dataset({ inputs: this.#inputs, targets, rows, transform: this.#transform });
+    return new Dataset({ inputs: this.#inputs, targets, tasks: this.tasks, rows, transform: this.#transform });
+  }
+
+  /** What stands beside the inputs, of some samples. */
+  #beside(choose: (x: Tensor) => Tensor): Omit<Samples, 'inputs'> {
+    return { targets: choose(this.targets), ...(this.tasks && { tasks: choose(this.tasks) }) };
   }
 
   *#inOrder(batchSize: number, stop: number): Generator<Samples, void, undefined> {

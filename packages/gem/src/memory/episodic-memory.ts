@@ -1,77 +1,231 @@
-// Episodic memory: a few samples of every task, kept as they were seen. A slot that was never written is never read, so a task
-// with fewer samples than slots has just those.
+// Episodic memory: a few samples of every task, kept as they were seen, each with where it came from. A slot that was never written is
+// never read, so a task with fewer samples than slots has just those.
+//
+// Slots belong to groups: one for each task, one for each class, or one for all. A budget is so many slots for each group, or so many
+// in total, of which group j of k (in the order of their first sample) has ceil((total - j) / k): shares differ by one at most, and
+// none grows as groups come. Within its group, a policy says which samples the slots hold (policy.ts).
 
 import type { Samples } from '@gemlab/autograd';
-import { concat, keep, type Tensor } from '@gemlab/tensor';
+import { keep, type Rng, type Tensor } from '@gemlab/tensor';
 import { InvalidOptionError } from '../errors.ts';
-import { type FillPolicy, type FillRule, filler } from './fill.ts';
+import type { SavedState, State, Stateful } from '../state.ts';
+import { type PolicyName, policies } from './fill.ts';
+import { readContents, writeContents } from './memory-state.ts';
+import { type Policy, upTo } from './policy.ts';
+import {
+  arranged,
+  batchOf,
+  type Contents,
+  candidates,
+  copyOf,
+  type Eviction,
+  evictions,
+  type Group,
+  type Slot,
+  type StoredSample,
+  wantAlike,
+} from './slots.ts';
 
-interface TaskMemory {
-  readonly rule: FillRule;
-  readonly slots: (Samples | undefined)[];
-  /** The slots as one batch, until the next write. */
-  batch: Samples | null;
+/** A policy by name, or one that looks at the samples: herding(...), gradientBased(...). */
+export type FillPolicy<S extends Samples = Samples> = PolicyName | Policy<S>;
+
+/** n slots for each group, or `total` slots shared by the groups there are. */
+export type MemoryBudget = number | { readonly total: number };
+
+export interface MemoryOptions {
+  /** What a group is: a 'task' (default), a 'class' (a label), or 'all' that comes by. */
+  readonly by?: 'task' | 'class' | 'all' | undefined;
+  /** For policies that draw: they draw from children of this generator, the same ones whatever else is drawn from it. */
+  readonly rng?: Rng | undefined;
+  /** How many evictions are remembered: the newest so many. Default 0. */
+  readonly evictionLog?: number | undefined;
 }
 
-export class EpisodicMemory {
-  /** n: samples kept for each task. */
-  readonly patternsPerExperience: number;
-  readonly policy: FillPolicy;
-  readonly #tasks = new Map<number, TaskMemory>();
-  readonly #ruleFor: () => FillRule;
+/** Where a batch comes from: the places of its samples in the experience's training set (int32 [n]), and the step under way. */
+export interface BatchOrigin {
+  readonly indices?: Tensor | null | undefined;
+  readonly step?: number | null;
+}
 
-  /** @throws InvalidOptionError unless patternsPerExperience is a positive integer. */
-  constructor(patternsPerExperience: number, policy: FillPolicy = 'ring') {
-    if (!Number.isInteger(patternsPerExperience) || patternsPerExperience < 1) {
-      throw new InvalidOptionError(
-        'EpisodicMemory',
-        'patternsPerExperience',
-        patternsPerExperience,
-        'a positive integer',
-      );
-    }
-    this.patternsPerExperience = patternsPerExperience;
-    this.policy = policy;
-    this.#ruleFor = filler(policy, patternsPerExperience).ruleFor;
+/** 'memo' in ASCII: the family's name under the caller's generator. */
+const FAMILY = 0x6d656d6f;
+
+/** Where the batch of all groups is remembered. */
+const ALL = -1;
+
+export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
+  readonly budget: MemoryBudget;
+  readonly policy: Policy<S>;
+  readonly by: 'task' | 'class' | 'all';
+  readonly evictionLog: number;
+  readonly #rng: Rng | null;
+  #held: Contents<S>;
+  /** Groups as batches, until the next write. */
+  readonly #batches = new Map<number, S>();
+
+  /** @throws InvalidOptionError for a size that is no positive integer, or a policy that lacks a generator or cannot share a budget. */
+  constructor(budget: MemoryBudget, policy: FillPolicy<S> = 'ring', options: MemoryOptions = {}) {
+    const { by = 'task', rng, evictionLog = 0 } = options;
+    const want = (holds: boolean, option: string, value: unknown, expected: string) => {
+      if (!holds) throw new InvalidOptionError('EpisodicMemory', option, value, expected);
+    };
+    const total = typeof budget === 'number' ? undefined : budget.total;
+    const slots = total ?? budget;
+    const count = (n: unknown, low: number) => Number.isInteger(n) && (n as number) >= low;
+    want(count(slots, 1), total === undefined ? 'patternsPerExperience' : 'total', slots, 'a positive integer');
+    want(count(evictionLog, 0), 'evictionLog', evictionLog, 'an integer >= 0');
+    want(['task', 'class', 'all'].includes(by), 'by', by, "'task', 'class' or 'all'");
+    const known = typeof policy !== 'string' || Object.hasOwn(policies, policy);
+    want(known, 'policy', policy, `one of ${Object.keys(policies).join(', ')}`);
+    const { name, random, shrink, start, oneState } = typeof policy === 'string' ? policies[policy] : policy;
+    want(!random || rng !== undefined, 'rng', rng, `an Rng: policy '${name}' draws`);
+    const fixed = `a number of slots for each group: policy '${name}' cannot give slots up`;
+    want(total === undefined || shrink !== undefined, 'total', total, fixed);
+
+    this.budget = budget;
+    this.policy = typeof policy === 'string' ? policies[policy] : policy;
+    this.by = by;
+    this.evictionLog = evictionLog;
+    this.#rng = rng?.foldIn(FAMILY) ?? null;
+    this.#held = { tasks: [], groups: new Map(), evictions: [], shared: oneState ? start(this.#rng) : null };
   }
 
   /** The tasks seen so far, in the order of their first sample. */
   get tasks(): number[] {
-    return [...this.#tasks.keys()];
+    return [...this.#held.tasks];
   }
 
-  /** Stores the samples of a batch that the policy wants. */
-  add(task: number, { inputs, targets }: Samples): void {
-    const memory = this.#tasks.get(task) ?? { rule: this.#ruleFor(), slots: [], batch: null };
-    this.#tasks.set(task, memory);
-    memory.rule(targets.shape[0]!).forEach((slot, i) => {
-      if (slot === null) return;
-      const one = (x: Tensor) => keep(x.slice([i, i + 1]).copy());
-      memory.slots[slot] = { inputs: one(inputs), targets: one(targets) };
-      memory.batch = null;
+  /** The groups seen so far, in the order of their first sample: tasks, classes, or 0 for all. */
+  get groups(): number[] {
+    return [...this.#held.groups.keys()];
+  }
+
+  /** The newest evictions, oldest first, as many as were asked for: plain data. */
+  get evictions(): readonly Eviction[] {
+    return this.#held.evictions;
+  }
+
+  /** Every stored sample's provenance, in the order in which batch(group) has them: plain data. */
+  get contents(): StoredSample[] {
+    return this.groups.flatMap((group) =>
+      this.#held.groups.get(group)!.slots.flatMap((s, slot) => (s === undefined ? [] : [{ ...s.origin, group, slot }])),
+    );
+  }
+
+  /** The slots that a group may fill now; 0 for a group never seen. */
+  capacity(group: number): number {
+    const place = this.groups.indexOf(group);
+    return place < 0 ? 0 : this.#share(place, this.#held.groups.size);
+  }
+
+  #share(place: number, groups: number): number {
+    return typeof this.budget === 'number' ? this.budget : Math.max(0, Math.ceil((this.budget.total - place) / groups));
+  }
+
+  /**
+   * Offers the samples of a batch, and stores copies of those that the policy wants. They may have more fields than inputs and targets:
+   * each is a tensor with one row for each sample.
+   * @throws InvalidOptionError if their fields, shapes or dtypes are not those of the samples stored; what the policy throws. The
+   *   memory is then as it was.
+   */
+  add(task: number, samples: S, { indices, step = null }: BatchOrigin = {}): void {
+    wantAlike(samples, this.#slots()[0]?.sample);
+    const places = (indices?.toArray() as number[] | undefined) ?? [];
+    const newcomer = (i: number): Slot<S> => ({
+      sample: copyOf(samples, i),
+      origin: { experience: task, index: places[i] ?? null, step },
     });
+    const { policy } = this;
+    let { shared } = this.#held;
+    const gone: Eviction[] = [];
+    const offers = this.#offers(task, samples);
+    const keys = [...new Set([...this.groups, ...offers.keys()])];
+    const groups = keys.map((key, place): [number, Group<S>] => {
+      const before = this.#held.groups.get(key) ?? this.#emptyGroup(key);
+      const capacity = this.#share(place, keys.length);
+      let group = before;
+      if (group.slots.length > capacity) {
+        group = arranged(group.slots, policy.shrink!(group.state, group.slots.length, capacity), newcomer);
+      }
+      const offered = offers.get(key);
+      if (offered !== undefined) {
+        const state = policy.oneState ? shared : group.state;
+        const arrangement = policy.arrange(state, candidates(group.slots, samples, offered), capacity);
+        group = arranged(group.slots, arrangement, (i) => newcomer(offered[i]!));
+        if (policy.oneState) shared = group.state;
+      }
+      gone.push(...evictions(key, before.slots, group.slots, step));
+      return [key, group];
+    });
+    const log = [...this.#held.evictions, ...gone];
+    this.#held = {
+      tasks: [...new Set([...this.#held.tasks, task])],
+      groups: new Map(groups),
+      evictions: log.slice(Math.max(0, log.length - this.evictionLog)),
+      shared,
+    };
+    this.#batches.clear();
   }
 
-  /** How many samples of a task are stored; 0 for a task never seen. */
-  size(task: number): number {
-    return this.#written(task).length;
+  /** The rows of a batch for each group that they belong to. */
+  #offers(task: number, { targets }: S): Map<number, number[]> {
+    if (this.by !== 'class') return new Map([[this.by === 'task' ? task : 0, upTo(targets.size)]]);
+    const labels = targets.toArray() as number[];
+    return new Map([...new Set(labels)].map((c) => [c, upTo(labels.length).filter((i) => labels[i] === c)]));
   }
 
-  /** All stored samples of a task as one batch, in slot order. @throws InvalidOptionError if there are none. */
-  batch(task: number): Samples {
-    const samples = this.#written(task);
-    const memory = this.#tasks.get(task);
-    if (memory === undefined || samples.length === 0) {
-      throw new InvalidOptionError('EpisodicMemory.batch', 'task', task, `one of the stored tasks [${this.tasks}]`);
+  #emptyGroup(key: number): Group<S> {
+    return { slots: [], state: this.policy.oneState ? null : this.policy.start(this.#rng?.foldIn(key) ?? null) };
+  }
+
+  /** How many samples are stored: of a group (0 for one never seen), or of all. */
+  size(group?: number): number {
+    return this.#slots(group).length;
+  }
+
+  /** All stored samples of a group, or of all groups, as one batch. @throws InvalidOptionError if there are none. */
+  batch(group?: number): S {
+    const slots = this.#slots(group);
+    if (slots.length === 0) {
+      const expected = group === undefined ? 'a memory that holds samples' : `one of the stored tasks [${this.groups}]`;
+      throw new InvalidOptionError('EpisodicMemory.batch', group === undefined ? 'size' : 'task', group ?? 0, expected);
     }
-    memory.batch ??= keep({
-      inputs: concat(samples.map((s) => s.inputs)),
-      targets: concat(samples.map((s) => s.targets)),
-    });
-    return memory.batch;
+    const batch = this.#batches.get(group ?? ALL) ?? keep(batchOf(slots.map((s) => s.sample)));
+    this.#batches.set(group ?? ALL, batch);
+    return batch;
   }
 
-  #written(task: number): Samples[] {
-    return (this.#tasks.get(task)?.slots ?? []).filter((s) => s !== undefined);
+  /**
+   * `count` stored samples of the given groups (default: all), drawn without replacement, or all of them where there are fewer.
+   * @throws InvalidOptionError if there are none.
+   */
+  sample(count: number, rng: Rng, groups: readonly number[] = this.groups): S {
+    const slots = groups.flatMap((group) => this.#slots(group));
+    if (slots.length === 0) {
+      throw new InvalidOptionError(
+        'EpisodicMemory.sample',
+        'groups',
+        `[${groups}]`,
+        `some of those stored, [${this.groups}]`,
+      );
+    }
+    const drawn = Array.from(rng.choice(slots.length, Math.min(count, slots.length)), (i) => slots[i]!.sample);
+    return batchOf(drawn);
+  }
+
+  #slots(group?: number): Slot<S>[] {
+    const { groups } = this.#held;
+    const wanted = group === undefined ? [...groups.values()] : [groups.get(group)];
+    return wanted.flatMap((g) => g?.slots ?? []).filter((slot) => slot !== undefined);
+  }
+
+  stateDict(): State {
+    return writeContents(this, this.#held);
+  }
+
+  /** @throws StateMismatchError if it is the state of a memory with another budget, policy or kind of groups, or damaged. */
+  loadStateDict(state: SavedState): void {
+    this.#held = readContents<S>(this, state);
+    this.#batches.clear();
   }
 }

@@ -131,7 +131,9 @@ export class GEMPlugin implements StrategyPlugin {
   /** Remembers samples of the current batch, where the profile's memory is filled as samples come by. */
   afterTrainingIteration(strategy: Strategy): void {
     this.#step = null;
-    if (this.profile.memoryFill !== 'first-n-shuffled') this.memory.add(strategy.clock.experience, strategy.batch!);
+    if (this.profile.memoryFill === 'first-n-shuffled') return;
+    const { batch, indices, clock } = strategy;
+    this.memory.add(clock.experience, batch!, { indices, step: clock.step });
   }
 
   /** Remembers samples of the experience just finished, where the profile fills its memory then. */
@@ -145,7 +147,7 @@ export class GEMPlugin implements StrategyPlugin {
   updateMemory(dataset: Dataset, t: number, batchSize: number): void {
     for (const indices of dataset.indexBatches(batchSize, this.#rng === undefined ? {} : { rng: this.#rng })) {
       if (this.profile.memoryFill === 'first-n-shuffled' && this.memory.size(t) === this.patternsPerExperience) return;
-      scope(() => this.memory.add(t, dataset.batch(indices)));
+      scope(() => this.memory.add(t, dataset.batch(indices), { indices }));
     }
   }
 }

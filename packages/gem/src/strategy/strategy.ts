@@ -73,7 +73,12 @@ export class Strategy {
   experience: Experience | null = null;
   /** Its data; a plugin may replace it between the two dataset-adaptation callbacks. */
   dataset: Dataset | null = null;
-  /** The current batch, the model's outputs for it and their loss: valid until the step's last callback has run. */
+  /** Where the samples of the training batch stand in the dataset, int32 [n]. */
+  indices: Tensor | null = null;
+  /**
+   * The current batch, the model's outputs for it and their loss: valid until the step's last callback has run. A plugin may replace
+   * the batch up to beforeForward, the loss in beforeBackward, and the outputs that are counted in afterEvalForward.
+   */
   batch: Samples | null = null;
   outputs: Variable | null = null;
   loss: Variable | null = null;
@@ -118,7 +123,7 @@ export class Strategy {
         this.#fire('beforeTrainingEpoch');
         for (const indices of this.dataset!.indexBatches(this.trainBatchSize, { rng: this.rng })) {
           if (await breathe()) return false;
-          scope(() => this.#trainStep(this.dataset!.batch(indices)));
+          scope(() => this.#trainStep(indices));
           this.clock.iteration++;
           this.clock.step++;
         }
@@ -131,14 +136,15 @@ export class Strategy {
     return true;
   }
 
-  #trainStep(batch: Samples): void {
-    this.batch = batch;
+  #trainStep(indices: Tensor): void {
+    this.indices = indices;
+    this.batch = this.dataset!.batch(indices);
     this.#fire('beforeTrainingIteration');
     this.zeroGrad();
     this.#fire('beforeForward');
-    this.outputs = this.model.forward(variable(batch.inputs));
+    this.outputs = this.forward(this.batch);
     this.#fire('afterForward');
-    this.loss = this.criterion(this.outputs, batch.targets);
+    this.loss = this.criterion(this.outputs, this.batch.targets);
     this.#fire('beforeBackward');
     this.loss.backward();
     this.#fire('afterBackward');
@@ -149,6 +155,11 @@ export class Strategy {
     this.#fire('afterTrainingIteration');
     // Gradients belong to the step's scope, which ends here.
     this.zeroGrad();
+  }
+
+  /** The model's outputs for samples, which are of the experience's task where they do not say their own. */
+  forward({ inputs, tasks }: Samples): Variable {
+    return this.model.forward(variable(inputs), tasks ?? this.experience?.taskLabel);
   }
 
   /** Forgets every gradient: also of parameters that the optimizer does not move, where they would pile up from step to step. */
@@ -200,7 +211,7 @@ export class Strategy {
     this.#fire('beforeEvalIteration');
     this.#fire('beforeEvalForward');
     noGrad(() => {
-      this.outputs = this.model.forward(variable(batch.inputs));
+      this.outputs = this.forward(batch);
       this.loss = this.criterion(this.outputs, batch.targets);
     });
     this.#fire('afterEvalForward');

@@ -5,3 +5,4 @@ export { type RotatedExperience, type RotatedStreamOptions, rotatedStream } from
 export { type ImageShape, type Interpolation, rotation } from './rotation.ts';
 export { type SplitExperience, type SplitStreamOptions, splitStream } from './split.ts';
 export { type Experience, type Stream, streamOf, type TaskParts } from './stream.ts';
+export { jointExperience, shuffledStream, unionOf } from './union.ts';

@@ -1,8 +1,11 @@
 // The training loop itself: what it counts, when it stops, and that it learns.
 
+import { nn, type Variable } from '@gemlab/autograd';
+import { Rng, Tensor } from '@gemlab/tensor';
 import { expect, test } from 'vitest';
 import type { StrategyPlugin } from '../../src/strategy/callbacks.ts';
 import { runStream } from '../../src/strategy/run-stream.ts';
+import { jointExperience, streamOf } from '../../src/streams/index.ts';
 import { toyStrategy, toyStream, weights } from '../toy.ts';
 
 test('it learns a task, and the same seed gives the same bits', async () => {
@@ -99,6 +102,43 @@ test('a plugin may replace the dataset during adaptation', async () => {
   await plain.train(stream[1]!);
   expect(weights(swapped)).toEqual(weights(plain));
   expect(batches).toBe(4);
+});
+
+test('the model is told the task of the experience, or of each sample where they come from several', async () => {
+  const told: (number | number[] | undefined)[] = [];
+  class Listener extends nn.Linear {
+    override forward(x: Variable, task?: nn.Task): Variable {
+      told.push(task instanceof Tensor ? (task.toArray() as number[]) : task);
+      return super.forward(x);
+    }
+  }
+  const model = new Listener(2, 2, { rng: new Rng(0) });
+  const stream = streamOf(toyStream(2, 3).map((e) => ({ ...e, taskLabel: e.index + 4 })));
+  const strategy = toyStrategy({ model, trainBatchSize: 6 });
+  await strategy.train(stream[1]!);
+  await strategy.eval(stream);
+  const joint = jointExperience(stream);
+  await strategy.train(joint);
+  const order = strategy.indices!.toArray() as number[];
+  expect(told).toEqual([5, 4, 5, order.map((i) => (i < 3 ? 4 : 5))]);
+});
+
+test('a plugin may replace the batch before forward, and its indices tell where the samples stand', async () => {
+  const stream = toyStream(1, 10);
+  const seen: number[][] = [];
+  const plugin: StrategyPlugin = {
+    name: 'halve',
+    beforeForward: (s) => {
+      expect(s.batch!.inputs.toArray()).toEqual(s.dataset!.batch(s.indices!).inputs.toArray());
+      s.batch = s.dataset!.batch(s.indices!.slice([0, 2]));
+    },
+    afterForward: (s) => void seen.push([s.outputs!.shape[0]!, s.batch!.targets.size]),
+  };
+  await toyStrategy({ plugins: [plugin] }).train(stream);
+  expect(seen).toEqual([
+    [2, 2],
+    [2, 2],
+  ]);
 });
 
 test.each([

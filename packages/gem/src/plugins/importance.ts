@@ -1,0 +1,54 @@
+// What EWC, SI and MAS share: a number for each parameter that says how much it matters to past tasks, and a penalty on moving those
+// that matter away from where they were,
+//
+//     sum_i importance_i (theta_i - anchor_i)^2
+//
+// Parameters are what the optimizer moves, as one vector [p].
+
+import type { Dataset, Samples, Variable } from '@gemlab/autograd';
+import { concat, keep, type Rng, scope, type Tensor, tensor } from '@gemlab/tensor';
+import { InvalidOptionError } from '../errors.ts';
+import { wantCount } from './options.ts';
+
+/** The values of all parameters as one vector [p]. */
+export const parameterVector = (parameters: readonly Variable[]): Tensor =>
+  concat(parameters.map((p) => p.value.reshape([-1])));
+
+/** The penalty, on the tape. */
+export function quadraticPenalty(parameters: readonly Variable[], importance: Tensor, anchor: Tensor): Variable {
+  const theta = concat<Variable>(parameters.map((p) => p.reshape([-1])));
+  return theta.sub(anchor).square().mul(importance).sum();
+}
+
+/** Which samples of a dataset an importance is measured on. */
+export interface SampleChoice {
+  /** How many, drawn at random; all by default. */
+  readonly samples?: number | undefined;
+  readonly rng?: Rng | undefined;
+}
+
+/** Samples at a time: their gradients stand side by side in memory. */
+const CHUNK = 16;
+
+/** The mean over samples of the rows [n, p] that `rows` makes of n of them. It outlives the scopes that are open now. */
+export function meanOverSamples(
+  dataset: Dataset,
+  { samples = dataset.length, rng }: SampleChoice,
+  rows: (batch: Samples) => Tensor,
+): Tensor {
+  const order = samples < dataset.length ? rng!.choice(dataset.length, samples) : undefined;
+  const chosen = order === undefined ? dataset : dataset.subset(tensor(order, { device: dataset.device }));
+  const add = (sum: Tensor | null, indices: Tensor): Tensor =>
+    scope(() => {
+      const part = rows(chosen.batch(indices)).sum(0);
+      return sum === null ? part : sum.add(part);
+    });
+  return keep([...chosen.indexBatches(CHUNK)].reduce(add, null)!.div(chosen.length));
+}
+
+/** @throws InvalidOptionError unless `samples` is left out, or a positive integer with a generator to draw that many. */
+export function wantSampleChoice(plugin: string, { samples, rng }: SampleChoice): void {
+  if (samples === undefined) return;
+  wantCount(plugin, 'samples', samples);
+  if (rng === undefined) throw new InvalidOptionError(plugin, 'rng', rng, 'an Rng: it draws the samples');
+}

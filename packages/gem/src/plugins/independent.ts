@@ -1,0 +1,48 @@
+// Independent predictors (Lopez-Paz & Ranzato 2017, section 5.2): a network for each task, with 1/T of the single network's hidden units.
+// Nothing is forgotten and nothing is shared, save that each may start as a copy of the one before. The stream must tell task labels.
+
+import { nn } from '@gemlab/autograd';
+import type { SavedState, State, Stateful } from '../state.ts';
+import type { StrategyPlugin } from '../strategy/callbacks.ts';
+import type { Strategy } from '../strategy/strategy.ts';
+import { wantCount } from './options.ts';
+import { openState, pluginState } from './plugin-state.ts';
+
+/** A model that hands each sample to the network of its task label, 0 to tasks - 1. */
+export function independentNets(tasks: number, build: (task: number) => nn.Module): nn.MultiHead {
+  wantCount('independentNets', 'tasks', tasks);
+  return new nn.MultiHead(Array.from({ length: tasks }, (_, task) => build(task)));
+}
+
+/** Starts each network as a copy of the one trained before it: parameters and buffers. They must be built alike. */
+export class CloneLastPlugin implements StrategyPlugin, Stateful {
+  readonly name = 'clone-last';
+  readonly nets: nn.MultiHead;
+  /** Task labels trained on, in order. */
+  #trained: readonly number[] = [];
+
+  constructor(nets: nn.MultiHead) {
+    this.nets = nets;
+  }
+
+  /** @throws StateError (of autograd) if the two networks are not alike. */
+  beforeTrainingExp({ experience }: Strategy): void {
+    const { taskLabel } = experience!;
+    const last = this.#trained.at(-1);
+    if (last === undefined || this.#trained.includes(taskLabel)) return;
+    this.nets.heads[taskLabel]!.loadStateDict(this.nets.heads[last]!.stateDict());
+  }
+
+  afterTrainingExp({ experience }: Strategy): void {
+    this.#trained = [...this.#trained, experience!.taskLabel];
+  }
+
+  stateDict(): State {
+    return pluginState(this.name, { trained: this.#trained });
+  }
+
+  loadStateDict(state: SavedState): void {
+    const { data } = openState(this.name, state, ['trained']);
+    this.#trained = data.trained as number[];
+  }
+}

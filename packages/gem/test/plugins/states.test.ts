@@ -1,0 +1,104 @@
+// Every plugin's state: taken between any two steps, sent through JSON and loaded into a fresh plugin, it goes on bit for bit.
+
+import { type Dataset, nn, optim } from '@gemlab/autograd';
+import { Rng, readSafetensors, writeSafetensors } from '@gemlab/tensor';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { EpisodicMemory } from '../../src/memory/index.ts';
+import {
+  AGEMPlugin,
+  CloneLastPlugin,
+  DERPlugin,
+  EWCPlugin,
+  ICaRLPlugin,
+  independentNets,
+  LwFPlugin,
+  MASPlugin,
+  ReplayPlugin,
+  SGEMPlugin,
+  SIPlugin,
+  type TaskSamples,
+} from '../../src/plugins/index.ts';
+import type { Stateful } from '../../src/state.ts';
+import { CALLBACKS, type StrategyPlugin } from '../../src/strategy/callbacks.ts';
+import { streamOf } from '../../src/streams/index.ts';
+import { toyStrategy, toyStream, weights } from '../toy.ts';
+
+type StatefulPlugin = StrategyPlugin & Stateful;
+const rng = () => new Rng(3);
+const ring = () => new EpisodicMemory<TaskSamples>(6, 'reservoir', { rng: rng(), evictionLog: 5 });
+const mlp = () => new nn.MLP([2, 6, 6], { rng: new Rng(5) });
+const nets = () => independentNets(3, (task) => new nn.MLP([2, 4, 6], { rng: new Rng(task) }));
+const factories: Record<string, (model: nn.Module) => StatefulPlugin> = {
+  'a-gem': () => new AGEMPlugin({ memory: ring(), sampleSize: 4, rng: rng() }),
+  's-gem': () => new SGEMPlugin({ memory: ring(), rng: rng() }),
+  replay: () => new ReplayPlugin({ memory: ring(), batchSize: 3, rng: rng() }),
+  der: () => new DERPlugin({ total: 9, batchSize: 3, alpha: 0.5, beta: 0.5, rng: rng() }),
+  ewc: () => new EWCPlugin({ lambda: 1, samples: 4, rng: rng() }),
+  'ewc, online': () => new EWCPlugin({ lambda: 1, mode: 'online', decay: 0.5 }),
+  si: () => new SIPlugin({ c: 1 }),
+  mas: () => new MASPlugin({ lambda: 0.1, samples: 4, rng: rng() }),
+  lwf: () => new LwFPlugin(),
+  icarl: () => new ICaRLPlugin({ total: 5, features: (x) => x }),
+  'clone-last': (model) => new CloneLastPlugin(model as nn.MultiHead),
+};
+
+// Every task has a label and two classes of its own.
+const stream = streamOf(
+  toyStream(3, 10).map(({ index, train, test: held }) => {
+    const own = (d: Dataset) => d.withTargets(d.targets.add(2 * index));
+    return { train: own(train), test: own(held), taskLabel: index };
+  }),
+);
+
+/** Weights and accuracies after training; with `cut`, the plugin is replaced before that step by one that got its state. */
+async function run(name: string, cut: number | null) {
+  const model = name === 'clone-last' ? nets() : mlp();
+  const make = () => factories[name]!(model);
+  let plugin = make();
+  const swap: StrategyPlugin = {
+    name: 'swap',
+    beforeTrainingIteration: ({ clock }) => {
+      if (clock.step !== cut) return;
+      const { tensors, data } = plugin.stateDict();
+      const file = writeSafetensors(tensors);
+      plugin = make();
+      plugin.loadStateDict({ tensors: readSafetensors(file).tensors, data: JSON.parse(JSON.stringify(data)) });
+    },
+  };
+  const delegate: StrategyPlugin = Object.fromEntries([
+    ['name', 'delegate'],
+    ...CALLBACKS.map((callback) => [callback, (s: never) => plugin[callback]?.(s)]),
+  ]);
+  const strategy = toyStrategy({
+    model,
+    optimizer: new optim.SGD(model.parameters(), { lr: 0.1, momentum: 0.5 }),
+    plugins: [swap, delegate],
+    trainBatchSize: 4,
+  });
+  await strategy.train(stream);
+  const results = await strategy.eval(stream);
+  const { tensors, data } = plugin.stateDict();
+  const numbers = Object.fromEntries(Object.entries(tensors).map(([key, x]) => [key, x.toArray()]));
+  return { weights: weights(strategy), results, data, numbers };
+}
+
+describe.each(Object.keys(factories))('%s', (name) => {
+  test('a run whose plugin was saved and loaded between two steps is the same run', async () => {
+    const whole = await run(name, null);
+    // Three steps in each of three tasks.
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: 8 }), async (cut) => {
+        expect(await run(name, cut)).toEqual(whole);
+      }),
+      { numRuns: 5 },
+    );
+  });
+
+  test("a foreign plugin's state is refused by name", () => {
+    const plugin = factories[name]!(nets());
+    const foreign = { tensors: {}, data: { plugin: 'other' } };
+    expect(() => plugin.loadStateDict(foreign)).toThrow(new RegExp(`plugin of the state is other.*'${plugin.name}'`));
+    expect(() => plugin.loadStateDict({ tensors: {}, data: null })).toThrow(/plugin of the state/);
+  });
+});
