@@ -61,7 +61,7 @@ export function inspectStep(watch: Watch, name: string, inputs: readonly Tensor[
     entered >= 0
       ? `input ${entered} already holds ${value} at ${errors.shapeText(index)}`
       : `gave ${value} at ${errors.shapeText(index)}${inputs.every(allFinite) ? ' from finite inputs' : ''}`;
-  throw new AnomalyError(`detectAnomaly: ${describeStep(name, inputs, out)}: ${what}; called by ${text}`, {
+  throw new AnomalyError(`detectAnomaly: ${describeStep(name, inputs, out)}: ${what}; called at ${text}`, {
     op: name,
     phase: 'forward',
     value,
@@ -76,7 +76,7 @@ export function backwardError(v: Variable, cause: unknown): BackwardError | Anom
   const node = v.node as TapeNode;
   const site = node.site === null ? null : siteText(node.site);
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const where = site === null ? '; under detectAnomaly this names the line that called it' : `, called by ${site}`;
+  const where = site === null ? '; under detectAnomaly this names the line that called it' : `, called at ${site}`;
   const message = `backward of ${describeStep(stepName(node), node.values, v.value)}${where}: ${reason}`;
   if (cause instanceof AnomalyError) {
     const within = cause.fields.phase === 'backward' ? {} : { op: stepName(node), phase: 'backward', site };

@@ -33,11 +33,11 @@ export function parseStack(stack: string): Frame[] {
 
 /** The stack here, to be read later: engines put off writing it down until somebody asks. */
 export function captureSite(): Error {
-  const limit = Reflect.get(Error, 'stackTraceLimit');
   // V8 keeps ten frames unless told otherwise; the layers of a model alone may be more.
-  Reflect.set(Error, 'stackTraceLimit', 100);
+  const limit: unknown = Reflect.get(Error, 'stackTraceLimit');
+  if (typeof limit === 'number') Reflect.set(Error, 'stackTraceLimit', 100);
   const site = new Error('called here');
-  Reflect.set(Error, 'stackTraceLimit', limit);
+  if (typeof limit === 'number') Reflect.set(Error, 'stackTraceLimit', limit);
   return site;
 }
 
