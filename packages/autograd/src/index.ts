@@ -16,12 +16,14 @@ export {
   OptimizerError,
   StateError,
 } from './errors.ts';
+export { groupGradients, type LayerFactors, type LinearFactors, layerFactors } from './factors.ts';
 export { functionalCall } from './functional-call.ts';
 export { type GradcheckOptions, gradcheck } from './gradcheck.ts';
 export * as losses from './losses/index.ts';
 export { enableGrad, noGrad } from './mode.ts';
 export * as nn from './nn/index.ts';
 export * as optim from './optim/index.ts';
+export { perSampleGradients } from './per-sample.ts';
 export type { CustomStep, PullBack, PullBackContext, StepKind, StepParams, TapeNode } from './tape.ts';
 export {
   type Argnums,
