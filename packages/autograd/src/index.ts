@@ -19,6 +19,7 @@ export {
 export { groupGradients, type LayerFactors, type LinearFactors, layerFactors } from './factors.ts';
 export { functionalCall } from './functional-call.ts';
 export { type GradcheckOptions, gradcheck } from './gradcheck.ts';
+export { type Graph, type GraphNode, type GraphOptions, graphOf } from './graph.ts';
 export * as losses from './losses/index.ts';
 export { enableGrad, noGrad } from './mode.ts';
 export * as nn from './nn/index.ts';
