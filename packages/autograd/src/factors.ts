@@ -11,21 +11,21 @@
 
 import { concat, errors, ones, type PrimitiveParams, type Tensor } from '@gemlab/tensor';
 import { gradientsOf } from './backward.ts';
-import { asRows, entriesOf, toFront } from './entries.ts';
+import { asRows, entriesOf, samplesFirst } from './entries.ts';
 import { GradientError } from './errors.ts';
-import { Linear } from './nn/layers.ts';
 import type { Module } from './nn/module.ts';
 import { wantLosses } from './per-sample.ts';
-import { sampleAxes, type Users, usersIn } from './samples.ts';
-import { reverseOrder, stepName } from './tape.ts';
+import { type Along, sampleAxes, type Users, usersIn } from './samples.ts';
+import { reverseOrder } from './tape.ts';
 import type { Variable } from './variable.ts';
 
-/** One use of a linear layer. */
-export interface LinearFactors {
-  readonly kind: 'linear';
-  /** The layer's path in the model. */
+/** One use of a layer y = x W' + b. */
+export interface LayerFactors {
+  /** The path of the weight in the model. */
   readonly name: string;
+  /** W, [out, in]. */
   readonly weight: Variable;
+  /** b, [out]; null if there is none, or it is not on the tape. */
   readonly bias: Variable | null;
   /** A: what the layer got, [n, ..., in]. */
   readonly input: Tensor;
@@ -33,79 +33,68 @@ export interface LinearFactors {
   readonly delta: Tensor;
 }
 
-/** Other layers will have factors of other kinds. */
-export type LayerFactors = LinearFactors;
-
-/** A use of a weight on the tape. */
-interface Use {
-  readonly name: string;
-  readonly weight: Variable;
-  readonly bias: Variable | null;
-  /** x W', before the bias. */
-  readonly out: Variable;
-  readonly input: Tensor;
-}
-
 /**
- * The factors of every linear layer of `model` behind `losses`, the losses [n] of n samples: A_i and D_i such that the gradient of
- * sum_i w_i losses_i is D' A, whatever the weights w (ones unless given), over any part of the samples too. A layer that is
- * used several times is there once for each. Parameters of other layers are not.
- * @throws GradientError if a parameter of a linear layer is used in any other way as well (then D' A is not all of its gradient),
- * or if samples meet behind a layer (batch statistics: then there are no rows that belong to one); ShapeError if the weights do not fit.
+ * The factors of the linear layers of `model` behind `losses`, the losses [n] of n samples: A and D such that the gradient of
+ * sum_i w_i losses_i is D' A, for the weights w of the samples (ones unless given), and over any part of the samples too.
+ * A layer that was used several times is there once for each.
+ * @returns the factors, and the `rest`: the parameters behind the losses that have none, as they were used in another way (too).
+ * @throws GradientError if samples may meet behind a layer, as in batch statistics: no row belongs to one of them then;
+ * ShapeError if the weights do not fit.
  */
 export function layerFactors(
   losses: Variable,
   model: Module,
   { weights }: { readonly weights?: Tensor } = {},
-): LayerFactors[] {
+): { readonly factors: LayerFactors[]; readonly rest: Variable[] } {
   wantLosses('layerFactors', losses);
   const order = reverseOrder(losses);
   const users = usersIn(order);
-  const uses = new Map<Variable, Use>();
-  for (const [path, layer] of model.namedModules()) {
-    if (!(layer instanceof Linear)) continue;
-    for (const use of usesOf(path, layer, users)) {
-      // A weight that two layers share is met twice; the layer whose bias was added is the one that was called.
-      if (use.bias !== null || !uses.has(use.out)) uses.set(use.out, use);
-    }
-  }
-  const targets = [...uses.keys()];
-  const axes = sampleAxes(losses, new Set(targets), order);
-  const reason =
-    typeof axes === 'string'
-      ? axes
-      : targets.some((out) => axes.get(out) === out.rank - 1)
-        ? 'samples lie along outputs'
-        : null;
-  if (typeof axes === 'string' || reason !== null) {
-    throw new GradientError(`layerFactors: ${reason}, so no row of a layer's inputs belongs to one sample`);
+  const named = [...model.namedParameters()].filter(([, p]) => users.has(p));
+  const uses = named.flatMap(([name, weight]) => usesOf(name, weight, users));
+  const biases = biasesOf(
+    named.map(([, p]) => p),
+    new Set(uses.map(({ out }) => out)),
+    users,
+  );
+  const targets = uses.map(({ out }) => out);
+  const found = sampleAxes(losses, new Set(targets), order);
+  const outward = typeof found !== 'string' && targets.some((out) => found.get(out)!.axis === out.rank - 1);
+  if (typeof found === 'string' || outward) {
+    const reason = typeof found === 'string' ? found : 'samples lie along outputs';
+    throw new GradientError(`layerFactors: ${reason}, so no row of what a layer got belongs to one sample`);
   }
   const seed = weights ?? ones(losses.shape, { dtype: losses.dtype, device: losses.value.device });
   const deltas = gradientsOf(losses, targets, { seed });
-  return [...uses.values()].map(({ name, weight, bias, out, input }, i) => {
-    const axis = axes.get(out)!;
-    return { kind: 'linear', name, weight, bias, input: toFront(input, axis), delta: toFront(deltas[i]!.value, axis) };
+  const rows = (t: Tensor, along: Along) => {
+    const first = samplesFirst(t, along, losses.size);
+    return first.shape[along.axis + 1] === 1 ? first.squeeze(along.axis + 1) : first;
+  };
+  const factors = uses.map(({ name, weight, out, input }, i): LayerFactors => {
+    const along = found.get(out)!;
+    const bias = biases.get(out) ?? null;
+    return { name, weight, bias, input: rows(input, along), delta: rows(deltas[i]!.value, along) };
   });
+  const covered = new Set(factors.flatMap(({ weight, bias }) => [weight, bias]));
+  return { factors, rest: named.flatMap(([, p]) => (covered.has(p) ? [] : [p])) };
 }
 
-/** @throws GradientError if a parameter of the layer is used in another way than by the layer. */
-function usesOf(name: string, { weight, bias }: Linear, users: Users): Use[] {
-  const fail = (parameter: string, { node }: Variable): never => {
-    const full = name === '' ? parameter : `${name}.${parameter}`;
-    throw new GradientError(
-      `layerFactors: ${full} is used by ${stepName(node!)} in another way than y = x W' + b, so factors are not all of its gradient`,
-      { parameter: full, op: stepName(node!) },
-    );
-  };
+/** A use of a weight on the tape. */
+interface Use {
+  readonly name: string;
+  readonly weight: Variable;
+  /** x W', before the bias. */
+  readonly out: Variable;
+  readonly input: Tensor;
+}
+
+/** The uses of a weight if all are x W', else none. */
+function usesOf(name: string, weight: Variable, users: Users): Use[] {
   const entries = entriesOf(weight, users);
-  if (!Array.isArray(entries)) return fail('weight', entries);
-  const uses = entries.map(({ out, input }): Use => {
-    if (input === null || !transposes(out.node!.inputs[1]!, weight)) return fail('weight', out);
-    return { name, weight, bias: bias && isExpanded(bias, addedTo(out, users)) ? bias : null, out, input };
-  });
-  const added = new Set(uses.map(({ out }) => addedTo(out, users)));
-  const stray = bias && users.get(bias)?.find(({ out }) => !(isExpanded(bias, out) && added.has(out)));
-  return stray ? fail('bias', stray.out) : uses;
+  if (!Array.isArray(entries)) return [];
+  const uses = entries.flatMap(({ out, input }): Use[] =>
+    input !== null && transposes(out.node!.inputs[1]!, weight) ? [{ name, weight, out, input }] : [],
+  );
+  return uses.length === entries.length ? uses : [];
 }
 
 /** Whether `right`, the second factor of a product, is W', or W' repeated for a stack of products. */
@@ -116,15 +105,27 @@ function transposes(right: Variable, weight: Variable): boolean {
   );
 }
 
-const isExpanded = (v: Variable, out: Variable | null): boolean =>
-  out?.node?.op === 'expand' && out.node.inputs[0] === v;
+/** Of the products, those to whose rows a parameter was added that is used in no other way, and that parameter. */
+function biasesOf(
+  parameters: readonly Variable[],
+  products: ReadonlySet<Variable>,
+  users: Users,
+): Map<Variable, Variable> {
+  const biases = new Map<Variable, Variable>();
+  for (const p of parameters) {
+    const under = users.get(p)!.map(({ out }) => addedTo(out, users));
+    const fits = (m: Variable | null): m is Variable => m !== null && products.has(m) && p.size === m.shape.at(-1);
+    if (p.rank === 1 && under.every(fits)) for (const product of under) biases.set(product, p);
+  }
+  return biases;
+}
 
-/** What is added to a product right away, if that is the only thing that is done with either. */
-function addedTo(product: Variable, users: Users): Variable | null {
-  const [use, ...others] = users.get(product) ?? [];
-  if (use === undefined || others.length > 0 || use.out.node!.op !== 'add') return null;
-  const added = use.out.node!.inputs[1 - use.place]!;
-  return users.get(added)?.length === 1 ? added : null;
+/** What something repeated is added to, if nothing else is done with either. */
+function addedTo(repeated: Variable, users: Users): Variable | null {
+  const [use, ...others] = users.get(repeated) ?? [];
+  if (repeated.node!.op !== 'expand' || use?.out.node?.op !== 'add' || others.length > 0) return null;
+  const under = use.out.node.inputs[1 - use.place]!;
+  return users.get(under)?.length === 1 ? under : null;
 }
 
 /**

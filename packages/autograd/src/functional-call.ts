@@ -47,7 +47,7 @@ export function functionalCall<M extends Module>(
     // What stands for another here reads as that: a replacement may itself be replaced outside.
     substitutes.set(parameter, given instanceof Tensor ? new Variable(given, false) : current(given));
   }
-  return within('functionalCall', { substitutes }, () => module.forward(...(inputs as [Variable]))) as ReturnType<
-    M['forward']
-  >;
+  return within('functionalCall', { substitutes }, () =>
+    module.forward(...(inputs as Parameters<Module['forward']>)),
+  ) as ReturnType<M['forward']>;
 }

@@ -16,7 +16,7 @@ export {
   OptimizerError,
   StateError,
 } from './errors.ts';
-export { groupGradients, type LayerFactors, type LinearFactors, layerFactors } from './factors.ts';
+export { groupGradients, type LayerFactors, layerFactors } from './factors.ts';
 export { functionalCall } from './functional-call.ts';
 export { type GradcheckOptions, gradcheck } from './gradcheck.ts';
 export { type Graph, type GraphNode, type GraphOptions, graphOf } from './graph.ts';

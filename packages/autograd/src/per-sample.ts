@@ -65,7 +65,7 @@ function together(losses: Variable, parameters: readonly Variable[]): Tensor[] |
   const seed = ones(losses.shape, { dtype: losses.dtype, device: losses.value.device });
   const deltas = new Map(gradientsOf(losses, targets, { seed }).map((delta, i) => [targets[i]!, delta.value]));
   const rows = entries.map((all, i) => {
-    const parts = all.map(({ out, perSample }) => perSample(deltas.get(out)!, axes.get(out)!));
+    const parts = all.map(({ out, perSample }) => perSample(deltas.get(out)!, axes.get(out)!, losses.size));
     if (!parts.every((part) => part !== null)) return null;
     return parts.length === 0 ? none(losses, parameters[i]!) : parts.reduce((sum, part) => sum.add(part));
   });

@@ -21,14 +21,19 @@ export function usersIn(order: readonly Variable[]): Users {
   return users;
 }
 
-/** Given the sample axis of a step's result, that of the input at `place`; null if it has none, or samples meet. */
+/** Where samples lie: along `axis`, which may also hold what a reshape has merged with them, as [..., sample, inner]. */
+export interface Along {
+  readonly axis: number;
+  readonly inner: number;
+}
+
+/** Given the axis of a step's result along which samples lie, that of the input at `place`; null if there is none, or samples meet. */
 type AxisRule<Params> = (
   axis: number,
   step: { readonly params: Params; readonly from: Shape; readonly to: Shape; readonly place: number },
 ) => number | null;
 
 const same: AxisRule<unknown> = (axis) => axis;
-const before = (shape: Shape, axis: number): number => shape.slice(0, axis).reduce((n, d) => n * d, 1);
 
 /** The axis that was folded to `axis`, if it was not folded away. */
 const unfolded: AxisRule<PrimitiveParams['sum']> = (axis, { params: { axes, keepDims }, from }) => {
@@ -61,41 +66,53 @@ const rules: { readonly [P in Primitive]?: AxisRule<PrimitiveParams[P]> } = {
   embed: whole,
   slice: whole,
   permute: (axis, { params: { axes } }) => axes[axis]!,
-  reshape: (axis, { from, to }) => {
-    const at = from.findIndex((d, a) => d === to[axis] && before(from, a) === before(to, axis));
-    return at < 0 ? null : at;
-  },
   expand: (axis, { from, to }) => {
     const at = axis - (to.length - from.length);
     return at >= 0 && from[at] === to[axis] ? at : null;
   },
 };
 
+const after = (shape: Shape, axis: number): number => shape.slice(axis + 1).reduce((n, d) => n * d, 1);
+
+/** Samples after a reshape from `to` back to `from`: they are as far apart as before, in row-major order. */
+function reshaped({ axis, inner }: Along, from: Shape, to: Shape, n: number): Along | null {
+  const apart = inner * after(to, axis);
+  const at = from.findIndex((d, a) => apart % after(from, a) === 0 && (after(from, a) * d) % (n * apart) === 0);
+  return at < 0 ? null : { axis: at, inner: apart / after(from, at) };
+}
+
 /**
- * Which axis of each of `targets` is that of the samples, for the losses [n] whose tape is `order` (n > 1).
- * @returns in words why there is none, if samples may meet between the losses and some target.
+ * Where samples lie in each of `targets`, for the losses [n] whose tape is `order` (n > 1).
+ * @returns in words why that cannot be said, if samples may meet between the losses and some target.
  */
 export function sampleAxes(
   losses: Variable,
   targets: ReadonlySet<Variable>,
   order: readonly Variable[],
-): ReadonlyMap<Variable, number> | string {
-  const axes = new Map([[losses, 0]]);
+): ReadonlyMap<Variable, Along> | string {
+  const found = new Map<Variable, Along>([[losses, { axis: 0, inner: 1 }]]);
   const leads = leadingTo(targets, order);
   for (const v of order) {
     if (v.node === null || !leads.has(v)) continue;
     const { op, params, inputs } = v.node;
+    const along = found.get(v)!;
     const rule = op === 'custom' ? undefined : (rules[op] as AxisRule<unknown> | undefined);
+    const through = (from: Shape, place: number): Along | null => {
+      if (op === 'reshape') return reshaped(along, from, v.shape, losses.size);
+      const axis = rule?.(along.axis, { params, from, to: v.shape, place }) ?? null;
+      return axis === null ? null : { axis, inner: along.inner };
+    };
     for (const [place, { origin, shape }] of inputs.entries()) {
       if (!leads.has(origin)) continue;
-      const axis = rule?.(axes.get(v)!, { params, from: shape, to: v.shape, place }) ?? null;
-      if (axis === null) {
+      const next = through(shape, place);
+      if (next === null) {
         const shapes = inputs.map((x) => errors.shapeText(x.shape)).join(', ');
         return `samples may meet in ${stepName(v.node)} ${shapes} -> ${errors.shapeText(v.shape)}`;
       }
-      if ((axes.get(origin) ?? axis) !== axis) return 'samples lie along two axes of one variable';
-      axes.set(origin, axis);
+      const had = found.get(origin) ?? next;
+      if (had.axis !== next.axis || had.inner !== next.inner) return 'samples lie in two ways in one variable';
+      found.set(origin, next);
     }
   }
-  return axes;
+  return found;
 }

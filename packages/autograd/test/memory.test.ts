@@ -86,7 +86,7 @@ function everything(): void {
   remove();
   const plain = losses.crossEntropy(model.forward(x), y, { reduction: 'none' });
   perSampleGradients(plain, model.parameters());
-  groupGradients(layerFactors(plain, model), [3, 1]);
+  groupGradients(layerFactors(plain, model).factors, [3, 1]);
   graphOf(plain, { model }).toString();
   hvp((v) => model.forward(v).square().sum(), [x], [x]);
   detectAnomaly(() => model.forward(x).sum().backward());

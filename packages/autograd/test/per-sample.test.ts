@@ -193,7 +193,25 @@ describe('where samples meet', () => {
         .transpose()
         .unsqueeze(1)
         .expand(h.shape),
+    (h, w) =>
+      w
+        .matmul(h.reshape([-1, 4]).transpose())
+        .transpose()
+        .reshape(h.shape),
+    (h, w) =>
+      w
+        .reshape([1, 4, 4])
+        .matmul(h.permute([2, 1, 0]).reshape([1, 4, -1]))
+        .reshape([4, 3, 3])
+        .permute([2, 1, 0]),
+    (h, w) => h.reshape([-1, 4]).matmul(w.transpose()).tanh().reshape([3, 3, 4]),
     (h, w) => h.mul(w.slice(0)),
+    (h, w) => h.add(w.reshape([16]).slice([2, 6])),
+    (h, w) =>
+      h
+        .reshape([9, 4])
+        .mul(w.slice([0, 1]))
+        .reshape([3, 3, 4]),
     (h, w) => h.add(w.slice(null, [0, 1]).reshape([4])),
     (h) => h.tanh(),
     (h) => h.flip(0),
@@ -316,11 +334,12 @@ describe('factors', () => {
   const each = losses.crossEntropy(model.forward(x), targets, { reduction: 'none' });
 
   test("are what a layer got and what came back: the weight's gradient is D' A, the bias's the sum of D", () => {
-    const factors = layerFactors(each, model);
-    expect(factors.map(({ kind, name, input, delta }) => [kind, name, input.shape, delta.shape])).toEqual([
-      ['linear', 'layers.0', [n, 4], [n, 5]],
-      ['linear', 'layers.2', [n, 5], [n, 3]],
+    const { factors, rest } = layerFactors(each, model);
+    expect(factors.map(({ name, input, delta }) => [name, input.shape, delta.shape])).toEqual([
+      ['0.weight', [n, 4], [n, 5]],
+      ['2.weight', [n, 5], [n, 3]],
     ]);
+    expect(rest).toEqual([]);
     expect(factors[0]!.input.toArray()).toEqual(x.value.toArray());
     for (const { weight, bias, input, delta } of factors) {
       const [gw, gb] = gradientsOf(each.sum(), [weight, bias!]);
@@ -336,7 +355,7 @@ describe('factors', () => {
         const bounds = [0, ...cuts.sort((a, b) => a - b), n];
         const sizes = bounds.slice(1).map((end, i) => end - bounds[i]!);
         const weights = normal([n], seed);
-        const found = groupGradients(layerFactors(each, model, { weights }), sizes);
+        const found = groupGradients(layerFactors(each, model, { weights }).factors, sizes);
         expect([...found.keys()]).toEqual(parameters);
         sizes.forEach((size, g) => {
           const own = [...Array(n).keys()].map((i) => (i >= bounds[g]! && i < bounds[g]! + size ? 1 : 0));
@@ -349,8 +368,8 @@ describe('factors', () => {
       { numRuns: 25 },
     );
     const [whole, single] = [
-      groupGradients(layerFactors(each, model), [n]),
-      groupGradients(layerFactors(each, model), Array(n).fill(1)),
+      groupGradients(layerFactors(each, model).factors, [n]),
+      groupGradients(layerFactors(each, model).factors, Array(n).fill(1)),
     ];
     const expected = perSampleGradients(each, parameters);
     parameters.forEach((p, k) => {
@@ -360,7 +379,7 @@ describe('factors', () => {
   });
 
   test('give inner products of gradients without the gradients', () => {
-    const factors = layerFactors(each, model);
+    const { factors } = layerFactors(each, model);
     const gram = factors
       .map(({ input: A, delta: D }) => A.matmul(A.transpose()).add(1).mul(D.matmul(D.transpose())))
       .reduce((a, b) => a.add(b));
@@ -373,27 +392,33 @@ describe('factors', () => {
 
   test('of sequences keep their middle axes, samples first', () => {
     const layer = linear(4, 3, 0);
-    const batchFirst = layerFactors(
-      layer
-        .forward(variable(normal([n, 7, 4], 2)))
-        .tanh()
-        .sum([1, 2]),
-      layer,
-    );
-    expect(batchFirst.map(({ name, input, delta }) => [name, input.shape, delta.shape])).toEqual([
-      ['', [n, 7, 4], [n, 7, 3]],
-    ]);
+    const batch = variable(normal([n, 7, 4], 2));
     const sequence = variable(normal([7, n, 4], 3));
-    const losses = layer.forward(sequence).tanh().sum([0, 2]);
-    const timeFirst = layerFactors(losses, layer);
-    expect(timeFirst[0]!.input.shape).toEqual([n, 7, 4]);
-    const found = groupGradients(timeFirst, [2, 0, n - 2]);
-    const expected = perSampleGradients(losses, layer.parameters());
-    layer.parameters().forEach((p, k) => {
-      expectClose(found.get(p)!.slice(0), expected[k]!.slice([0, 2]).sum(0));
-      expectClose(found.get(p)!.slice(1), zeros(p.shape, float64));
-      expectClose(found.get(p)!.slice(2), expected[k]!.slice([2, null]).sum(0));
-    });
+    // The last runs a stack of samples and times as one batch.
+    const runs = [
+      layer.forward(batch).tanh().sum([1, 2]),
+      layer.forward(sequence).tanh().sum([0, 2]),
+      layer
+        .forward(sequence.reshape([-1, 4]))
+        .tanh()
+        .reshape([7, n, 3])
+        .sum([0, 2]),
+    ];
+    for (const [i, each] of runs.entries()) {
+      const { factors } = layerFactors(each, layer);
+      expect(factors.map(({ name, input, delta }) => [name, input.shape, delta.shape])).toEqual([
+        ['weight', [n, 7, 4], [n, 7, 3]],
+      ]);
+      const expectedInput = i === 0 ? batch.value : sequence.value.transpose(0, 1);
+      expect(factors[0]!.input.toArray()).toEqual(expectedInput.toArray());
+      const found = groupGradients(factors, [2, 0, n - 2]);
+      const expected = perSampleGradients(each, layer.parameters());
+      layer.parameters().forEach((p, k) => {
+        expectClose(found.get(p)!.slice(0), expected[k]!.slice([0, 2]).sum(0));
+        expectClose(found.get(p)!.slice(1), zeros(p.shape, float64));
+        expectClose(found.get(p)!.slice(2), expected[k]!.slice([2, null]).sum(0));
+      });
+    }
   });
 
   test('of a layer used twice, or sharing its weight, are one for each use', () => {
@@ -401,52 +426,104 @@ describe('factors', () => {
     const twin = Object.assign(linear(4, 4, 2), { weight: layer.weight });
     const both = new nn.Sequential(layer, linear(4, 4, 1), twin);
     const h = layer.forward(twin.forward(layer.forward(x).tanh()).tanh());
-    const found = layerFactors(h.sum(1), both);
-    // The twin's use goes by its bias.
-    const names = found.map(({ name, bias }) => [
+    const { factors, rest } = layerFactors(h.sum(1), both);
+    const names = factors.map(({ name, bias }) => [
       name,
-      bias === layer.bias ? 'own' : bias === twin.bias ? 'twin' : null,
+      bias === layer.bias ? 'own' : bias === twin.bias ? 'twin' : '',
     ]);
     expect(names.sort()).toEqual([
-      ['layers.0', 'own'],
-      ['layers.0', 'own'],
-      ['layers.2', 'twin'],
+      ['0.weight', 'own'],
+      ['0.weight', 'own'],
+      ['0.weight', 'twin'],
     ]);
-    const gradients = groupGradients(found, [n]);
+    expect(rest).toEqual([]);
+    const gradients = groupGradients(factors, [n]);
     for (const p of [layer.weight, layer.bias!, twin.bias!]) {
       expectClose(gradients.get(p)!.squeeze(0), gradientsOf(h.sum(), [p])[0]!.value);
     }
   });
 
-  test('leave out layers and biases that are frozen or were not used', () => {
-    const [free, plain] = [linear(4, 4, 0), linear(4, 3, 1, false)];
-    const pair = new nn.Sequential(free, plain, linear(1, 1, 2));
-    const h = pair.layers[1]!.forward(pair.layers[0]!.forward(x).relu());
-    expect(layerFactors(h.sum(1), pair).map(({ name, bias }) => [name, bias !== null])).toEqual([
-      ['layers.0', true],
-      ['layers.1', false],
-    ]);
+  test('leave out what is used in another way, and say so', () => {
+    const layer = linear(4, 4, 0);
+    const [{ weight }, bias] = [layer, layer.bias!];
+    const y = layer.forward(x);
+    const product = x.matmul(weight.transpose());
+    const names = (list: readonly (Variable | null)[]) =>
+      list.flatMap((p) => (p === weight ? 'weight' : p === bias ? 'bias' : [])).sort();
+    const check = (each: Variable, covered: string[], left: string[]) => {
+      const { factors, rest } = layerFactors(each, layer);
+      expect([names(factors.flatMap((f) => [f.weight, f.bias])), names(rest)]).toEqual([covered, left]);
+      for (const [p, g] of groupGradients(factors, [n])) {
+        expectClose(g.squeeze(0), gradientsOf(each.sum(), [p])[0]!.value);
+      }
+    };
+    check(y.sum(1), ['bias', 'weight'], []);
+    check(y.sum(1).add(weight.square().sum()), [], ['bias', 'weight']);
+    check(y.matmul(weight).sum(1), [], ['bias', 'weight']);
+    check(y.sum(1).add(bias.sum()), ['weight'], ['bias']);
+    check(y.mul(bias).sum(1), ['weight'], ['bias']);
+    check(product.mul(2).add(bias).sum(1), ['weight'], ['bias']);
+    check(product.add(bias.mul(2)).sum(1), ['weight'], ['bias']);
+    check(
+      product
+        .add(bias.slice([0, 1]))
+        .add(bias)
+        .sum(1),
+      ['weight'],
+      ['bias'],
+    );
+    check(product.add(bias).sum(1).add(x.matmul(weight.detach()).add(bias).sum(1)), ['weight'], ['bias']);
+    check(product.add(bias).mul(product).sum(1), ['weight'], ['bias']);
+    check(x.matmul(weight).add(bias).sum(1), [], ['bias', 'weight']);
+    check(x.matmul(weight.permute([0, 1])).sum(1), [], ['weight']);
+    check(weight.matmul(x.transpose()).transpose().add(bias).sum(1), [], ['bias', 'weight']);
   });
 
-  test('are refused where they would not be the whole truth', () => {
+  test('leave out what is frozen or was not used', () => {
+    const [free, plain] = [linear(4, 4, 0), linear(4, 3, 1, false)];
+    const pair = new nn.Sequential(free, plain, linear(1, 1, 2));
+    const h = plain.forward(free.forward(x).relu());
+    const { factors, rest } = layerFactors(h.sum(1), pair);
+    expect(factors.map(({ name, bias }) => [name, bias !== null])).toEqual([
+      ['0.weight', true],
+      ['1.weight', false],
+    ]);
+    expect(rest).toEqual([]);
+    // A bias that is narrower than its layer.
+    const narrow = Object.assign(linear(4, 4, 0), { bias: parameter([1], 3) });
+    expect(layerFactors(narrow.forward(x).sum(1), narrow).rest).toEqual([narrow.bias]);
+  });
+
+  test('are refused where samples meet', () => {
     const layer = linear(4, 4, 0);
     const y = layer.forward(x);
     const fails = (each: Variable, message: string) => {
       expect(() => layerFactors(each, layer)).toThrow(GradientError);
       expect(() => layerFactors(each, layer)).toThrow(message);
     };
-    fails(y.sum(1).add(layer.weight.square().sum()), 'weight is used by mul in another way than');
-    fails(y.matmul(layer.weight).sum(1), 'weight is used by matmul in another way than');
-    fails(y.sum(1).add(layer.bias!.sum()), 'bias is used by sum in another way than');
-    fails(y.mul(layer.bias!).sum(1), 'bias is used by expand in another way than');
-    fails(x.matmul(layer.weight.transpose()).mul(2).add(layer.bias!).sum(1), 'bias is used by expand');
-    fails(x.matmul(layer.weight.transpose()).add(layer.bias!.mul(2)).sum(1), 'bias is used by mul');
     fails(y.sub(y.mean(0)).square().sum(1), 'layerFactors: samples may meet in expand [4] -> [6,4], so no row');
     fails(y.flip(0).sum(1), 'samples may meet in slice [6,4] -> [6,4]');
-    fails(x.matmul(layer.weight.transpose()).sum(0), 'samples lie along outputs, so no row');
+    fails(y.reshape([4, 6]).sum(0), 'samples may meet in reshape [6,4] -> [4,6]');
+    fails(checkpoint((v: Variable) => v.tanh(), y).sum(1), 'samples may meet in checkpoint [6,4] -> [6,4]');
+    fails(
+      y
+        .add(
+          y
+            .transpose()
+            .slice(null, [0, 4])
+            .pad([
+              [0, 2],
+              [0, 0],
+            ]),
+        )
+        .sum(1),
+      'samples may meet in',
+    );
+    fails(y.sum(0), 'samples lie along outputs, so no row');
     fails(y.mean(), 'layerFactors: wants the losses of the samples, [n], found []');
     expect(() => layerFactors(each, model, { weights: zeros([2]) })).toThrow(errors.ShapeError);
-    expect(() => groupGradients(layerFactors(each, model), [1, 2])).toThrow(errors.ShapeError);
-    expect(() => groupGradients(layerFactors(each, model), [7, -1])).toThrow('groups of [7,-1] are not the 6 samples');
+    const { factors } = layerFactors(each, model);
+    expect(() => groupGradients(factors, [1, 2])).toThrow(errors.ShapeError);
+    expect(() => groupGradients(factors, [7, -1])).toThrow('groups of [7,-1] are not the 6 samples');
   });
 });
