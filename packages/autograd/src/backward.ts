@@ -104,10 +104,11 @@ export function backward(
 ): void {
   wantTaped(output);
   walking(createGraph, () => {
-    for (const [v, g] of gradients(output, seedFor(output, seed, createGraph), {})) {
-      // The first gradient of a leaf may be another's too, or the seed itself: each leaf gets a Variable of its own.
-      v.grad = v.grad ? v.grad.add(g) : createGraph ? g : g.detach();
-    }
+    const found = gradients(output, seedFor(output, seed, createGraph), {});
+    // The first gradient of a leaf may be another's too, or the seed itself: each leaf gets a Variable of its own.
+    for (const [v, g] of found) found.set(v, v.grad ? v.grad.add(g) : createGraph ? g : g.detach());
+    // All or none.
+    for (const [v, sum] of found) v.grad = sum;
   });
 }
 

@@ -1,5 +1,6 @@
 // A module as a function of its parameters, f(theta, x): what transforms want to differentiate (torch.func.functional_call).
-// The module is not touched. While it runs, its own parameters read as the ones given.
+// The module is not touched. While it runs, its own parameters and buffers read as the ones given, and a buffer that it assigns
+// changes the one given.
 
 import { errors, Tensor } from '@gemlab/tensor';
 import { ModuleError } from './errors.ts';
@@ -8,8 +9,8 @@ import type { Module } from './nn/module.ts';
 import { current, Variable } from './variable.ts';
 
 /**
- * The module's output with `parameters` in place of its own, by their paths as in `namedParameters`; those not given stay.
- * A parameter used in several places is replaced in all of them.
+ * The module's output with `parameters` in place of its own, by their paths as in `namedParameters` and `namedBuffers`; those not
+ * given stay. A parameter used in several places is replaced in all of them.
  *
  *     const theta = Object.fromEntries(model.namedParameters());
  *     grad((p: typeof theta) => losses.crossEntropy(functionalCall(model, p, x), y))(theta);
@@ -21,15 +22,18 @@ export function functionalCall<M extends Module>(
   parameters: Readonly<Record<string, Variable | Tensor>>,
   ...inputs: Parameters<M['forward']>
 ): ReturnType<M['forward']> {
-  const own = new Map(module.namedParameters());
+  const own = new Map<string, Variable>([...module.namedParameters(), ...module.namedBuffers()]);
   const substitutes = new Map(mode().substitutes);
   for (const [name, given] of Object.entries(parameters)) {
     const parameter = own.get(name);
     if (parameter === undefined) {
-      throw new ModuleError(`functionalCall: no parameter is named ${name}; there are ${[...own.keys()].join(', ')}`, {
-        name,
-        names: [...own.keys()],
-      });
+      throw new ModuleError(
+        `functionalCall: no parameter or buffer is named ${name}; there are ${[...own.keys()].join(', ')}`,
+        {
+          name,
+          names: [...own.keys()],
+        },
+      );
     }
     if (errors.shapeText(given.shape) !== errors.shapeText(parameter.shape)) {
       throw new errors.ShapeError(

@@ -10,8 +10,8 @@ import { Variable } from './variable.ts';
 export interface GraphNode {
   /** Its place in `nodes`. */
   readonly id: number;
-  readonly kind: 'step' | 'parameter' | 'leaf' | 'constant';
-  /** What computed it, for a step; its path in the model, for a parameter. */
+  readonly kind: 'step' | 'parameter' | 'leaf' | 'buffer' | 'constant';
+  /** What computed it, for a step; its path in the model, for a parameter or buffer. */
   readonly name: string | null;
   /** The step's settings. */
   readonly params: Readonly<Record<string, unknown>>;
@@ -24,7 +24,7 @@ export interface GraphNode {
 }
 
 export interface GraphOptions {
-  /** Names its parameters. */
+  /** Names its parameters and buffers. */
   readonly model?: Module;
   /** Whether to tell values. Default true. */
   readonly values?: boolean;
@@ -39,6 +39,7 @@ export function graphOf(outputs: Variable | readonly Variable[], options: GraphO
   const roots = outputs instanceof Variable ? [outputs] : outputs;
   const names = new Map<Variable, string>();
   for (const [path, p] of options.model?.namedParameters() ?? []) names.set(p, path);
+  for (const [path, buffer] of options.model?.namedBuffers() ?? []) names.set(buffer, path);
 
   const nodes: GraphNode[] = [];
   const ids = new Map<Variable, Map<Tensor, number>>();
@@ -48,7 +49,7 @@ export function graphOf(outputs: Variable | readonly Variable[], options: GraphO
     const name = names.get(origin);
     nodes.push({
       id: nodes.length,
-      kind: node !== null ? 'step' : !v.requiresGrad ? 'constant' : name !== undefined ? 'parameter' : 'leaf',
+      kind: kindOf(v, name !== undefined),
       name: node !== null ? stepName(node) : (name ?? null),
       params: node === null || node.op === 'custom' ? {} : (plain(node.params) as GraphNode['params']),
       inputs: node?.inputs.map((input, k) => idOf(input, node.values[k]!)!) ?? [],
@@ -77,6 +78,12 @@ export function graphOf(outputs: Variable | readonly Variable[], options: GraphO
     nodes,
     roots.map((v) => idOf(v, v.value)!),
   );
+}
+
+function kindOf({ node, requiresGrad }: Variable, named: boolean): GraphNode['kind'] {
+  if (node !== null) return 'step';
+  if (requiresGrad) return named ? 'parameter' : 'leaf';
+  return named ? 'buffer' : 'constant';
 }
 
 /** Data that JSON gives back as it was: numbers that are not finite as words. */
@@ -139,7 +146,7 @@ export class Graph {
     const rows = this.nodes.map((node) => {
       const { id, kind, name, inputs, dtype, shape, value } = node;
       const call = `${name}(${inputs.map((i) => `%${i}`).join(', ')}) ${paramsText(node)}`;
-      const what = kind === 'step' ? call : kind === 'parameter' ? `parameter ${name}` : kind;
+      const what = kind === 'step' ? call : `${kind} ${name ?? ''}`;
       return [`${`%${id}`.padEnd(idWidth)} = ${what.trimEnd()}`, dtype, errors.shapeText(shape), value ?? ''];
     });
     const widths = rows.reduce((most, row) => row.map((cell, i) => Math.max(most[i]!, cell.length)), [0, 0, 0, 0]);
@@ -153,7 +160,7 @@ export class Graph {
     return this.toString();
   }
 
-  /** For Graphviz: parameters and leaves as boxes, constants in grey, steps as ellipses, results with two lines. */
+  /** For Graphviz: steps as ellipses, what they began with as boxes, constants in grey, results with two lines. */
   toDot(): string {
     const quote = (lines: readonly string[]) =>
       `"${lines.join('\n').replaceAll(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"`;
@@ -161,6 +168,7 @@ export class Graph {
       step: 'shape=ellipse',
       parameter: 'shape=box style=bold',
       leaf: 'shape=box',
+      buffer: 'shape=box color=grey style=bold',
       constant: 'shape=box color=grey',
     };
     const nodes = this.nodes.map((node) => {

@@ -70,9 +70,10 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
    * @throws GradientError if this variable was computed; ShapeError or DTypeError if the value does not fit.
    */
   assign(value: Tensor): void {
-    if (this.node !== null) {
+    const target = current(this);
+    if (target.node !== null) {
       throw new GradientError('assign: this variable was computed by an op; only a leaf can be given a value', {
-        op: this.node.op,
+        op: stepName(target.node),
       });
     }
     if (value.shape.length !== this.rank || value.shape.some((d, i) => d !== this.shape[i])) {
@@ -87,7 +88,7 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
         expected: this.dtype,
       });
     }
-    this.#value = value;
+    target.#value = value;
   }
 
   /** For the engine: this variable as it was when it held `value`. Gradients for the answer belong to this one. */

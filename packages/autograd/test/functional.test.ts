@@ -9,6 +9,7 @@ import {
   GradientError,
   grad,
   gradientsOf,
+  graphOf,
   hessian,
   hvp,
   jacobian,
@@ -50,7 +51,7 @@ function expectClose(found: unknown, expected: unknown, tolerance = 1e-13): void
 const values = (tree: unknown): unknown =>
   Array.isArray(tree) ? tree.map(values) : (tree as Variable).value.toArray();
 
-const fixture = JSON.parse(readFileSync(new URL('fixtures/transforms.json', import.meta.url), 'utf8'));
+const fixture = JSON.parse(readFileSync(new URL('fixtures/functional.json', import.meta.url), 'utf8'));
 
 describe('PyTorch finds the same', () => {
   const f = (x: Variable, w: Variable) => w.matmul(x).tanh().mul(x.square().neg().exp());
@@ -421,10 +422,47 @@ describe('functionalCall', () => {
     expect(grad((p) => f(p).sum())(constant([[3]])).value.toArray()).toEqual([[11]]);
   });
 
+  test('takes buffers too, and has the module assign to those that it was given', () => {
+    class Counter extends nn.Module {
+      readonly seen = new nn.Buffer(float64(1));
+      override forward(v: Variable): Variable {
+        this.seen.assign(this.seen.value.add(10));
+        return v.mul(this.seen);
+      }
+    }
+    const counter = new Counter();
+    const given = constant(100);
+    expect(functionalCall(counter, { seen: given }, constant(2)).item()).toBe(220);
+    expect([given.item(), counter.seen.item()]).toEqual([110, 1]);
+    expect(functionalCall(counter, { seen: float64(0) }, constant(2)).item()).toBe(20);
+    expect(counter.seen.item()).toBe(1);
+    const named = graphOf(counter.forward(leaf(2)), { model: counter }).nodes;
+    expect(named.map(({ kind, name }) => [kind, name])).toEqual([
+      ['leaf', null],
+      ['buffer', 'seen'],
+      ['step', 'mul'],
+    ]);
+  });
+
+  test('may swap two parameters', () => {
+    class Pair extends nn.Module {
+      readonly a = leaf(2);
+      readonly b = leaf(10);
+      override forward(v: Variable): Variable {
+        this.b.assign(this.b.value.add(1));
+        return v.mul(this.a).sub(this.b);
+      }
+    }
+    const pair = new Pair();
+    // a reads as 10, b as 2 and then as 3; that is the pair's a.
+    expect(functionalCall(pair, { a: pair.b, b: pair.a }, constant(5)).item()).toBe(47);
+    expect([pair.a.item(), pair.b.item()]).toEqual([3, 10]);
+  });
+
   test('refuses names and values that do not fit', () => {
     expect(() => functionalCall(model, { weight: x }, x)).toThrow(ModuleError);
     expect(() => functionalCall(model, { weight: x }, x)).toThrow(
-      'functionalCall: no parameter is named weight; there are',
+      'functionalCall: no parameter or buffer is named weight; there are',
     );
     const [name, p] = Object.entries(theta)[0]!;
     expect(() => functionalCall(model, { [name]: p.value.transpose() }, x)).toThrow(errors.ShapeError);

@@ -61,7 +61,7 @@ function walks(each: Variable, parameters: readonly Variable[], at: Variable): n
 }
 
 test('PyTorch finds the same', () => {
-  const f = JSON.parse(readFileSync(new URL('fixtures/transforms.json', import.meta.url), 'utf8'));
+  const f = JSON.parse(readFileSync(new URL('fixtures/functional.json', import.meta.url), 'utf8'));
   const [w0, b0, w1, b1] = f.theta.map((p: number[]) => leaf(p)) as [Variable, Variable, Variable, Variable];
   const x = variable(tensor(f.inputs, float64));
   const logits = x.matmul(w0.transpose()).add(b0).tanh().matmul(w1.transpose()).add(b1);
