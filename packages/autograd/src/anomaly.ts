@@ -22,7 +22,8 @@ export function detectAnomaly<T>(fn: () => T, { infinities = true }: { readonly 
 
 const isFloat = (t: Tensor): boolean => t.dtype === 'float32' || t.dtype === 'float64';
 const holdsNan = (t: Tensor): boolean => isFloat(t) && t.isNan().any().item() === true;
-const allFinite = (t: Tensor): boolean => !isFloat(t) || t.isFinite().all().item() === true;
+// Infinity less itself is NaN, as is NaN.
+const allFinite = (t: Tensor): boolean => !isFloat(t) || t.sub(t).sum().item() === 0;
 
 /** The index of the first true element of a mask, axis by axis. */
 function firstIndex(mask: Tensor): number[] {
@@ -49,7 +50,8 @@ function describeStep(name: string, inputs: readonly Tensor[], out: Tensor): str
  */
 export function inspectStep(watch: Watch, name: string, inputs: readonly Tensor[], out: Tensor): Error {
   const site = captureSite();
-  if (allFinite(out)) return site;
+  // A view shows nothing new.
+  if (inputs.some((x) => x.storage === out.storage) || allFinite(out)) return site;
   const nan = holdsNan(out);
   if (!nan && !(watch.infinities && inputs.every(allFinite))) return site;
   const entered = nan ? inputs.findIndex(holdsNan) : -1;
