@@ -3,10 +3,12 @@
 // Rules are written with ops on Variables, so with createGraph the walk itself is taped and can be differentiated again.
 
 import { errors, type Tensor } from '@gemlab/tensor';
+import { backwardError } from './anomaly.ts';
 import { GradientError } from './errors.ts';
-import { noGrad } from './mode.ts';
-import { ruleFor } from './rules/index.ts';
-import type { Variable } from './variable.ts';
+import { enableGrad, noGrad } from './mode.ts';
+import { pullBack } from './rules/index.ts';
+import { leadingTo, reverseOrder } from './tape.ts';
+import { current, type Variable } from './variable.ts';
 
 export interface BackwardOptions {
   /** Put the gradients themselves on the tape, for derivatives of derivatives. */
@@ -16,16 +18,11 @@ export interface BackwardOptions {
 /** Variables to the gradients that reached them. */
 type Gradients = Map<Variable, Variable>;
 
-/** Every variable behind `output` that wants a gradient, results before their inputs. Iterative: chains may be long. */
-function reverseOrder(output: Variable): Variable[] {
-  const seen = new Set<Variable>();
-  const stack = [output];
-  for (let v = stack.pop(); v !== undefined; v = stack.pop()) {
-    if (seen.has(v)) continue;
-    seen.add(v);
-    for (const input of v.node?.inputs ?? []) if (input.requiresGrad && !seen.has(input)) stack.push(input);
-  }
-  return [...seen].sort((a, b) => (b.node?.depth ?? 0) - (a.node?.depth ?? 0));
+interface Route {
+  /** Where gradients are wanted: the walk goes nowhere else, and keeps what arrives there. Without it, everywhere. */
+  readonly wanted?: ReadonlySet<Variable>;
+  /** Variables to go no further than, as if they were leaves. */
+  readonly stop?: ReadonlySet<Variable>;
 }
 
 function accumulate(into: Gradients, v: Variable, g: Variable): void {
@@ -33,21 +30,36 @@ function accumulate(into: Gradients, v: Variable, g: Variable): void {
   into.set(v, had ? had.add(g) : g);
 }
 
-/** Gradients of <output, seed> for the leaves behind it and for the variables in `wanted`. */
-function gradients(output: Variable, seed: Variable, wanted: ReadonlySet<Variable>): Gradients {
+/** Gradients of <output, seed> for what is wanted, or for the variables behind the output that retain theirs. */
+function gradients(output: Variable, seed: Variable, { wanted, stop = new Set() }: Route): Gradients {
   const found: Gradients = new Map([[output, seed]]);
-  for (const v of reverseOrder(output)) {
-    const g = found.get(v);
-    if (v.node === null || g === undefined) continue;
-    const { op, params, values } = v.node;
-    const inputs = v.node.inputs.map((input, k) => input.asOf(values[k]!));
-    inputs.forEach((input, k) => {
-      if (input.requiresGrad) accumulate(found, input.origin, ruleFor(op, k)(g, { params, inputs, out: v }));
-    });
+  const order = reverseOrder(output, stop);
+  const leads = wanted && leadingTo(wanted, order);
+  const goesTo = (v: Variable): boolean => v.requiresGrad && (leads === undefined || leads.has(v.origin));
+  for (const v of order) {
+    const arrived = found.get(v);
+    // Nothing reached it, or what did is not this walk's to pass on.
+    if (arrived === undefined || stop.has(v)) continue;
+    const g = v.hooked(arrived);
+    if (v.node !== null && goesTo(v)) pass(found, v, g, goesTo);
     // An intermediate gradient has been passed on: let it go, as nobody can ask for it.
-    if (!wanted.has(v)) found.delete(v);
+    if (wanted ? wanted.has(v) : v.retainsGrad) found.set(v, g);
+    else found.delete(v);
   }
   return found;
+}
+
+/** Passes g, the gradient of v, on to the inputs of the step that made v. */
+function pass(into: Gradients, v: Variable, g: Variable, goesTo: (v: Variable) => boolean): void {
+  const node = v.node!;
+  const inputs = node.inputs.map((input, k) => input.asOf(node.values[k]!));
+  try {
+    pullBack(node, g, { inputs, out: v }, goesTo).forEach((pulled, k) => {
+      if (pulled !== null && goesTo(inputs[k]!)) accumulate(into, inputs[k]!.origin, pulled);
+    });
+  } catch (error) {
+    throw backwardError(v, error);
+  }
 }
 
 function seedFor(output: Variable, seed: Tensor | Variable | undefined, createGraph: boolean): Variable {
@@ -81,6 +93,9 @@ function wantTaped(output: Variable): void {
   }
 }
 
+/** Walks with the tape on if the gradients are to be on it, else off. */
+const walking = <T>(createGraph: boolean, walk: () => T): T => (createGraph ? enableGrad(walk) : noGrad(walk));
+
 /** See Variable.backward. */
 export function backward(
   output: Variable,
@@ -88,20 +103,18 @@ export function backward(
   { createGraph = false }: BackwardOptions = {},
 ): void {
   wantTaped(output);
-  const run = () => {
-    for (const [v, g] of gradients(output, seedFor(output, seed, createGraph), new Set())) {
-      if (v.node !== null) continue;
-      // The first gradient of a leaf may be another's too, or the seed itself: each leaf gets a Variable of its own.
-      v.grad = v.grad ? v.grad.add(g) : createGraph ? g : g.detach();
-    }
-  };
-  if (createGraph) run();
-  else noGrad(run);
+  walking(createGraph, () => {
+    const found = gradients(output, seedFor(output, seed, createGraph), {});
+    // The first gradient of a leaf may be another's too, or the seed itself: each leaf gets a Variable of its own.
+    for (const [v, g] of found) found.set(v, v.grad ? v.grad.add(g) : createGraph ? g : g.detach());
+    // All or none.
+    for (const [v, sum] of found) v.grad = sum;
+  });
 }
 
 /**
- * The gradients of <output, seed> with respect to `wrt` (leaves or intermediates), without touching any `grad`. Where nothing
- * flows the gradient is zero.
+ * The gradients of <output, seed> with respect to `wrt` (leaves or intermediates), without touching any `grad`. Only the part of
+ * the tape that leads to them is walked. Where nothing flows the gradient is zero.
  * @throws GradientError if `output` or one of `wrt` is a constant, or `output` is a non-scalar without a seed.
  */
 export function gradientsOf(
@@ -110,7 +123,8 @@ export function gradientsOf(
   { seed, createGraph = false }: BackwardOptions & { readonly seed?: Tensor | Variable } = {},
 ): Variable[] {
   wantTaped(output);
-  const at = wrt.findIndex((v) => !v.requiresGrad);
+  const wanted = wrt.map(current);
+  const at = wanted.findIndex((v) => !v.requiresGrad);
   if (at >= 0) {
     throw new GradientError(
       `gradientsOf: variable ${at} of ${wrt.length} does not require a gradient, so it is a constant of the tape; ` +
@@ -118,9 +132,25 @@ export function gradientsOf(
       { index: at },
     );
   }
-  const run = () => {
-    const found = gradients(output, seedFor(output, seed, createGraph), new Set(wrt));
-    return wrt.map((v) => found.get(v) ?? v.lift('gradientsOf', 0, v.dtype).expand(v.shape));
-  };
-  return createGraph ? run() : noGrad(run);
+  return walking(createGraph, () => {
+    const found = gradients(output, seedFor(output, seed, createGraph), { wanted: new Set(wanted) });
+    return wanted.map((v) => found.get(v) ?? v.lift('gradientsOf', 0, v.dtype).expand(v.shape));
+  });
+}
+
+/**
+ * For the engine: the partial derivatives of <output, seed> by `inputs`, each seen as independent of the others, whatever lies
+ * between them. Null where nothing flows.
+ */
+export function partials(
+  output: Variable,
+  inputs: readonly Variable[],
+  seed: Variable,
+  createGraph: boolean,
+): (Variable | null)[] {
+  const wanted = new Set(inputs);
+  return walking(createGraph, () => {
+    const found = gradients(output, seed, { wanted, stop: wanted });
+    return inputs.map((v) => found.get(v) ?? null);
+  });
 }

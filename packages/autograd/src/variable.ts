@@ -18,31 +18,30 @@ import {
   type TypedArray,
   tensor,
 } from '@gemlab/tensor';
+import { inspectStep } from './anomaly.ts';
 import { type BackwardOptions, backward } from './backward.ts';
 import { GradientError } from './errors.ts';
-import { recording } from './mode.ts';
+import { mode } from './mode.ts';
+import { type StepKind, type StepParams, stepName, type TapeNode } from './tape.ts';
 
-/** How a Variable was made. `depth` exceeds every input's, so descending depth is a topological order. */
-export interface TapeNode<P extends Primitive = Primitive> {
-  readonly op: P;
-  readonly params: PrimitiveParams[P];
-  readonly inputs: readonly Variable[];
-  /** What the inputs held then: a leaf may have been given another value since. */
-  readonly values: readonly Tensor[];
-  readonly depth: number;
-}
+/** Looks at a gradient as it comes by, and may put another in its place. */
+export type GradientHook = (gradient: Variable) => Variable | Tensor | undefined;
+
+const NONE = Object.freeze([]);
 
 export class Variable extends ArrayOps<Variable> implements HoldsStorage {
   /** True if backward reaches this variable. */
   readonly requiresGrad: boolean;
   /** The step that made this variable, or null for a leaf or a constant. */
   readonly node: TapeNode | null;
-  /** What backward has accumulated here (leaves only); null before. Itself on the tape if createGraph was asked. */
+  /** What backward has accumulated here (see retainGrad); null before. Itself on the tape if createGraph was asked. */
   grad: Variable | null = null;
   /** The variable that gradients for this one belong to: itself, save for what asOf returns. */
   readonly origin: Variable;
   override readonly wraps = true;
   #value: Tensor;
+  #hooks: readonly { readonly hook: GradientHook }[] = NONE;
+  #retains = false;
 
   /** For the engine; users call `variable`. */
   constructor(value: Tensor, requiresGrad: boolean, node: TapeNode | null = null, origin?: Variable) {
@@ -54,7 +53,7 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
   }
 
   get value(): Tensor {
-    return this.#value;
+    return current(this).#value;
   }
 
   override get shape(): Shape {
@@ -71,9 +70,10 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
    * @throws GradientError if this variable was computed; ShapeError or DTypeError if the value does not fit.
    */
   assign(value: Tensor): void {
-    if (this.node !== null) {
+    const target = current(this);
+    if (target.node !== null) {
       throw new GradientError('assign: this variable was computed by an op; only a leaf can be given a value', {
-        op: this.node.op,
+        op: stepName(target.node),
       });
     }
     if (value.shape.length !== this.rank || value.shape.some((d, i) => d !== this.shape[i])) {
@@ -88,7 +88,7 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
         expected: this.dtype,
       });
     }
-    this.#value = value;
+    target.#value = value;
   }
 
   /** For the engine: this variable as it was when it held `value`. Gradients for the answer belong to this one. */
@@ -96,12 +96,10 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
     return value === this.#value ? this : new Variable(value, this.requiresGrad, null, this.origin);
   }
 
-  override apply<P extends Primitive>(op: P, params: PrimitiveParams[P], inputs: readonly Variable[]): Variable {
-    const values = inputs.map((v) => v.value);
-    const value = values[0]!.apply(op, params, values);
-    if (!isFloat(value.dtype) || !recording() || !inputs.some((v) => v.requiresGrad)) return new Variable(value, false);
-    const depth = 1 + inputs.reduce((most, v) => Math.max(most, v.node?.depth ?? 0), 0);
-    return new Variable(value, true, { op, params, inputs, values, depth } as TapeNode);
+  override apply<P extends Primitive>(op: P, params: PrimitiveParams[P], given: readonly Variable[]): Variable {
+    const inputs = mode().substitutes === null ? given : given.map(current);
+    const values = inputs.map((v) => v.#value);
+    return record(op, params, inputs, values, values[0]!.apply(op, params, values));
   }
 
   override lift(op: string, operand: OperandOf<Variable>, dtype: DType): Variable {
@@ -130,6 +128,57 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
     backward(this, seed, options);
   }
 
+  /** Whether backward leaves a gradient in `grad`: in leaves that require one, and where retainGrad was called. */
+  get retainsGrad(): boolean {
+    return this.requiresGrad && (this.node === null || this.#retains);
+  }
+
+  /** Has backward leave its gradient in `grad` though this is no leaf. @throws GradientError if this requires no gradient. */
+  retainGrad(): this {
+    this.#wantGradient('retainGrad');
+    this.#retains = true;
+    return this;
+  }
+
+  /**
+   * Calls `hook` with the gradient of this variable, all of its contributions added up, in each walk that reaches it: before it is
+   * passed on, and before it is added to `grad`. What the hook returns, if anything, takes the gradient's place. Hooks are
+   * called in the order in which they were registered.
+   * @returns a function that removes the hook again.
+   * @throws GradientError if this requires no gradient; later, in backward, ShapeError if what the hook returns has another shape.
+   */
+  registerHook(hook: GradientHook): () => void {
+    this.#wantGradient('registerHook');
+    const entry = { hook };
+    this.#hooks = [...this.#hooks, entry];
+    return () => {
+      this.#hooks = this.#hooks.filter((other) => other !== entry);
+    };
+  }
+
+  /** For the engine: a gradient as the hooks leave it. */
+  hooked(gradient: Variable): Variable {
+    return this.#hooks.reduce((g, { hook }) => {
+      const returned = hook(g) ?? g;
+      if (errors.shapeText(returned.shape) !== errors.shapeText(g.shape)) {
+        throw new errors.ShapeError(
+          `registerHook: the hook returned ${errors.shapeText(returned.shape)} for a gradient of ${errors.shapeText(g.shape)}`,
+          { found: returned.shape, expected: g.shape },
+        );
+      }
+      return g.lift('registerHook', returned, g.dtype).cast(g.dtype);
+    }, gradient);
+  }
+
+  #wantGradient(what: string): void {
+    if (!this.requiresGrad) {
+      throw new GradientError(
+        `${what}: no gradient ever reaches this variable, as it does not require one; make it with ` +
+          'variable(x, { requiresGrad: true }), and check that it was not computed under noGrad',
+      );
+    }
+  }
+
   /** The one element of a size-1 variable. @throws ShapeError */
   item(): number | boolean {
     return this.value.item();
@@ -142,7 +191,8 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
       .toString(options)
       .slice('tensor('.length, -1)
       .replaceAll(/\n(?!\n)/g, '\n  ');
-    return `variable(${inside}${this.requiresGrad ? ', requiresGrad=true' : ''})`;
+    const origin = this.node !== null ? `, op=${stepName(this.node)}` : this.requiresGrad ? ', requiresGrad=true' : '';
+    return `variable(${inside}${origin})`;
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {
@@ -156,12 +206,34 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
     for (let v = stack.pop(); v !== undefined; v = stack.pop()) {
       if (seen.has(v)) continue;
       seen.add(v);
-      yield v.value.storage;
+      yield v.#value.storage;
       if (v.grad) stack.push(v.grad);
       for (const value of v.node?.values ?? []) yield value.storage;
       for (const input of v.node?.inputs ?? []) stack.push(input);
     }
   }
+}
+
+/** For the engine: what `v` reads as now (see Mode.substitutes). */
+export function current(v: Variable): Variable {
+  return mode().substitutes?.get(v) ?? v;
+}
+
+/** For the engine: the result of a step, on the tape if it can be differentiated and the tape is on. */
+export function record(
+  op: StepKind,
+  params: StepParams[StepKind],
+  inputs: readonly Variable[],
+  values: readonly Tensor[],
+  value: Tensor,
+): Variable {
+  const { recording, made, watch } = mode();
+  const site = watch === null ? null : inspectStep(watch, stepName({ op, params }), values, value);
+  if (!isFloat(value.dtype) || !recording || !inputs.some((v) => v.requiresGrad)) return new Variable(value, false);
+  const depth = 1 + inputs.reduce((most, v) => Math.max(most, v.node?.depth ?? 0), 0);
+  const v = new Variable(value, true, { op, params, inputs, values, depth, site } as TapeNode);
+  made?.add(v);
+  return v;
 }
 
 /**

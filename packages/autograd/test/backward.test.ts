@@ -2,7 +2,7 @@
 
 import { errors, scope, tensor } from '@gemlab/tensor';
 import { describe, expect, test } from 'vitest';
-import { GradientError, noGrad, type Variable, variable } from '../src/index.ts';
+import { enableGrad, GradientError, gradientsOf, noGrad, type Variable, variable } from '../src/index.ts';
 import { leaf } from './derivatives.ts';
 
 const gradOf = (v: Variable) => v.grad?.value.toArray();
@@ -106,6 +106,20 @@ describe('what gets no gradient', () => {
       }),
     ).toThrow(RangeError);
     expect(x.square().requiresGrad).toBe(true);
+  });
+
+  test('unless enableGrad puts the tape on again', () => {
+    const x = leaf(3);
+    const y = noGrad(() => {
+      expect(enableGrad(() => noGrad(() => x.square())).requiresGrad).toBe(false);
+      const squared = enableGrad(() => x.square());
+      expect(x.square().requiresGrad).toBe(false);
+      return squared;
+    });
+    y.backward();
+    expect(gradOf(x)).toBe(6);
+    // A graph of gradients is made where it is asked for.
+    expect(noGrad(() => gradientsOf(y, [x], { createGraph: true }))[0]!.requiresGrad).toBe(true);
   });
 
   test('noGrad refuses a function that would go on after it has ended', () => {

@@ -4,7 +4,20 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Rng, randn, scope, tensor } from '@gemlab/tensor';
 import { expect, test } from 'vitest';
-import { losses, nn, optim, type Variable, variable } from '../src/index.ts';
+import {
+  checkpoint,
+  detectAnomaly,
+  graphOf,
+  groupGradients,
+  hvp,
+  layerFactors,
+  losses,
+  nn,
+  optim,
+  perSampleGradients,
+  type Variable,
+  variable,
+} from '../src/index.ts';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
@@ -60,6 +73,28 @@ test.each([
   [500, 'without one', (fn: () => void) => fn()],
 ])('%i steps %s leave memory flat', async (steps, _, around) => {
   const found = await growth(steps, () => around(() => void step()));
+  expect(found.arrayBuffers).toBeLessThan(LIMIT.arrayBuffers);
+  expect(found.heap).toBeLessThan(LIMIT.heap);
+});
+
+/** What else can be done with a tape in a step. */
+function everything(): void {
+  const remove = model.parameters()[0]!.registerHook((g) => g.mul(2));
+  const run = (v: Variable) => checkpoint((u: Variable) => model.forward(u), v);
+  const each = losses.crossEntropy(run(x), y, { reduction: 'none' });
+  each.retainGrad().sum().backward();
+  remove();
+  const plain = losses.crossEntropy(model.forward(x), y, { reduction: 'none' });
+  perSampleGradients(plain, model.parameters());
+  groupGradients(layerFactors(plain, model).factors, [3, 1]);
+  graphOf(plain, { model }).toString();
+  hvp((v) => model.forward(v).square().sum(), [x], [x]);
+  detectAnomaly(() => model.forward(x).sum().backward());
+  optimizer.zeroGrad();
+}
+
+test('100 steps that do everything else leave memory flat', async () => {
+  const found = await growth(100, () => scope(everything));
   expect(found.arrayBuffers).toBeLessThan(LIMIT.arrayBuffers);
   expect(found.heap).toBeLessThan(LIMIT.heap);
 });

@@ -5,11 +5,11 @@ import { PrintOptionError, tensor, zeros } from '@gemlab/tensor';
 import { expect, test } from 'vitest';
 import { variable } from '../src/index.ts';
 
-test('prints its value, and whether it requires a gradient', () => {
+test('prints its value, and whether it is a leaf that wants a gradient or the result of an op', () => {
   const x = tensor([1.5, 2]);
   expect(String(variable(x))).toBe('variable([1.5, 2. ])');
   expect(String(variable(x, { requiresGrad: true }))).toBe('variable([1.5, 2. ], requiresGrad=true)');
-  expect(String(variable(x, { requiresGrad: true }).square())).toBe('variable([2.25, 4.  ], requiresGrad=true)');
+  expect(String(variable(x, { requiresGrad: true }).square())).toBe('variable([2.25, 4.  ], op=mul)');
   expect(inspect(variable(tensor(3, { dtype: 'float64' })))).toBe('variable(3., dtype=float64)');
 });
 

@@ -312,6 +312,23 @@ export class Rng {
     );
   }
 
+  /**
+   * Goes to a `state` that this generator was in, or will be: to draw the same again. @throws RandomStateError if it is no state,
+   * or one of another key or stream.
+   */
+  restore(state: RngState): void {
+    const other = Rng.fromState(state);
+    const name = ({ key, stream }: RngState) => `${key} ${stream}`;
+    if (name(other.state) !== name(this.state)) {
+      throw new RandomStateError(
+        'Rng.restore: the state is of another generator: its key or stream differs; Rng.fromState makes a generator of it',
+        { state },
+      );
+    }
+    this.#words = other.#words;
+    this.#children = other.#children;
+  }
+
   static #over(words: WordStream, children: number): Rng {
     const rng = new Rng(0);
     rng.#words = words;

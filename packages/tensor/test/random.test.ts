@@ -197,6 +197,27 @@ describe('state', () => {
     expect(rng.uint32s(100)).toEqual(ahead);
   });
 
+  it('restored, draws the same again, from the same object', () => {
+    const rng = new Rng(92).foldIn(3);
+    rng.uint32s(7);
+    const before = rng.state;
+    const drawn = [rng.uint32s(70), rng.split(2).map((child) => child.state)];
+    const after = rng.state;
+    rng.restore(before);
+    expect([rng.uint32s(70), rng.split(2).map((child) => child.state)]).toEqual(drawn);
+    rng.restore(after);
+    expect(rng.state).toEqual(after);
+  });
+
+  it('of another generator is not restored', () => {
+    const rng = new Rng(1);
+    for (const state of [new Rng(2).state, rng.foldIn(0).state, { ...rng.state, position: -1 }]) {
+      expect(() => rng.restore(state)).toThrow(RandomStateError);
+    }
+    expect(() => rng.restore(new Rng(2).state)).toThrow('its key or stream differs');
+    expect(rng.state).toEqual(new Rng(1).state);
+  });
+
   it('that is damaged is refused by name', () => {
     const good = new Rng(1).state;
     const damaged: unknown[] = [

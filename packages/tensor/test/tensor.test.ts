@@ -43,6 +43,26 @@ describe.each(devices)('%s', (device) => {
     expect([zeros([2, 0], { device }).toArray(), zeros([0, 2], { device }).toArray()]).toEqual([[[], []], []]);
   });
 
+  test('what goes in and what comes out are copies: nobody can write into a tensor', async () => {
+    const source = Float64Array.of(1, 2, 3, 4, 5, 6);
+    const x = tensor(source, { shape: [2, 3], device });
+    source.fill(0);
+    const views = [x, x.transpose(), x.reshape([6]), x.slice(1), x.slice(0, [0, 1]).expand([4]), x.copy(), x.mul(1)];
+    for (const view of [...views, x.gt(0), x.cast('int32')]) {
+      const before = view.toArray();
+      for (const host of [view.dataSync(), await view.data()]) {
+        expect(host.length).toBe(view.size);
+        host.fill(99);
+      }
+      (view.toArray() as number[])[0] = 99;
+      expect(view.toArray()).toEqual(before);
+    }
+    expect(x.toArray()).toEqual([
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
+  });
+
   test('item is the one element', () => {
     expect([tensor([[2.5]], { device }).item(), tensor(true, { device }).item()]).toEqual([2.5, true]);
     const error = thrown(() => zeros([2, 3], { device }).item());

@@ -3,14 +3,25 @@
 // no rules of their own.
 
 import type { Primitive } from '@gemlab/tensor';
+import type { CustomStep, PullBackContext, TapeNode } from '../tape.ts';
+import type { Variable } from '../variable.ts';
 import { elementwise } from './elementwise.ts';
-import type { InputRule, Rule } from './rule.ts';
+import type { InputRule, JointRule, Rule } from './rule.ts';
 import { structural } from './structural.ts';
 
 export const rules = { ...elementwise, ...structural } satisfies { readonly [P in Primitive]: Rule<P> };
 
-/** The rule of a primitive for one input. It must be a float's: nothing else requires a gradient, so nothing else asks. */
-export function ruleFor(op: Primitive, input: number): InputRule<Primitive> {
+/** The gradients of a step's inputs from that of its result; null where none flows, or where none is `wanted`. */
+export function pullBack(
+  { op, params }: TapeNode,
+  g: Variable,
+  { inputs, out }: PullBackContext,
+  wanted: (input: Variable) => boolean,
+): readonly (Variable | null)[] {
+  if (op === 'custom') return (params as CustomStep).pullBack(g, { inputs, out });
+  const context = { params, inputs, out } as Parameters<JointRule<Primitive>>[1];
   const rule = rules[op];
-  return (typeof rule === 'function' ? rule(input) : rule[input]) as InputRule<Primitive>;
+  if (typeof rule === 'function') return (rule as JointRule<Primitive>)(g, context);
+  // An input that wants a gradient is a float, and so has a rule.
+  return inputs.map((x, k) => (wanted(x) ? (rule[k] as InputRule<Primitive>)(g, context) : null));
 }

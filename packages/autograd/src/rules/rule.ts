@@ -3,26 +3,25 @@
 // (The form is HIPS/autograd's defvjp.)
 
 import type { DType, Primitive, PrimitiveParams, Shape } from '@gemlab/tensor';
+import type { PullBackContext } from '../tape.ts';
 import type { Variable } from '../variable.ts';
 
 /** What a rule may use: the primitive's parameters, its inputs and its result, all on the tape. */
-export interface RuleContext<P extends Primitive> {
+export interface RuleContext<P extends Primitive> extends PullBackContext {
   readonly params: PrimitiveParams[P];
-  readonly inputs: readonly Variable[];
-  readonly out: Variable;
 }
 
 /** g, the gradient of the result, to the gradient of one input. */
 export type InputRule<P extends Primitive> = (g: Variable, context: RuleContext<P>) => Variable;
 
+/** g to the gradients of all inputs, of which there may be any number. */
+export type JointRule<P extends Primitive> = (g: Variable, context: RuleContext<P>) => readonly Variable[];
+
 /**
- * One rule for each input (null for one that holds integers or booleans), a rule for the k-th of any number of inputs, or
- * the word for a primitive whose result is never a float.
+ * One rule for each input (null for one that holds integers or booleans), a joint rule, or the word for a primitive whose
+ * result is never a float.
  */
-export type Rule<P extends Primitive> =
-  | readonly (InputRule<P> | null)[]
-  | ((input: number) => InputRule<P>)
-  | 'nondifferentiable';
+export type Rule<P extends Primitive> = readonly (InputRule<P> | null)[] | JointRule<P> | 'nondifferentiable';
 
 /** Rules of some primitives; the table joins them and wants every one. */
 export type Rules = { readonly [P in Primitive]?: Rule<P> };

@@ -79,13 +79,11 @@ export const structural = {
       return mode === 'add' ? taken : where(survivors(base!, index!, axis), taken, 0);
     },
   ],
-  concat:
-    (k) =>
-    (g, { inputs, params: { axis } }) => {
-      const start = inputs.slice(0, k).reduce((n, x) => n + x.shape[axis]!, 0);
-      const stop = start + inputs[k]!.shape[axis]!;
-      return g.slice(...g.shape.map((_, i) => (i === axis ? ([start, stop] as const) : null)));
-    },
+  concat: (g, { inputs, params: { axis } }) =>
+    g.split(
+      inputs.map((x) => x.shape[axis]!),
+      axis,
+    ),
   embed: [(g, { params: { ranges } }) => g.apply('slice', { ranges }, [g])],
   fold: [(g, { params: { windows } }) => g.apply('window', { windows }, [g])],
   cast: [(g, { inputs: [x] }) => g.cast(x!.dtype)],

@@ -1,0 +1,126 @@
+// How a parameter enters the computation on samples: through which steps, and how a gradient there, one for each sample, becomes
+// that of the parameter. Known are the two ways in which layers use theirs:
+//
+//   matmul    y = x W, or y = W x       the gradient of W for a sample is x_i' d_i, or d_i x_i', with d that of y
+//   expand    b repeated for all        that of b is d_i, added up over where else it was repeated
+//
+// either after permutes and reshapes, by which Linear makes W of its weight, and a convolution its matrix of filters.
+
+import type { PrimitiveParams, Tensor } from '@gemlab/tensor';
+import type { Along, Users } from './samples.ts';
+import type { Variable } from './variable.ts';
+
+export interface Entry {
+  /** The result of the step. */
+  readonly out: Variable;
+  /** What the parameter was multiplied by there: x of a product. */
+  readonly input: Tensor | null;
+  /** The gradient of the parameter for each of n samples, [n, ...its shape], from that of `out`; null if it has samples itself. */
+  readonly perSample: (delta: Tensor, along: Along, n: number) => Tensor | null;
+}
+
+/** [n, ..., m, ...]: samples in front, and m of what was merged with them where they were. */
+export function samplesFirst(t: Tensor, { axis, inner }: Along, n: number): Tensor {
+  const [before, after] = [t.shape.slice(0, axis), t.shape.slice(axis + 1)];
+  const merged = t.shape[axis]! / n;
+  const split = t.reshape([...before, merged / inner, n, inner, ...after]);
+  const order = [...split.shape.keys()].filter((a) => a !== axis + 1);
+  return split.permute([axis + 1, ...order]).reshape([n, ...before, merged, ...after]);
+}
+
+/** [n, ..., k] as a stack of matrices, each the rows of as many samples: [stacks, rows, k]. */
+export function asRows(t: Tensor, stacks: number): Tensor {
+  const samples = stacks === 0 ? 0 : t.shape[0]! / stacks;
+  const rows = t.shape.slice(1, -1).reduce((product, d) => product * d, samples);
+  return t.reshape([stacks, rows, t.shape.at(-1)!]);
+}
+
+/** Every entry of the variable `v`, or the first use of it that is none of the known ways. */
+export function entriesOf(v: Variable, users: Users): Entry[] | Variable {
+  const found: Entry[] = [];
+  for (const use of users.get(v) ?? []) {
+    const entries = entriesThrough(v, use, users);
+    if (!Array.isArray(entries)) return entries;
+    found.push(...entries);
+  }
+  return found;
+}
+
+function entriesThrough(
+  v: Variable,
+  { out, place }: { out: Variable; place: number },
+  users: Users,
+): Entry[] | Variable {
+  switch (out.node!.op) {
+    case 'matmul':
+      return [product(out, place)];
+    case 'expand': {
+      // A matrix is repeated to multiply a stack of others.
+      const products = users.get(out) ?? [];
+      const stacked = v.rank === 2 && products.every((use) => use.out.node!.op === 'matmul' && use.place === 1);
+      return stacked ? products.map((use) => stackedProduct(use.out)) : [repeated(v, out)];
+    }
+    case 'permute': {
+      const { axes } = out.node!.params as PrimitiveParams['permute'];
+      return after(entriesOf(out, users), (t) => t.permute([0, ...axes.map((_, i) => axes.indexOf(i) + 1)]));
+    }
+    case 'reshape':
+      return after(entriesOf(out, users), (t) => t.reshape([t.shape[0]!, ...v.shape]));
+    default:
+      return out;
+  }
+}
+
+function after(entries: Entry[] | Variable, view: (t: Tensor) => Tensor): Entry[] | Variable {
+  if (!Array.isArray(entries)) return entries;
+  return entries.map((entry) => ({
+    ...entry,
+    perSample: (...gradient) => {
+      const t = entry.perSample(...gradient);
+      return t && view(t);
+    },
+  }));
+}
+
+/** The parameter is one of two stacks of matrices that were multiplied; samples lie along the rows or columns of the other. */
+function product(out: Variable, place: number): Entry {
+  const input = out.node!.values[1 - place]!;
+  return {
+    out,
+    input,
+    perSample: (delta, along, n) => {
+      if (along.axis !== out.rank - 1 - place) return null;
+      const [x, d] = [samplesFirst(input, along, n), samplesFirst(delta, along, n)];
+      return place === 1 ? x.transpose().matmul(d) : d.matmul(x.transpose());
+    },
+  };
+}
+
+/** The parameter is a matrix that was repeated to multiply a stack of others, along whose rows or stacks samples lie. */
+function stackedProduct(out: Variable): Entry {
+  const input = out.node!.values[0]!;
+  return {
+    out,
+    input,
+    perSample: (delta, along, n) => {
+      if (along.axis === out.rank - 1) return null;
+      const [x, d] = [samplesFirst(input, along, n), samplesFirst(delta, along, n)];
+      return asRows(x, n).transpose().matmul(asRows(d, n));
+    },
+  };
+}
+
+function repeated(v: Variable, out: Variable): Entry {
+  const lead = out.rank - v.rank;
+  const axes = [...out.shape.keys()].filter((i) => i < lead || v.shape[i - lead] !== out.shape[i]);
+  return {
+    out,
+    input: null,
+    perSample: (delta, { axis, inner }, n) => {
+      if (!axes.includes(axis)) return null;
+      const others = axes.filter((a) => a !== axis);
+      const first = samplesFirst(delta.sum(others, { keepDims: true }), { axis, inner }, n);
+      return first.sum(axis + 1).reshape([n, ...v.shape]);
+    },
+  };
+}
