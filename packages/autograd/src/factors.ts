@@ -5,7 +5,8 @@
 // with rows that belong to one sample each. Keeping A and D instead of the product leaves all questions about single samples,
 // or groups of them, open: their gradients are products of a few rows, and inner products of gradients need none of them,
 // <g_j, g_k> = sum((A_j A_k' + 1) * (D_j D_k')) (Goodfellow 2015; for K-FAC, Martens & Grosse 2015). GEM's check of one batch
-// against many memories is such a question.
+// against many memories is such a question. A convolution is a linear layer of its windows: A has a row for each place that a
+// filter looks at, and its channels, like those of the filters, may lie in groups that do not mix.
 //
 // Everything is read off the tape of the losses: layers know nothing of it, and nothing is stored in them.
 
@@ -19,22 +20,24 @@ import { type Along, sampleAxes, type Users, usersIn } from './samples.ts';
 import { reverseOrder } from './tape.ts';
 import type { Variable } from './variable.ts';
 
-/** One use of a layer y = x W' + b. */
+/** One use of a layer y = x W' + b, or of a convolution, where x are the windows of its input. */
 export interface LayerFactors {
   /** The path of the weight in the model. */
   readonly name: string;
-  /** W, [out, in]. */
+  /** W, [out, in]; of a convolution [out, in / groups, ...kernel]. */
   readonly weight: Variable;
   /** b, [out]; null if there is none, or it is not on the tape. */
   readonly bias: Variable | null;
-  /** A: what the layer got, [n, ..., in]. */
+  /** A: what the layer got, [n, ..., in]; of a convolution [n, places, windows], a window being in * kernel elements. */
   readonly input: Tensor;
-  /** D: the gradient of what the layer gave, [n, ..., out]. */
+  /** D: the gradient of what the layer gave, [n, ..., out]; of a convolution [n, places, out]. */
   readonly delta: Tensor;
+  /** The columns of A and D are so many groups of equal size: group i of D belongs to group i of A alone. 1 for a linear layer. */
+  readonly groups: number;
 }
 
 /**
- * The factors of the linear layers of `model` behind `losses`, the losses [n] of n samples: A and D such that the gradient of
+ * The factors of the linear layers and the convolutions of `model` behind `losses`, the losses [n] of n samples: A and D such that the gradient of
  * sum_i w_i losses_i is D' A, for the weights w of the samples (ones unless given), and over any part of the samples too.
  * A layer that was used several times is there once for each.
  * @returns the factors, and the `rest`: the parameters behind the losses that have none, as they were used in another way (too).
@@ -58,7 +61,9 @@ export function layerFactors(
   );
   const targets = uses.map(({ out }) => out);
   const found = sampleAxes(losses, new Set(targets), order);
-  const outward = typeof found !== 'string' && targets.some((out) => found.get(out)!.axis === out.rank - 1);
+  const outward =
+    typeof found !== 'string' &&
+    uses.some(({ out, groups }) => (found.get(out)!.axis === out.rank - 1) === (groups === null));
   if (typeof found === 'string' || outward) {
     const reason = typeof found === 'string' ? found : 'samples lie along outputs';
     throw new GradientError(`layerFactors: ${reason}, so no row of what a layer got belongs to one sample`);
@@ -69,10 +74,11 @@ export function layerFactors(
     const first = samplesFirst(t, along, losses.size);
     return first.shape[along.axis + 1] === 1 ? first.squeeze(along.axis + 1) : first;
   };
-  const factors = uses.map(({ name, weight, out, input }, i): LayerFactors => {
+  const factors = uses.map(({ name, weight, out, input, groups }, i): LayerFactors => {
     const along = found.get(out)!;
+    const view = (t: Tensor) => (groups === null ? rows(t, along) : columnsAsRows(t, along, losses.size, groups));
     const bias = biases.get(out) ?? null;
-    return { name, weight, bias, input: rows(input, along), delta: rows(deltas[i]!.value, along) };
+    return { name, weight, bias, input: view(input), delta: view(deltas[i]!.value), groups: groups ?? 1 };
   });
   const covered = new Set(factors.flatMap(({ weight, bias }) => [weight, bias]));
   return { factors, rest: named.flatMap(([, p]) => (covered.has(p) ? [] : [p])) };
@@ -82,19 +88,39 @@ export function layerFactors(
 interface Use {
   readonly name: string;
   readonly weight: Variable;
-  /** x W', before the bias. */
+  /** x W', before the bias; or W x, in a stack of as many as there are groups, by which a convolution takes its windows x. */
   readonly out: Variable;
   readonly input: Tensor;
+  /** null for x W'. */
+  readonly groups: number | null;
 }
 
-/** The uses of a weight if all are x W', else none. */
+/** A stack of `groups` matrices whose columns belong to samples, as rows: [groups, k, n m] to [n, m, groups k]. */
+function columnsAsRows(t: Tensor, along: Along, n: number, groups: number): Tensor {
+  const [k, m] = [t.shape.at(-2)!, t.shape.at(-1)! / n];
+  return samplesFirst(t, along, n)
+    .reshape([n, groups, k, m])
+    .permute([0, 3, 1, 2])
+    .reshape([n, m, groups * k]);
+}
+
+/** The uses of a weight if all are x W', or all W x, else none. */
 function usesOf(name: string, weight: Variable, users: Users): Use[] {
   const entries = entriesOf(weight, users);
   if (!Array.isArray(entries)) return [];
-  const uses = entries.flatMap(({ out, input }): Use[] =>
-    input !== null && transposes(out.node!.inputs[1]!, weight) ? [{ name, weight, out, input }] : [],
-  );
+  const uses = entries.flatMap(({ out, input }): Use[] => {
+    if (input === null) return [];
+    const [left, right] = out.node!.inputs as [Variable, Variable];
+    if (transposes(right, weight)) return [{ name, weight, out, input, groups: null }];
+    if (!isLaidOut(left, weight)) return [];
+    return [{ name, weight, out, input, groups: left.shape.slice(0, -2).reduce((a, b) => a * b, 1) }];
+  });
   return uses.length === entries.length ? uses : [];
+}
+
+/** Whether `left`, the first factor of a product, is the weight itself, or a stack of matrices made of it. */
+function isLaidOut(left: Variable, weight: Variable): boolean {
+  return left === weight || (left.node?.op === 'reshape' && left.node.inputs[0] === weight);
 }
 
 /** Whether `right`, the second factor of a product, is W', or W' repeated for a stack of products. */
@@ -113,19 +139,41 @@ function biasesOf(
 ): Map<Variable, Variable> {
   const biases = new Map<Variable, Variable>();
   for (const p of parameters) {
-    const under = users.get(p)!.map(({ out }) => addedTo(out, users));
-    const fits = (m: Variable | null): m is Variable => m !== null && products.has(m) && p.size === m.shape.at(-1);
+    const under = users.get(p)!.map(({ out }) => addedTo(p, out, users));
+    const fits = (m: Variable | null): m is Variable => m !== null && products.has(m);
     if (p.rank === 1 && under.every(fits)) for (const product of under) biases.set(product, p);
   }
   return biases;
 }
 
-/** What something repeated is added to, if nothing else is done with either. */
-function addedTo(repeated: Variable, users: Users): Variable | null {
-  const [use, ...others] = users.get(repeated) ?? [];
-  if (repeated.node!.op !== 'expand' || use?.out.node?.op !== 'add' || others.length > 0) return null;
+const onlyUse = (v: Variable, users: Users) => {
+  const all = users.get(v) ?? [];
+  return all.length === 1 ? all[0]! : null;
+};
+
+/** The product to which `bias`, used in the step `first`, is added, one element to each output, if nothing else is done with either. */
+function addedTo(bias: Variable, first: Variable, users: Users): Variable | null {
+  // A convolution's channels are axis 1 of what it gives, so its bias is [out, 1, 1] before it is repeated.
+  const column = first.node!.op === 'reshape' && first.shape[0] === bias.size ? onlyUse(first, users)?.out : undefined;
+  const repeated = column ?? first;
+  const use = onlyUse(repeated, users);
+  if (repeated.node!.op !== 'expand' || use?.out.node?.op !== 'add') return null;
   const under = use.out.node.inputs[1 - use.place]!;
-  return users.get(under)?.length === 1 ? under : null;
+  if (onlyUse(under, users) === null) return null;
+  if (column === undefined) return bias.size === under.shape.at(-1) ? under : null;
+  return first.rank === under.rank - 1 ? convolved(under, bias.size, users) : null;
+}
+
+/** The product behind [n, channels, ...places]: its rows are the channels, its columns the places of all samples. */
+function convolved(y: Variable, channels: number, users: Users): Variable | null {
+  if (y.node?.op !== 'permute' || y.shape[1] !== channels) return null;
+  const { axes } = y.node.params as PrimitiveParams['permute'];
+  const split = y.node.inputs[0]!;
+  const swapped = axes.every((a, i) => a === (i < 2 ? 1 - i : i));
+  if (!swapped || split.node?.op !== 'reshape' || onlyUse(split, users) === null) return null;
+  const product = split.node.inputs[0]!;
+  const rows = product.shape.slice(0, -1).reduce((a, b) => a * b, 1);
+  return rows === channels && onlyUse(product, users) !== null ? product : null;
 }
 
 /**
@@ -136,7 +184,7 @@ function addedTo(repeated: Variable, users: Users): Variable | null {
 export function groupGradients(factors: readonly LayerFactors[], sizes: readonly number[]): Map<Variable, Tensor> {
   const gradients = new Map<Variable, Tensor>();
   const add = (p: Variable, g: Tensor) => gradients.set(p, gradients.get(p)?.add(g) ?? g);
-  for (const { weight, bias, input, delta } of factors) {
+  for (const { weight, bias, input, delta, groups } of factors) {
     const n = input.shape[0]!;
     if (!sizes.every((size) => Number.isInteger(size) && size >= 0) || sizes.reduce((a, b) => a + b, 0) !== n) {
       throw new errors.ShapeError(`groupGradients: groups of [${sizes}] are not the ${n} samples`, {
@@ -146,9 +194,15 @@ export function groupGradients(factors: readonly LayerFactors[], sizes: readonly
     }
     // Groups of one size are one product of stacks.
     const alike = sizes.every((size) => size === sizes[0]);
-    const groups = (t: Tensor) => (alike ? [asRows(t, sizes.length)] : t.split(sizes).map((part) => asRows(part, 1)));
-    const [A, D] = [groups(input), groups(delta)];
-    add(weight, concat(D.map((d, g) => d.transpose().matmul(A[g]!))));
+    const stacks = (t: Tensor) => (alike ? [asRows(t, sizes.length)] : t.split(sizes).map((part) => asRows(part, 1)));
+    const [A, D] = [stacks(input), stacks(delta)];
+    // [stacks, rows, groups k] with the groups in front of the rows.
+    const apart = (t: Tensor) => {
+      const [count, rows, columns] = t.shape as [number, number, number];
+      return t.reshape([count, rows, groups, columns / groups]).transpose(1, 2);
+    };
+    const products = D.map((d, i) => apart(d).transpose().matmul(apart(A[i]!)));
+    add(weight, concat(products.map((product) => product.reshape([product.shape[0]!, ...weight.shape]))));
     if (bias !== null) add(bias, concat(D.map((d) => d.sum(1))));
   }
   return gradients;

@@ -49,6 +49,10 @@ const beside: AxisRule<{ readonly axis: number }> = (axis, { params, from, to })
 const whole: AxisRule<PrimitiveParams['slice']> = (axis, { params: { ranges }, from, to }) =>
   ranges[axis]!.step === 1 && from[axis] === to[axis] ? axis : null;
 
+/** Windows go along other axes than that of the samples, and their new axes come after it. */
+const apart: AxisRule<PrimitiveParams['window']> = (axis, { params: { windows }, from, to }) =>
+  axis < Math.min(from.length, to.length) && !windows.some((w) => w.axis === axis) ? axis : null;
+
 /** A step without a rule may let samples meet. */
 const rules: { readonly [P in Primitive]?: AxisRule<PrimitiveParams[P]> } = {
   ...Object.fromEntries(Object.keys(elementwise).map((op) => [op, same])),
@@ -58,6 +62,7 @@ const rules: { readonly [P in Primitive]?: AxisRule<PrimitiveParams[P]> } = {
   max: unfolded,
   min: unfolded,
   cumsum: beside,
+  cumprod: beside,
   gather: beside,
   scatter: beside,
   concat: (axis, { params }) => (axis === params.axis ? null : axis),
@@ -65,6 +70,8 @@ const rules: { readonly [P in Primitive]?: AxisRule<PrimitiveParams[P]> } = {
   matmul: (axis, { to, place }) => (axis === to.length - 1 - place ? null : axis),
   embed: whole,
   slice: whole,
+  window: apart,
+  fold: apart,
   permute: (axis, { params: { axes } }) => axes[axis]!,
   expand: (axis, { from, to }) => {
     const at = axis - (to.length - from.length);

@@ -421,6 +421,52 @@ describe('factors', () => {
     }
   });
 
+  test('of convolutions are those of linear layers on windows', () => {
+    const rng = new Rng(3);
+    const shapes = fc.record({
+      d: fc.integer({ min: 1, max: 2 }),
+      groups: fc.integer({ min: 1, max: 2 }),
+      kernel: fc.integer({ min: 1, max: 3 }),
+      stride: fc.integer({ min: 1, max: 2 }),
+      padding: fc.integer({ min: 0, max: 1 }),
+      bias: fc.boolean(),
+      samples: fc.integer({ min: 2, max: 4 }),
+    });
+    fc.assert(
+      fc.property(shapes, ({ d, kernel, samples, ...settings }) => {
+        const Conv = d === 1 ? nn.Conv1d : nn.Conv2d;
+        const layers = [new Conv(4, 2, kernel, { rng, ...settings, ...float64 })];
+        layers.push(new Conv(2, 6, 1, { rng, groups: settings.groups, bias: settings.bias, ...float64 }));
+        const model = new nn.Sequential(layers[0]!, new nn.Tanh(), layers[1]!);
+        const input = variable(normal([samples, 4, ...Array(d).fill(4)], 5));
+        const each = model.forward(input).tanh().flatten(1).sum(1);
+        const { factors, rest } = layerFactors(each, model);
+        expect(rest).toEqual([]);
+        expect(factors.map(({ name, bias, groups }) => [name, bias !== null, groups])).toEqual([
+          ['0.weight', settings.bias, settings.groups],
+          ['2.weight', settings.bias, settings.groups],
+        ]);
+        const found = groupGradients(factors, [1, samples - 1]);
+        const expected = perSampleGradients(each, model.parameters());
+        model.parameters().forEach((p, k) => {
+          expectClose(found.get(p)!.slice(0), expected[k]!.slice(0), 10);
+          expectClose(found.get(p)!.slice(1), expected[k]!.slice([1, null]).sum(0), 10);
+        });
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('of a convolution whose bias is used elsewhere too, or which is transposed, leave the rest', () => {
+    const image = variable(normal([n, 2, 5], 6));
+    const conv = new nn.Conv1d(2, 3, 2, { rng: new Rng(0), ...float64 });
+    const each = conv.forward(image).flatten(1).sum(1).add(conv.bias!.sum());
+    const { factors, rest } = layerFactors(each, conv);
+    expect([factors.map((f) => [f.name, f.bias]), rest]).toEqual([[['weight', null]], [conv.bias]]);
+    const up = new nn.ConvTranspose1d(2, 3, 2, { rng: new Rng(0), ...float64 });
+    expect(layerFactors(up.forward(image).flatten(1).sum(1), up)).toEqual({ factors: [], rest: up.parameters() });
+  });
+
   test('of a layer used twice, or sharing its weight, are one for each use', () => {
     const layer = linear(4, 4, 0);
     const twin = Object.assign(linear(4, 4, 2), { weight: layer.weight });
@@ -476,7 +522,7 @@ describe('factors', () => {
     check(product.add(bias).mul(product).sum(1), ['weight'], ['bias']);
     check(x.matmul(weight).add(bias).sum(1), [], ['bias', 'weight']);
     check(x.matmul(weight.permute([0, 1])).sum(1), [], ['weight']);
-    check(weight.matmul(x.transpose()).transpose().add(bias).sum(1), [], ['bias', 'weight']);
+    check(weight.matmul(x.transpose()).transpose().add(bias).sum(1), ['weight'], ['bias']);
   });
 
   test('leave out what is frozen or was not used', () => {
