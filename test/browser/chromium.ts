@@ -31,7 +31,13 @@ export function launch(): Promise<Browser> {
   return chromium.launch({
     executablePath: found!,
     chromiumSandbox: false,
-    args: ['--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--ignore-gpu-blocklist'],
+    args: [
+      '--use-angle=swiftshader',
+      '--enable-unsafe-swiftshader',
+      '--ignore-gpu-blocklist',
+      '--js-flags=--expose-gc',
+      '--enable-precise-memory-info',
+    ],
   });
 }
 

@@ -1,7 +1,20 @@
 // What runs in the page: the laws of every backend, on the gpu. A float64, or an integer that a float cannot hold, must be refused by
 // name; all else must be what the law says.
 
-import { chooseDevice, errors, info, type Primitive, type Tensor } from '@gemlab/tensor';
+import {
+  arange,
+  chooseDevice,
+  concat,
+  errors,
+  info,
+  ones,
+  type Primitive,
+  Rng,
+  randn,
+  scope,
+  type Tensor,
+  tensor,
+} from '@gemlab/tensor';
 import fc from 'fast-check';
 import type { Case } from '../../packages/tensor/test/laws/case.ts';
 import { laws } from '../../packages/tensor/test/laws/index.ts';
@@ -67,10 +80,99 @@ function hold(op: Primitive, law: Case): void {
   });
 }
 
+/** An op of its own result, in changing sizes: gpu.js would draw into a texture of an earlier size. */
+function repeated(): number[] {
+  const wrong: number[] = [];
+  let x = arange(64).cast('float32').to('gpu');
+  for (let step = 0; step < 12; step++) {
+    const size = [64, 5, 30][step % 3]!;
+    const sum = x.slice([0, size]).add(1).add(1).add(1);
+    sum.dataSync().forEach((v, i) => {
+      if (v !== i + 3 * (step + 1)) wrong.push(step);
+    });
+    x = x.add(3);
+  }
+  return wrong;
+}
+
+/** A wide line to be folded in parts, a long list to be joined in rounds: the sizes that the laws do not reach. */
+function large(): boolean[] {
+  const [rows, columns] = [3, 1000];
+  const host = randn([rows, columns], new Rng(5));
+  const x = host.to('gpu');
+  const near = (a: Tensor, b: Tensor, slack = 1e-4) =>
+    String(a.shape) === String(b.shape) && (a.to('cpu').sub(b).abs().max().item() as number) <= slack;
+  const parts = host.split(columns / 20, 1);
+  return [
+    near(x.sum(), host.sum()),
+    near(x.sum(1), host.sum(1)),
+    near(x.transpose().sum(0), host.sum(1)),
+    near(x.max(1), host.max(1), 0),
+    near(x.slice(null, [null, null, -1]).cumsum(1), host.flip([1]).cumsum(1)),
+    near(x.argsort(1), host.argsort(1), 0),
+    near(x.matmul(x.transpose()), host.matmul(host.transpose()), 1e-3),
+    near(
+      concat(
+        parts.map((p) => p.to('gpu')),
+        1,
+      ),
+      host,
+      0,
+    ),
+  ];
+}
+
+/** The name that an error's class is exported by: its own is lost where a bundle is minified. */
+const className = (error: unknown) =>
+  Object.entries(errors).find(([, type]) => Object(error).constructor === type)?.[0];
+
+/** What is refused, and how. */
+function refusals(): string[] {
+  const messages: string[] = [];
+  const big = tensor(Int32Array.of(5000, -3), { device: 'gpu' });
+  const product = big.mul(big);
+  const huge = () => ones([1], { device: 'gpu' }).expand([20_000, 20_000]).add(1);
+  for (const attempt of [
+    () => tensor([1], { dtype: 'float64', device: 'gpu' }),
+    () => ones([1], { device: 'gpu' }).cast('float64'),
+    () => tensor(Int32Array.of(1, 2 ** 24), { device: 'gpu' }),
+    () => product.dataSync(),
+    () => product.gt(0).dataSync(),
+    () => product.argmax().dataSync(),
+    () => big.cast('float32').mul(1e9).cast('int32').dataSync(),
+    huge,
+  ]) {
+    try {
+      attempt();
+      messages.push('not refused');
+    } catch (error) {
+      messages.push(`${className(error)}: ${(error as Error).message}`);
+    }
+  }
+  return messages;
+}
+
+/** data() reads what was there when it was called, and rejects for what a scope has taken back. */
+async function reading(): Promise<unknown[]> {
+  const x = tensor([1, 2, 3], { device: 'gpu' });
+  let pending: Promise<ArrayLike<number>> | undefined;
+  let late: Tensor | undefined;
+  scope(() => {
+    late = x.add(1);
+    pending = late.slice([1, null]).data();
+  });
+  const gone = await late!.data().catch(className);
+  return [Array.from(await pending!), gone, late!.storage.released, x.toArray(), x.to('cpu').to('gpu').device];
+}
+
 Object.assign(globalThis, {
   gpu: {
     start: () => chooseDevice('gpu'),
     info,
+    repeated,
+    large,
+    refusals,
+    reading,
     law: (op: Primitive, seed: number, numRuns: number) => {
       const property = fc.property(laws[op] as fc.Arbitrary<Case>, (law) => hold(op, law));
       const details = withIntegersBelow(60, () => fc.check(property, { seed, numRuns }));

@@ -26,6 +26,29 @@ describeInChromium('gpu on WebGL2', () => {
     expect(info.auto).toEqual({ device: 'gpu', because: 'it was started' });
   });
 
+  test('an op of its own result, in changing sizes', async () => {
+    expect(await page.evaluate('gpu.repeated()')).toEqual([]);
+  });
+
+  test('long lines and lists', async () => {
+    expect(await page.evaluate('gpu.large()')).toEqual(Array(8).fill(true));
+  });
+
+  test('what a texture of floats cannot hold is refused by name', async () => {
+    const large = /^DTypeError: gpu: (int32|bool) is held exactly below 2\^24 only, and an op has led beyond/;
+    expect(await page.evaluate('gpu.refusals()')).toEqual([
+      expect.stringMatching(/^DTypeError: gpu: float64 does not exist on this device; cast to 'float32'/),
+      expect.stringMatching(/^DTypeError: gpu: float64 does not exist on this device/),
+      expect.stringMatching(/^DTypeError: gpu: int32 is held exactly below 2\^24 only, found 16777216/),
+      ...Array(4).fill(expect.stringMatching(large)),
+      expect.stringMatching(/^ShapeError: gpu: 400000000 elements do not fit a texture, which holds \d+ x \d+ here/),
+    ]);
+  });
+
+  test('data() reads what was there when it was called', async () => {
+    expect(await page.evaluate('gpu.reading()')).toEqual([[3, 4], 'ScopeError', true, [1, 2, 3], 'gpu']);
+  });
+
   test.each(PRIMITIVES)('%s does what its definition says, within the stated tolerance', async (op) => {
     const seed = Number(process.env.FC_SEED ?? 1);
     expect(await page.evaluate(`gpu.law('${op}', ${seed}, 25)`)).toBe('held');

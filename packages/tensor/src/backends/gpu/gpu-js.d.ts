@@ -35,7 +35,11 @@ export interface KernelRun {
   setOutput(output: readonly number[]): unknown;
   destroy(): void;
   /** What runs when this is called: gpu.js exchanges it for another kind of kernel when it sees fit. */
-  readonly kernel: { readonly constructor: unknown; readonly fallbackReason?: string | null };
+  readonly kernel: {
+    readonly constructor: unknown;
+    readonly fallbackReason?: string | null;
+    readonly texture: Texture;
+  };
 }
 
 export type KernelClass = { readonly mode: string };

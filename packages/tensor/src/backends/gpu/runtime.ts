@@ -8,12 +8,6 @@ import { elementSource, kernelSource, type Program } from './program.ts';
 
 export type { Texture };
 
-interface Compiled {
-  readonly run: KernelRun;
-  /** The output length that gpu.js has set up: setting it again would make another texture. */
-  length: number;
-}
-
 /** gpu.js is CommonJS for Node, and a script that leaves one global where a browser imports it unbundled. */
 async function load(): Promise<GpuJs> {
   const { default: library } = await import('gpu.js');
@@ -36,7 +30,7 @@ export class Runtime {
   readonly maxTextureSize: number;
   readonly #library: GpuJs;
   readonly #gpu: GPU;
-  readonly #compiled = new Map<string, Compiled>();
+  readonly #compiled = new Map<string, KernelRun>();
 
   constructor(library: GpuJs, gl: WebGL2) {
     this.gl = gl;
@@ -48,7 +42,7 @@ export class Runtime {
     this.#check(this.#gpu.Kernel, undefined);
   }
 
-  /** How many programs have been compiled; each also holds on to its latest result. */
+  /** How many programs have been compiled. */
   get programs(): number {
     return this.#compiled.size;
   }
@@ -79,22 +73,21 @@ export class Runtime {
   #call(program: Program, values: readonly unknown[], length: number): Texture {
     this.#alive();
     this.#fits(length);
-    const compiled = this.#compile(program, length);
-    if (compiled.length !== length) {
-      compiled.run.setOutput([length]);
-      compiled.length = length;
-    }
-    const texture = compiled.run(...values);
-    this.#check((compiled.run.kernel as { constructor: unknown }).constructor, compiled.run.kernel.fallbackReason);
+    const known = this.#compiled.get(program.name);
+    const run = known ?? this.#compile(program, length);
+    // A kernel would draw into its last texture again, or (where that is an argument now) into one from before that, of whatever size
+    // the output then had. Here each run has a new texture, and the result alone owns it.
+    known?.setOutput([length]);
+    const texture = run(...values);
+    this.#check(run.kernel.constructor, run.kernel.fallbackReason);
+    run.kernel.texture.delete();
     if (texture?.type !== 'ArrayTexture(1)') {
       throw new DeviceError(`gpu: the kernel '${program.name}' gave no texture`, { kernel: program.name });
     }
     return texture;
   }
 
-  #compile(program: Program, length: number): Compiled {
-    const known = this.#compiled.get(program.name);
-    if (known) return known;
+  #compile(program: Program, length: number): KernelRun {
     const { textures, ints, floats = [] } = program;
     const run = this.#gpu.createKernel(kernelSource(program), {
       output: [length],
@@ -117,9 +110,8 @@ export class Runtime {
       optimizeFloatMemory: false,
       fixIntegerDivisionAccuracy: false,
     });
-    const compiled: Compiled = { run, length };
-    this.#compiled.set(program.name, compiled);
-    return compiled;
+    this.#compiled.set(program.name, run);
+    return run;
   }
 
   /** gpu.js degrades in silence; this does not. */
