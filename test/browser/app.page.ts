@@ -33,4 +33,14 @@ async function app() {
   };
 }
 
-Object.assign(globalThis, { app });
+/** Whether this page may make code of strings. */
+function evaluates(): boolean {
+  try {
+    return Function('return true')() as boolean;
+  } catch {
+    return false;
+  }
+}
+
+// At once, by the page itself: what a test calls in a page is free of its policy.
+Object.assign(globalThis, { app: app(), evaluates: evaluates() });
