@@ -1,24 +1,21 @@
-// Pages in the Chromium of this machine, where there is one: Debian's package, or what CHROMIUM names. WebGL2 is SwiftShader's, so no
+// Pages in the Chromium of this machine, where there is one. WebGL2 is SwiftShader's, so no
 // GPU is needed. Nothing is served: every request of a page is answered from memory or from this workspace.
 
-import { accessSync, constants } from 'node:fs';
+import { delimiter } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { build } from 'vite';
 import { describe } from 'vitest';
+import { onPath } from '../runtimes/runtimes.ts';
 
-const found = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => {
-  try {
-    accessSync(path ?? '', constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-});
+/** A Chromium on the PATH, or among the programs that GEMLAB_RUNTIMES names, as in runtimes/runtimes.ts. */
+const found = [...(process.env.GEMLAB_RUNTIMES ?? '').split(delimiter), ...onPath('chromium')].find((path) =>
+  /chrom/i.test(path),
+);
 
 if (found === undefined) {
   console.warn(
     'NOT RUN: the tests in browsers, and with them all of the gpu backend, for no Chromium was found; ' +
-      "install Debian's package chromium, or name one in the environment variable CHROMIUM",
+      "install Debian's package chromium, or name a program in the variable GEMLAB_RUNTIMES",
   );
 }
 

@@ -12,7 +12,7 @@ import { finished } from './context.ts';
 import * as elementwise from './elementwise.ts';
 import { kindOf } from './elementwise.ts';
 import * as folding from './folding.ts';
-import { concatProgram, embedProgram, FILL, gatherProgram, scatterProgram } from './moving.ts';
+import { concatProgram, embedProgram, FILL, foldProgram, gatherProgram, scatterProgram } from './moving.ts';
 import { merged, type Program, walkNumbers } from './program.ts';
 import { openRuntime, type Runtime, type Texture } from './runtime.ts';
 import { TextureStorages } from './texture-storage.ts';
@@ -174,6 +174,19 @@ function gpuBackend(runtime: Runtime): Backend {
     return execute(out, embedProgram(out.shape.length), [x!], numbers, [value]);
   };
 
+  const fold: Kernel<'fold'> = ({ windows }, [x], out) => {
+    if (sizeOf(x!.shape) === 0) return filled(out, 0);
+    const axes = windows.map((w) => w.axis);
+    const numbers = [
+      ...windows.map((w) => w.size),
+      ...windows.map((w) => w.stride),
+      ...windows.map((w) => w.dilation),
+      ...axes.map((axis) => x!.shape[axis]!),
+    ];
+    const program = foldProgram(kindOf(out.dtype), out.shape.length, axes);
+    return execute(out, program, [x!], [...out.shape, ...numbers, x!.offset, ...x!.strides]);
+  };
+
   const kernels: Kernels = {
     ...kernelsFor(
       UNARY,
@@ -209,6 +222,7 @@ function gpuBackend(runtime: Runtime): Backend {
     scatter,
     concat,
     embed,
+    fold,
     cast: ({ dtype }, [x], out) => {
       holds(dtype);
       return mapped(`cast/${x!.dtype}/${dtype}`, ['x'], elementwise.castGlsl(x!.dtype, dtype), [x!], out);

@@ -1,4 +1,4 @@
-// Kernels that only move elements. Shapes are not merged here: the axis that is indexed, joined or stepped must be told from others.
+// Kernels that move elements, or add them up where they meet. Shapes are not merged here: the axis that is indexed, joined or stepped must be told from others.
 
 import type { Kind } from './elementwise.ts';
 import { type Program, times, walkCode, walkInts, walkStart } from './program.ts';
@@ -82,5 +82,37 @@ export function embedProgram(rank: number): Program {
     body: `${coordinates(rank)}
 ${into}
 return xTAt(${place(rank, 'x')});`,
+  };
+}
+
+/**
+ * The sum of all windows that lie over an element: of window w on axis a, element d lies on c when c = i stride + d dilation for some
+ * window i, so for each d there is at most one. The operand's last axes are the windows, in their order.
+ */
+export function foldProgram(kind: Kind, rank: number, axes: readonly number[]): Program {
+  const all = rank + axes.length;
+  const at = ['$xStart', ...sizes(all, '').map((k) => `i${k} * $xStep${k}`)].join(' + ');
+  const inner = `float v = xTAt(${at});
+total = ${kind === 'int' ? 'fit(total + v)' : 'total + v'};`;
+  const loops = axes.reduceRight(
+    (body, axis, w) => `for (int i${rank + w} = 0; i${rank + w} < $size${w}; i${rank + w}++) {
+  int q${w} = c${axis} - i${rank + w} * $dilation${w};
+  int i${axis} = q${w} / $stride${w};
+  if (q${w} < 0 || i${axis} * $stride${w} != q${w} || i${axis} >= $count${w}) continue;
+  ${body}
+}`,
+    inner,
+  );
+  const whole = sizes(rank, '').filter((k) => !axes.includes(Number(k)));
+  const numbers = ['size', 'stride', 'dilation', 'count'].flatMap((p) => sizes(axes.length, p));
+  return {
+    name: `fold/${kind}/${rank}/${axes.join()}`,
+    textures: ['xT'],
+    ints: [...sizes(rank, 'n'), ...numbers, ...steps(all, 'x')],
+    body: `${coordinates(rank)}
+${whole.map((k) => `int i${k} = c${k};`).join(' ')}
+float total = 0.0;
+${loops}
+return total;`,
   };
 }
