@@ -47,7 +47,10 @@ export const ORIGIN = 'http://localhost:1';
 export async function open(browser: Browser, site: Site, path = '/'): Promise<{ page: Page; said: string[] }> {
   const page = await browser.newPage();
   const said: string[] = [];
-  page.on('console', (message) => void said.push(message.text()));
+  // The driver remarks on what reading costs.
+  page.on('console', (message) => {
+    if (!message.text().includes('GL Driver Message (OpenGL, Performance')) said.push(message.text());
+  });
   page.on('pageerror', (error) => void said.push(String(error)));
   await page.route('**/*', (route) => {
     const answer = site.get(new URL(route.request().url()).pathname);

@@ -30,6 +30,21 @@ describeInChromium('gpu on WebGL2', () => {
     expect(await page.evaluate('gpu.repeated()')).toEqual([]);
   });
 
+  test('random programs stay beside the cpu', async () => {
+    expect(await page.evaluate(`gpu.programs(${Number(process.env.FC_SEED ?? 1)}, 60)`)).toBe('held');
+  }, 60_000);
+
+  test('convolution, pooling and their gradients are those of the cpu', async () => {
+    const [cpu, gpu] = (await page.evaluate('gpu.convolution()')) as [number[][], number[][]];
+    cpu.forEach((values, i) => {
+      const most = Math.max(...values.map(Math.abs));
+      values.forEach((v, j) => {
+        expect(Math.abs(gpu[i]![j]! - v)).toBeLessThan(1e-5 * most);
+      });
+      expect(gpu[i]!.length).toBe(values.length);
+    });
+  });
+
   test('long lines and lists', async () => {
     expect(await page.evaluate('gpu.large()')).toEqual(Array(8).fill(true));
   });
