@@ -1,17 +1,16 @@
 // The one place that talks to gpu.js: it loads it, compiles programs, runs them, and sees to it that they ran on the GPU. gpu.js
 // is large, so it comes by a dynamic import: who uses only the cpu neither loads nor bundles it.
 
-import type { GPU, GpuJs, KernelRun, Texture } from 'gpu.js';
 import { DeviceError, ShapeError } from '../../errors.ts';
 import { openContext, rendererOf, type WebGL2 } from './context.ts';
+import type { GPU, GpuJs, GpuJsModule, KernelRun, Texture } from './gpu-js.ts';
 import { elementSource, kernelSource, type Program } from './program.ts';
 
 export type { Texture };
 
-/** gpu.js is CommonJS for Node, and a script that leaves one global where a browser imports it unbundled. */
 async function load(): Promise<GpuJs> {
-  const { default: library } = await import('gpu.js');
-  const loaded = library?.default ?? library ?? (globalThis as { GPU?: GpuJs }).GPU;
+  const { default: library } = (await import('gpu.js')) as unknown as GpuJsModule;
+  const loaded = (library?.default ?? library ?? (globalThis as { GPU?: GpuJs }).GPU) as GpuJs | undefined;
   if (typeof loaded?.GPU !== 'function') {
     throw new DeviceError('no GPU: the module gpu.js was found but is not gpu.js 2', { found: typeof loaded });
   }

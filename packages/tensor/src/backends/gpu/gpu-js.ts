@@ -1,5 +1,5 @@
-// gpu.js as this folder uses it: tsconfig.json puts these types in place of its own, which want the DOM's and know `input` only as a
-// type.
+// gpu.js as this folder uses it. Its own types want the DOM's and know `input` only as a type, so what it is imported as is cast to these;
+// in the build of this package (tsconfig.json) they are not looked at, either.
 
 /** A result that stays on the device. Several may share one GL texture, which goes when the last of them is deleted. */
 export interface Texture {
@@ -33,7 +33,6 @@ export interface KernelSettings {
 export interface KernelRun {
   (...values: unknown[]): Texture;
   setOutput(output: readonly number[]): unknown;
-  destroy(): void;
   /** What runs when this is called: gpu.js exchanges it for another kind of kernel when it sees fit. */
   readonly kernel: {
     readonly constructor: unknown;
@@ -44,18 +43,18 @@ export interface KernelRun {
 
 export type KernelClass = { readonly mode: string };
 
-export class GPU {
-  constructor(settings: { readonly canvas: unknown; readonly context: unknown });
+export interface GPU {
   readonly Kernel: KernelClass;
   createKernel(source: string, settings: KernelSettings): KernelRun;
-  destroy(): Promise<void>;
 }
 
 export interface GpuJs {
-  readonly GPU: typeof GPU;
+  readonly GPU: new (settings: { readonly canvas: unknown; readonly context: unknown }) => GPU;
   readonly WebGL2Kernel: KernelClass;
   readonly input: (value: Float32Array, size: readonly number[]) => unknown;
 }
 
-declare const library: GpuJs & { readonly default?: GpuJs };
-export default library;
+/** What `import('gpu.js')` gives: CommonJS under Node; in a browser that imports it unbundled a script, which leaves one global. */
+export interface GpuJsModule {
+  readonly default?: Partial<GpuJs> & { readonly default?: GpuJs };
+}
