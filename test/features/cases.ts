@@ -325,6 +325,7 @@ export const otherMethods = [
 
 /** Exported functions that are no ops: files, memory, and what describes the engine. */
 export const otherFunctions = [
+  'chooseDevice',
   'info',
   'isFloat',
   'promote',

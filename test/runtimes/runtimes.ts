@@ -114,7 +114,7 @@ function chromium(path: string, version: string): Runtime {
 const WANTED = ['Node 20', 'Node 22', 'Node 24', 'Chromium'];
 
 /** The first program of that name on the PATH. */
-function onPath(name: string): string[] {
+export function onPath(name: string): string[] {
   const places = (process.env.PATH ?? '').split(delimiter).map((dir) => join(dir, name));
   return places.filter((place) => existsSync(place)).slice(0, 1);
 }

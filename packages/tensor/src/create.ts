@@ -1,6 +1,6 @@
 // Making tensors: from data, from a rule. (From a generator: draw.ts.)
 
-import { backendOf, type Device } from './device.ts';
+import { backendOf, type DeviceChoice } from './device.ts';
 import { type DType, type TypedArray, weakDType } from './dtype.ts';
 import { DataError, ShapeError } from './errors.ts';
 import { expandTo } from './ops/carrier.ts';
@@ -11,7 +11,7 @@ export interface TensorOptions {
   /** Element type. By default `tensor` sees it in the data, `full` in the value, `arange` in the bounds; else float32. */
   readonly dtype?: DType;
   /** 'cpu' by default; a tensor given as data stays where it is. */
-  readonly device?: Device;
+  readonly device?: DeviceChoice;
 }
 
 /**

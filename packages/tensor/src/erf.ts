@@ -8,7 +8,7 @@
 /** Where one form gives way to the other. */
 const NEAR = 0.5;
 
-const CHEBYSHEV = [
+export const ERFC_CHEBYSHEV = [
   1.17756257419656, 0.005353904539615676, -0.09377550342284209, 0.05436652555744322, -0.018976596707845208,
   0.004453426061462712, -0.0006335531710553147, 1.7661719523171593e-5, 1.2841532864056671e-5, -2.0072285659059913e-6,
   -1.807522790414837e-7, 7.549828343825093e-8, 1.885668523838603e-9, -2.699519049798364e-9, -1.460079119939105e-11,
@@ -40,12 +40,12 @@ function tail(x: number): number {
   const t = (x - 3) / (x + 3);
   let next = 0;
   let afterNext = 0;
-  for (let n = CHEBYSHEV.length - 1; n > 0; n--) {
-    const here = 2 * t * next - afterNext + CHEBYSHEV[n]!;
+  for (let n = ERFC_CHEBYSHEV.length - 1; n > 0; n--) {
+    const here = 2 * t * next - afterNext + ERFC_CHEBYSHEV[n]!;
     afterNext = next;
     next = here;
   }
-  return (expMinusSquare(x) * (t * next - afterNext + CHEBYSHEV[0]!)) / (1 + 2 * x);
+  return (expMinusSquare(x) * (t * next - afterNext + ERFC_CHEBYSHEV[0]!)) / (1 + 2 * x);
 }
 
 export function erf(x: number): number {

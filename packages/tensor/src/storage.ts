@@ -8,40 +8,60 @@
 import { arrayType, type DType, type TypedArray } from './dtype.ts';
 import { ScopeError } from './errors.ts';
 
+/** A buffer on loan from a device, which wants it back. */
+export interface Lease {
+  readonly buffer: ArrayBufferLike;
+  /** Where in the buffer it begins. */
+  readonly start: number;
+  /** The storage will not be used again. */
+  end(): void;
+}
+
 /** One flat buffer. Several tensors (views) may share it. */
 export class Storage {
   readonly dtype: DType;
   readonly length: number;
-  #data: TypedArray | null;
+  #source: TypedArray | Lease | null;
 
-  /** Belongs to the innermost open scope, which gives the buffer to `pool` when it ends (or to the garbage collector). */
-  constructor(dtype: DType, data: TypedArray, pool: BufferPool | null = null) {
+  /**
+   * Holds a host array, or `length` elements of a leased buffer. Belongs to the innermost open scope, which gives an array to `pool`
+   * when it ends (or to the garbage collector), and ends a lease.
+   */
+  constructor(
+    dtype: DType,
+    source: TypedArray | Lease,
+    length = (source as TypedArray).length,
+    pool: BufferPool | null = null,
+  ) {
     this.dtype = dtype;
-    this.length = data.length;
-    this.#data = data;
+    this.length = length;
+    this.#source = source;
     openScopes.at(-1)?.set(this, pool);
   }
 
   /** The elements. @throws ScopeError if the scope that owned them has ended. */
   get data(): TypedArray {
-    if (this.#data === null) {
+    if (this.#source === null) {
       throw new ScopeError(
         'this tensor was made inside a scope that has ended, so its storage has been reused; ' +
           'return it from the scope function or pass it to keep() inside the scope',
       );
     }
-    return this.#data;
+    if (ArrayBuffer.isView(this.#source)) return this.#source;
+    return new (arrayType(this.dtype))(this.#source.buffer as ArrayBuffer, this.#source.start, this.length);
   }
 
   get released(): boolean {
-    return this.#data === null;
+    return this.#source === null;
   }
 
   /** Gives the buffer up. Only a scope that owns the storage may call this. */
   release(): TypedArray | null {
-    const data = this.#data;
-    this.#data = null;
-    return data;
+    const source = this.#source;
+    this.#source = null;
+    if (source === null || ArrayBuffer.isView(source)) return source;
+    source.end();
+    return null;
   }
 }
 
@@ -60,7 +80,7 @@ export class BufferPool {
   take(dtype: DType, length: number): Storage {
     const data = this.#free.get(`${dtype}:${length}`)?.pop();
     if (data) this.#bytes -= data.byteLength;
-    return new Storage(dtype, data ?? new (arrayType(dtype))(length), this);
+    return new Storage(dtype, data ?? new (arrayType(dtype))(length), length, this);
   }
 
   give(dtype: DType, data: TypedArray): void {

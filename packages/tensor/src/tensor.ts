@@ -2,7 +2,7 @@
 // this file says how a primitive is performed on numbers, and how the numbers get out.
 
 import type { Backend, Operand } from './backend.ts';
-import { backendOf, type Device } from './device.ts';
+import { backendOf, type Device, type DeviceChoice } from './device.ts';
 import type { DType, TypedArray } from './dtype.ts';
 import { arrayType, convert } from './dtype.ts';
 import { DataError, DeviceError, ShapeError, shapeText } from './errors.ts';
@@ -108,7 +108,7 @@ export class Tensor extends NormalizeOps<Tensor> implements Operand, HoldsStorag
   }
 
   /** The same values on another device. */
-  to(device: Device): Tensor {
+  to(device: DeviceChoice): Tensor {
     const backend = backendOf(device);
     if (backend === this.backend) return this;
     return new Tensor(backend, backend.upload(this.dataSync(), this.dtype), contiguousView(this.shape));

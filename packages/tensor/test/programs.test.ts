@@ -5,42 +5,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { exact } from './programs/exact.ts';
-import { MOST, rounded } from './programs/rounded.ts';
-import { choose, type Maker, type Pick, type Value } from './programs/step.ts';
-import { samples } from './support/samples.ts';
-
-function perform(
-  makers: Record<string, Maker>,
-  values: Value[],
-  steps: readonly (readonly [string, readonly number[]])[],
-): Value[] {
-  for (const [op, entropy] of steps) {
-    let at = 0;
-    const pick: Pick = (n) => entropy[at++ % entropy.length]! % Math.max(1, n);
-    const { operands, run, apart } = makers[op]!(choose(values, pick), pick, values);
-    const result: Value = {
-      cpu: run(...operands.map((v) => v.cpu)),
-      reference: run(...operands.map((v) => v.reference)),
-      apart: apart * (1 + 2 ** -16),
-    };
-    if (result.cpu.size <= MOST) values.push(result);
-  }
-  return values;
-}
-
-const programOf = (makers: Record<string, Maker>) =>
-  fc.array(fc.tuple(fc.constantFrom(...Object.keys(makers)), fc.array(fc.nat(997), { minLength: 5, maxLength: 9 })), {
-    maxLength: 16,
-  });
-const start = (dtype: 'int32' | 'bool' | 'float32', value?: fc.Arbitrary<number>) =>
-  fc
-    .constantFrom([2, 3], [3], [1, 2], [3, 3])
-    .chain((shape) => samples(dtype, shape, value))
-    .map((s) => ({
-      cpu: s.on('cpu'),
-      reference: s.on('reference'),
-      apart: 0,
-    }));
+import { perform, programOf, start } from './programs/perform.ts';
+import { rounded } from './programs/rounded.ts';
 
 describe('cpu beside reference', () => {
   test('integers and truths are identical', () => {

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   arange,
+  type Device,
   type DType,
   devices,
   errors,
@@ -26,7 +27,7 @@ const eps = (dtype: DType): number => (dtype === 'float64' ? 2 ** -52 : 2 ** -23
 const largest = (x: Tensor): number => (x.size === 0 ? 0 : (x.abs().max().item() as number));
 
 /** 1 / (i + j + 1): the condition grows like e^(3.5 n). */
-function hilbert(n: number, dtype: DType, device: 'cpu' | 'reference'): Tensor {
+function hilbert(n: number, dtype: DType, device: Device): Tensor {
   const i = arange(0, n, 1, { dtype, device });
   return i.unsqueeze(1).add(i).add(1).reciprocal();
 }

@@ -119,13 +119,52 @@ describe('devices', () => {
   test('cpu is the default, and every device is listed', () => {
     expect(zeros([1]).device).toBe('cpu');
     expect(devices).toEqual(['cpu', 'reference']);
-    expect(Object.keys(info())).toEqual(devices);
+    expect(Object.keys(info())).toEqual(['cpu', 'gpu', 'reference', 'auto']);
   });
 
-  test.each(['gpu', 'toString', ''])("there is none named '%s'", (name) => {
+  test.each(['webgl', 'toString', ''])("there is none named '%s'", (name) => {
     const error = thrown(() => tensor([1], { device: name as Device }));
-    expect(error.message).toBe(`no device named '${name}'; this build has cpu, reference`);
+    expect(error.message).toBe(
+      `no device named '${name}'; this build has cpu, reference, gpu (after await chooseDevice('gpu')), auto`,
+    );
     expect(error).toBeInstanceOf(errors.DeviceError);
+  });
+
+  test('the gpu is asked for before it is used; where there is none, that is said, and auto says why it is the cpu', async () => {
+    vi.resetModules();
+    const fresh: typeof import('../src/index.ts') = await import('../src/index.ts');
+    const unstarted = thrown(() => fresh.ones([1], { device: 'gpu' }));
+    expect(unstarted).toBeInstanceOf(fresh.errors.DeviceError);
+    expect(unstarted.message).toMatch(/^the gpu has not been started: await chooseDevice/);
+    expect(fresh.ones([1], { device: 'auto' }).device).toBe('cpu');
+    expect(await fresh.chooseDevice('cpu')).toBe('cpu');
+    const refused = await fresh.chooseDevice('gpu').catch((error) => error);
+    expect(refused).toBeInstanceOf(fresh.errors.DeviceError);
+    expect(refused.message).toMatch(
+      /^no GPU: this runtime has no canvas, so it has no WebGL; a GPU needs a browser with/,
+    );
+    expect(await fresh.chooseDevice('auto')).toBe('cpu');
+    expect(fresh.info().auto).toEqual({ device: 'cpu', because: refused.message });
+    expect(fresh.devices).toEqual(['cpu', 'reference']);
+    await expect(fresh.chooseDevice('tpu' as Device)).rejects.toThrow("no device named 'tpu'");
+  });
+
+  test('a page without WebGL2, and one whose WebGL2 has no float textures, are told apart', async () => {
+    const context = (extensions: object) => ({
+      getParameter: () => 'some GPU',
+      getExtension: (name: string) => (extensions as Record<string, object>)[name] ?? null,
+    });
+    for (const [given, message] of [
+      [null, /^no GPU: this runtime has a canvas but gives no WebGL2 context; /],
+      [context({}), /^no GPU: WebGL2 on 'some GPU' cannot draw into float textures/],
+    ] as const) {
+      vi.resetModules();
+      vi.stubGlobal('OffscreenCanvas', function OffscreenCanvas() {
+        return { getContext: () => given };
+      });
+      const fresh: typeof import('../src/index.ts') = await import('../src/index.ts');
+      await expect(fresh.chooseDevice('gpu')).rejects.toThrow(message);
+    }
   });
 
   test('to moves values, views included, and stays where it is', () => {
@@ -154,7 +193,9 @@ describe('devices', () => {
     const { createGemm } = await import('../src/backends/cpu/gemm.ts');
     expect(info()).toEqual({
       cpu: { 'float32 matmul': createGemm().kernel, others: 'strided loops in JavaScript' },
+      gpu: { state: "the gpu has not been started: await chooseDevice('gpu'), or 'auto', first" },
       reference: { kernels: 'naive loops, float64 sums' },
+      auto: { device: 'cpu', because: "the gpu has not been started: await chooseDevice('gpu'), or 'auto', first" },
     });
     vi.stubGlobal('WebAssembly', undefined);
     vi.resetModules();

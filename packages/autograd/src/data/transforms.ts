@@ -16,8 +16,9 @@ export function normalize(mean: number | readonly number[], std: number | readon
       if (typeof value === 'number') return value;
       if (value.length === x.shape[axis]) {
         const shape = x.shape.map((_, i) => (i === axis ? -1 : 1));
-        return tensor([...value], { dtype: 'float64', device: x.device })
+        return tensor([...value], { dtype: 'float64' })
           .cast(x.dtype)
+          .to(x.device)
           .reshape(shape);
       }
       const message = `${value.length} numbers for axis ${axis} of ${errors.shapeText(x.shape)}`;

@@ -4,7 +4,7 @@
 // not trained; one that is a module is searched in its turn. A path is the way to a member: 'layers.0.weight'.
 
 import {
-  type Device,
+  type DeviceChoice,
   type HoldsStorage,
   keep,
   type NamedTensors,
@@ -79,7 +79,7 @@ export abstract class Module implements HoldsStorage {
   }
 
   /** Moves parameters and buffers to a device. An optimizer's state does not follow: make the optimizer afterwards. */
-  to(device: Device): this {
+  to(device: DeviceChoice): this {
     for (const v of this.#state().variables.values()) v.assign(keep(v.value.to(device)));
     return this;
   }

@@ -125,7 +125,10 @@ export class GEMPlugin implements StrategyPlugin {
     }
     const solution = projectFromGram(products.gram, dots, { profile: profile.name, memoryStrength, ridge });
     this.lastRecord = { ...base, projection: projectionRecord(gradientNorm, solution) };
-    return products.combine(tensor(solution.v, { dtype: 'float64', device: g.device })).cast(g.dtype);
+    return products
+      .combine(tensor(solution.v, { dtype: 'float64' }))
+      .cast(g.dtype)
+      .to(g.device);
   }
 
   /** Remembers samples of the current batch, where the profile's memory is filled as samples come by. */

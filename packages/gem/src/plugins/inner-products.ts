@@ -1,5 +1,5 @@
 // The inner products of GEM, in float64 throughout: their signs open and close the gate, and the Gram matrix of nearly parallel gradients
-// has no digits to spare.
+// has no digits to spare. They are formed on the cpu, for a gpu has no float64: of what lies there, the gradients are read in each step.
 
 import type { Tensor } from '@gemlab/tensor';
 
@@ -9,8 +9,8 @@ export class InnerProducts {
   readonly #g: Tensor;
 
   constructor(G: Tensor, g: Tensor) {
-    this.#G = G.cast('float64');
-    this.#g = g.cast('float64');
+    this.#G = G.to('cpu').cast('float64');
+    this.#g = g.to('cpu').cast('float64');
   }
 
   /** |g|^2 */
@@ -28,7 +28,7 @@ export class InnerProducts {
     return this.#G.matmul(this.#G.transpose()).toArray() as number[][];
   }
 
-  /** G'v + g for multipliers v [t]. */
+  /** G'v + g for multipliers v [t]; both are on the cpu. */
   combine(v: Tensor): Tensor {
     return v.matmul(this.#G).add(this.#g);
   }

@@ -1,7 +1,7 @@
 // What every reader of files shares. A file is a stranger: nothing it declares is believed before it has been held against the
 // bytes at hand, nothing is allocated on its word alone, and whatever is wrong with it ends in one FormatError that says where.
 
-import type { Device } from '../device.ts';
+import type { DeviceChoice } from '../device.ts';
 import { DataError, GemlabError, ShapeError } from '../errors.ts';
 import { describe, Tensor } from '../tensor.ts';
 import { hasLoneSurrogate, quote } from './text.ts';
@@ -29,7 +29,7 @@ export type Blame = (problem: string, offset: number, fields?: Record<string, un
 
 export interface ReadOptions {
   /** Where the tensors go; 'cpu' by default. */
-  readonly device?: Device;
+  readonly device?: DeviceChoice;
   /**
    * What unsigned 32-bit and 64-bit integers become. 'int32', the default, throws FormatError if a value does not fit.
    * 'float64' is exact up to 2^53 and rounds larger values to the nearest float.

