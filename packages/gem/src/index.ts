@@ -8,6 +8,7 @@ export * from './plugins/index.ts';
 export { type Profile, type ProfileName, profiles } from './profiles.ts';
 export * from './project.ts';
 export * from './qp/index.ts';
+export * from './run/index.ts';
 export { type Json, type SavedState, type State, type Stateful, StateMismatchError } from './state.ts';
 export type { ProjectionRecord, StepRecord } from './step-record.ts';
 export { CALLBACKS, type Callback, type StrategyPlugin } from './strategy/callbacks.ts';

@@ -9,11 +9,12 @@
 // This is the plain form: one backward pass for each memory, and the whole of G in view.
 
 import { type Dataset, variable } from '@gemlab/autograd';
-import { type Rng, scope, stack, type Tensor, tensor } from '@gemlab/tensor';
+import { Rng, scope, stack, type Tensor, tensor } from '@gemlab/tensor';
 import { InvalidOptionError, NonFiniteGradientError } from '../errors.ts';
 import { projectFromGram } from '../gem-dual.ts';
 import { EpisodicMemory } from '../memory/episodic-memory.ts';
 import { type Profile, type ProfileName, resolveProfile } from '../profiles.ts';
+import type { Json, State } from '../state.ts';
 import { projectionRecord, type StepRecord } from '../step-record.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
@@ -144,6 +145,22 @@ export class GEMPlugin implements StrategyPlugin {
     if (this.profile.memoryFill === 'first-n-shuffled') {
       this.updateMemory(strategy.dataset!, strategy.clock.experience, strategy.trainBatchSize);
     }
+  }
+
+  /** The memory, the generator and the last record. */
+  stateDict(): State {
+    const { tensors, data } = this.memory.stateDict();
+    const record = this.lastRecord as unknown as Json;
+    return { tensors, data: { memory: data, rng: (this.#rng?.state as Json | undefined) ?? null, record } };
+  }
+
+  /** @throws StateMismatchError if it is the state of a plugin with another memory; RandomStateError if it is damaged. */
+  loadStateDict({ tensors, data }: State): void {
+    const { memory, rng, record } = data as unknown as { memory: Json; rng: Json; record: StepRecord | null };
+    const generator = rng === null ? null : Rng.fromState(rng);
+    this.memory.loadStateDict({ tensors, data: memory });
+    if (generator !== null) this.#rng?.restore(generator.state);
+    this.lastRecord = record;
   }
 
   /** Passes a dataset by the memory of experience t in batches, shuffled if the plugin has a generator. */

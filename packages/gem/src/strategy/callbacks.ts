@@ -14,6 +14,7 @@
 //              afterEvalExp
 //          afterEval
 
+import type { Stateful } from '../state.ts';
 import type { Strategy } from './strategy.ts';
 
 export const CALLBACKS = [
@@ -49,6 +50,9 @@ export type Callback = (typeof CALLBACKS)[number];
 
 /**
  * Something that takes part in training. Each callback gets the strategy, whose public fields tell where training is, and
- * runs to its end before the next: callbacks are synchronous.
+ * runs to its end before the next: callbacks are synchronous. A plugin that remembers something from one callback to another, and
+ * whose training is to be saved and resumed, is `Stateful`.
  */
-export type StrategyPlugin = { readonly name: string } & { readonly [C in Callback]?: (strategy: Strategy) => void };
+export type StrategyPlugin = { readonly name: string } & Partial<Stateful> & {
+    readonly [C in Callback]?: (strategy: Strategy) => void;
+  };

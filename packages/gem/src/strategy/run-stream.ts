@@ -1,6 +1,7 @@
 // The usual experiment: measure before training, then train on each experience in turn and measure on all of them.
 
 import { AccuracyMatrix } from '../metrics/accuracy-matrix.ts';
+import type { State } from '../state.ts';
 import type { Stream } from '../streams/stream.ts';
 import type { StopSignal } from './pause.ts';
 import type { EvalResult, Strategy } from './strategy.ts';
@@ -12,9 +13,25 @@ export interface RunEvent {
   readonly results: readonly EvalResult[];
 }
 
+/**
+ * Where a run stands when it can be saved: between two experiences with the measurement still to come or made, in the middle of one after
+ * a step, or there where the signal stopped it.
+ */
+export type RunPoint = 'before-eval' | 'after-eval' | 'step' | 'stop';
+
+/** From where a run goes on. The strategy is as it was when it began the experience that it is in. */
+export interface RunSoFar {
+  readonly matrix: AccuracyMatrix;
+  /** The strategy's state in the middle of that experience; null at its beginning. */
+  readonly middle: State | null;
+}
+
 export interface RunStreamOptions {
-  readonly signal?: StopSignal;
-  readonly onEvent?: (event: RunEvent) => void;
+  readonly signal?: StopSignal | undefined;
+  readonly onEvent?: ((event: RunEvent) => void) | undefined;
+  /** Awaited at every point at which the run can be saved; the last is 'after-eval' or 'stop', or 'before-eval' if that is stopped. */
+  readonly onPoint?: ((point: RunPoint, matrix: AccuracyMatrix) => Promise<void> | void) | undefined;
+  readonly from?: RunSoFar | undefined;
 }
 
 /**
@@ -24,13 +41,14 @@ export interface RunStreamOptions {
 export async function runStream(
   strategy: Strategy,
   stream: Stream,
-  { signal, onEvent }: RunStreamOptions = {},
+  { signal, onEvent, onPoint, from }: RunStreamOptions = {},
 ): Promise<AccuracyMatrix> {
-  const matrix = new AccuracyMatrix(stream.length);
-  const options = signal === undefined ? {} : { signal };
+  const matrix = from?.matrix ?? new AccuracyMatrix(stream.length);
+  const point = async (at: RunPoint) => onPoint?.(at, matrix);
 
   const measure = async (trained: number): Promise<boolean> => {
-    const results = await strategy.eval(stream, options);
+    await point('before-eval');
+    const results = await strategy.eval(stream, { signal });
     if (results.length < stream.length) return false;
     const accuracies = results.map((r) => r.accuracy);
     if (trained === 0) matrix.setBaseline(accuracies);
@@ -38,11 +56,18 @@ export async function runStream(
     onEvent?.({ trained, results });
     return true;
   };
+  const isMeasured = (trained: number) =>
+    (trained === 0 ? matrix.baseline : matrix.accuracies[trained - 1]!).every((accuracy) => accuracy !== null);
 
-  if (!(await measure(0))) return matrix;
-  for (const [i, experience] of stream.entries()) {
-    if (!(await strategy.train(experience, options))) break;
-    if (!(await measure(i + 1))) break;
+  let middle = from?.middle ?? null;
+  for (let i = from === undefined ? 0 : strategy.clock.experience; ; i++) {
+    if (!isMeasured(i) && !(await measure(i))) return matrix;
+    if (middle === null) await point('after-eval');
+    if (i === stream.length) return matrix;
+    if (!(await strategy.train(stream[i]!, { signal, middle, afterStep: onPoint && (() => point('step')) }))) {
+      await point('stop');
+      return matrix;
+    }
+    middle = null;
   }
-  return matrix;
 }

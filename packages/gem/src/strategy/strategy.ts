@@ -4,12 +4,14 @@
 // Each step runs in a scope: tensors made in it are returned when it ends, except parameters and what a plugin keep()s.
 
 import { type Dataset, type nn, noGrad, type optim, type Samples, type Variable, variable } from '@gemlab/autograd';
-import { type Rng, scope, type Tensor } from '@gemlab/tensor';
+import { Rng, type RngState, scope, type Tensor } from '@gemlab/tensor';
 import { InvalidOptionError } from '../errors.ts';
 import { countCorrect } from '../metrics/accuracy.ts';
+import { type State, type Stateful, StateMismatchError } from '../state.ts';
 import type { Experience, Stream } from '../streams/stream.ts';
 import type { Callback, StrategyPlugin } from './callbacks.ts';
 import { breather, type StopSignal } from './pause.ts';
+import { readClock, readOrder, readStrategy, writeStrategy } from './strategy-state.ts';
 
 /** Outputs and targets to a scalar loss. */
 export type Loss = (outputs: Variable, targets: Tensor) => Variable;
@@ -31,10 +33,20 @@ export interface StrategyOptions {
 
 export interface RunOptions {
   /** Stops between two steps once aborted (an AbortSignal fits). */
-  readonly signal?: StopSignal;
+  readonly signal?: StopSignal | undefined;
 }
 
-/** Where training is: all counts start at 0 and count what has been completed. */
+export interface TrainOptions extends RunOptions {
+  /** Awaited after each step, when all callbacks have run and its scope has ended. */
+  readonly afterStep?: (() => Promise<void> | void) | undefined;
+  /**
+   * Goes on in the middle of the first experience, where this was the strategy's state. The callbacks that precede are called again, so
+   * the strategy is to be as it was when training began on that experience.
+   */
+  readonly middle?: State | null | undefined;
+}
+
+/** Where training is: all counts start at 0 and count what has been completed. Between experiences all but two are 0. */
 export interface Clock {
   /** Experiences trained on. */
   experience: number;
@@ -58,7 +70,7 @@ export interface EvalResult {
   readonly samples: number;
 }
 
-export class Strategy {
+export class Strategy implements Stateful {
   readonly model: nn.Module;
   readonly optimizer: optim.Optimizer;
   readonly criterion: Loss;
@@ -86,6 +98,9 @@ export class Strategy {
   lastLoss = Number.NaN;
   /** The evaluation results so far of the running (or else the last) eval call. */
   results: readonly EvalResult[] = [];
+  /** The state of `rng` from which the order of the epoch was drawn. */
+  #order: RngState | null = null;
+  #ending = false;
 
   /** @throws InvalidOptionError if a size is not a positive integer. */
   constructor(options: StrategyOptions) {
@@ -109,31 +124,56 @@ export class Strategy {
    * Trains on one experience after another.
    * @returns true if all were finished; false if the signal stopped it, in which case the interrupted experience has had no
    * afterTrainingExp and counts as not trained on.
+   * @throws StateMismatchError if `middle` is no state of this strategy.
    */
-  async train(stream: Experience | Stream, { signal }: RunOptions = {}): Promise<boolean> {
+  async train(stream: Experience | Stream, { signal, afterStep, middle }: TrainOptions = {}): Promise<boolean> {
     const breathe = breather(signal);
+    let resumed = middle ?? null;
     this.#fire('beforeTraining');
     for (const experience of Array.isArray(stream) ? (stream as Stream) : [stream as Experience]) {
       this.#enter(experience, experience.train, 'beforeTrainDatasetAdaptation', 'afterTrainDatasetAdaptation');
       this.model.train();
       this.#fire('beforeTrainingExp');
-      for (this.clock.epoch = 0; this.clock.epoch < this.trainEpochs; this.clock.epoch++) {
-        this.clock.iteration = 0;
-        this.clock.iterations = Math.ceil(this.dataset!.length / this.trainBatchSize);
-        this.#fire('beforeTrainingEpoch');
-        for (const indices of this.dataset!.indexBatches(this.trainBatchSize, { rng: this.rng })) {
+      this.#ending = false;
+      this.clock.epoch = resumed === null ? 0 : readClock(resumed).epoch;
+      for (; this.clock.epoch < this.trainEpochs && !this.#ending; this.clock.epoch++) {
+        for (const indices of this.#startEpoch(resumed)) {
+          if (this.#ending) break;
           if (await breathe()) return false;
           scope(() => this.#trainStep(indices));
           this.clock.iteration++;
           this.clock.step++;
+          if (afterStep) await afterStep();
         }
+        resumed = null;
         this.#fire('afterTrainingEpoch');
       }
       this.#fire('afterTrainingExp');
-      this.clock.experience++;
+      Object.assign(this.clock, { experience: this.clock.experience + 1, epoch: 0, iteration: 0, iterations: 0 });
     }
     this.#fire('afterTraining');
     return true;
+  }
+
+  /** The batches of the epoch that are left: all, or those after `resumed`. */
+  #startEpoch(resumed: State | null): Iterable<Tensor> {
+    this.clock.iteration = 0;
+    this.clock.iterations = Math.ceil(this.dataset!.length / this.trainBatchSize);
+    this.#fire('beforeTrainingEpoch');
+    const rng = resumed === null ? this.rng : Rng.fromState(readOrder(resumed));
+    this.#order = rng.state;
+    const batches = this.dataset!.indexBatches(this.trainBatchSize, { rng });
+    if (resumed === null) return batches;
+    const { iterations } = this.clock;
+    this.loadStateDict(resumed);
+    if (this.clock.iterations === iterations) return [...batches].slice(this.clock.iteration);
+    const expected = `${iterations}, the batches of '${this.experience!.name}' as it is now`;
+    throw new StateMismatchError('Strategy.train', 'clock.iterations', this.clock.iterations, expected);
+  }
+
+  /** Ends the training on this experience: after the step under way, or instead of its next epoch. */
+  endExperience(): void {
+    this.#ending = true;
   }
 
   #trainStep(indices: Tensor): void {
@@ -160,6 +200,24 @@ export class Strategy {
   /** The model's outputs for samples, which are of the experience's task where they do not say their own. */
   forward({ inputs, tasks }: Samples): Variable {
     return this.model.forward(variable(inputs), tasks ?? this.experience?.taskLabel);
+  }
+
+  /**
+   * All that the next step depends on, save the stream, the options that the strategy was made with, and what plugins that are not
+   * `Stateful` remember. To be called between steps.
+   */
+  stateDict(): State {
+    return writeStrategy(this, { order: this.#order, ending: this.#ending });
+  }
+
+  /**
+   * Goes on where a state was saved, bit for bit. The strategy must have been made in the same way.
+   * @throws StateMismatchError, or StateError of autograd, if it is the state of another; the strategy is then as it was.
+   */
+  loadStateDict(state: State): void {
+    const { order, ending } = readStrategy(this, state);
+    this.#order = order;
+    this.#ending = ending;
   }
 
   /** Forgets every gradient: also of parameters that the optimizer does not move, where they would pile up from step to step. */

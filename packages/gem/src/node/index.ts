@@ -1,0 +1,3 @@
+// @gemlab/gem/node: what of gem needs the machine. The only part that imports Node.
+
+export { directoryStore } from './directory-store.ts';

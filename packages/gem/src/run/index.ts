@@ -1,0 +1,18 @@
+export type { Build, Experiment } from './drive.ts';
+export { type FileFault, RunError, RunFileError } from './errors.ts';
+export type { CheckpointEntry, FileEntry, Manifest, RecordsEntry, RunSettings } from './manifest.ts';
+export type { EvalLine, RecordLine, StepLine } from './records.ts';
+export {
+  type GoOnOptions,
+  type ResumeRunOptions,
+  type RunOutcome,
+  readRun,
+  resumeRun,
+  type SavedRun,
+  type SaveRunOptions,
+  type SavingOptions,
+  type StartRunOptions,
+  saveRun,
+  startRun,
+} from './run.ts';
+export { memoryStore, type RunStore } from './store.ts';

@@ -1,0 +1,63 @@
+// The history of a run as JSON lines: what each step and each measurement did. Lines hold nothing that depends on the machine or the
+// clock on the wall, so two runs did the same exactly if their lines are the same.
+
+import type { RunEvent } from '../strategy/run-stream.ts';
+import type { EvalResult, Strategy } from '../strategy/strategy.ts';
+
+/** One training step. */
+export interface StepLine {
+  readonly kind: 'step';
+  /** Steps, experiences, epochs and steps of this epoch before it. */
+  readonly step: number;
+  readonly experience: number;
+  readonly epoch: number;
+  readonly iteration: number;
+  /** null where it was not finite. */
+  readonly loss: number | null;
+  /** By plugin, what it recorded of the step: GEM's StepRecord under 'gem'. */
+  readonly plugins: Readonly<Record<string, unknown>>;
+}
+
+/** One measurement of the model on all tasks. */
+export interface EvalLine {
+  readonly kind: 'eval';
+  /** Steps and experiences before it. */
+  readonly step: number;
+  readonly trained: number;
+  readonly results: readonly EvalResult[];
+}
+
+export type RecordLine = StepLine | EvalLine;
+
+/** The step that has just been made. A plugin takes part with a property `lastRecord` that is not null. */
+export function stepLine({ clock, lastLoss, plugins }: Strategy): StepLine {
+  const records = plugins.flatMap((plugin) => {
+    const record = (plugin as { readonly lastRecord?: unknown }).lastRecord ?? null;
+    return record === null ? [] : [[plugin.name, record] as const];
+  });
+  return {
+    kind: 'step',
+    step: clock.step - 1,
+    experience: clock.experience,
+    epoch: clock.epoch,
+    iteration: clock.iteration - 1,
+    loss: Number.isFinite(lastLoss) ? lastLoss : null,
+    plugins: Object.fromEntries(records),
+  };
+}
+
+export const evalLine = ({ clock }: Strategy, { trained, results }: RunEvent): EvalLine => ({
+  kind: 'eval',
+  step: clock.step,
+  trained,
+  results,
+});
+
+export const linesText = (lines: readonly RecordLine[]): string =>
+  lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+
+export const readLines = (text: string): RecordLine[] =>
+  text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as RecordLine);
