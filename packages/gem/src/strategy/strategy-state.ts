@@ -3,7 +3,8 @@
 
 import type { optim } from '@gemlab/autograd';
 import { Rng, type RngState, type Tensor } from '@gemlab/tensor';
-import { type Json, type State, StateMismatchError } from '../state.ts';
+import { type Json, type State, type Stateful, StateMismatchError } from '../state.ts';
+import type { StrategyPlugin } from './callbacks.ts';
 import type { Clock, EvalResult, Strategy } from './strategy.ts';
 
 /** What the strategy alone knows. */
@@ -23,8 +24,8 @@ interface Data {
   readonly rng: RngState;
   readonly moduleRngs: Readonly<Record<string, RngState>>;
   readonly optimizer: Omit<optim.OptimizerState, 'tensors'>;
-  /** In order; null for a plugin that has no state. */
-  readonly plugins: readonly { readonly name: string; readonly data: Json | null; readonly stateful: boolean }[];
+  /** Those that have a state, in order. */
+  readonly plugins: readonly { readonly name: string; readonly data: Json }[];
 }
 
 type Tensors = State['tensors'];
@@ -47,9 +48,13 @@ function moduleRngs({ model }: Strategy): [path: string, rng: Rng][] {
   );
 }
 
+/** Plugins that only look on may come and go. */
+const statefulPlugins = ({ plugins }: Strategy) =>
+  plugins.filter((plugin): plugin is StrategyPlugin & Stateful => plugin.stateDict !== undefined);
+
 export function writeStrategy(strategy: Strategy, { order, ending }: Inner): State {
   const { tensors: slots, ...optimizer } = strategy.optimizer.stateDict();
-  const states = strategy.plugins.map((plugin) => plugin.stateDict?.());
+  const plugins = statefulPlugins(strategy).map((plugin) => ({ name: plugin.name, ...plugin.stateDict() }));
   const data: Data = {
     clock: { ...strategy.clock },
     order,
@@ -62,16 +67,12 @@ export function writeStrategy(strategy: Strategy, { order, ending }: Inner): Sta
       ...optimizer,
       groups: optimizer.groups.map(({ size, options }) => ({ size, options: { ...options } })),
     },
-    plugins: strategy.plugins.map(({ name }, i) => ({
-      name,
-      data: states[i]?.data ?? null,
-      stateful: states[i] !== undefined,
-    })),
+    plugins: plugins.map(({ name, data }) => ({ name, data })),
   };
   const tensors = Object.fromEntries([
     ...owned('model', strategy.model.stateDict()),
     ...owned('optimizer', slots),
-    ...states.flatMap((state, i) => owned(`plugins/${i}`, state?.tensors ?? {})),
+    ...plugins.flatMap(({ tensors }, i) => owned(`plugins/${i}`, tensors)),
   ]);
   return { tensors, data: data as unknown as Json };
 }
@@ -107,12 +108,9 @@ function load(strategy: Strategy, { tensors, data: json }: State): Inner {
   const data = json as unknown as Data | null;
   want('data', typeof data?.clock, 'object');
   const { clock, plugins, optimizer, lastLoss, results, rng, order, ending } = data!;
-  const stateful = strategy.plugins.map(({ name, stateDict }) => ({ name, stateful: stateDict !== undefined }));
-  want(
-    'plugins',
-    plugins.map(({ name, stateful }) => ({ name, stateful })),
-    stateful,
-  );
+  const stateful = statefulPlugins(strategy);
+  const names = (list: readonly { readonly name: string }[]) => list.map(({ name }) => name);
+  want('plugins', names(plugins), names(stateful));
   const rngs = moduleRngs(strategy);
   want(
     'moduleRngs',
@@ -122,8 +120,8 @@ function load(strategy: Strategy, { tensors, data: json }: State): Inner {
 
   strategy.model.loadStateDict(ofOwner('model', tensors));
   strategy.optimizer.loadStateDict({ ...optimizer, tensors: ofOwner('optimizer', tensors) });
-  strategy.plugins.forEach((plugin, i) => {
-    plugin.loadStateDict?.({ tensors: ofOwner(`plugins/${i}`, tensors), data: plugins[i]!.data });
+  stateful.forEach((plugin, i) => {
+    plugin.loadStateDict({ tensors: ofOwner(`plugins/${i}`, tensors), data: plugins[i]!.data });
   });
   for (const [path, generator] of rngs) generator.restore(data!.moduleRngs[path]);
   strategy.rng.restore(rng);

@@ -15,7 +15,7 @@ async function cutOff(): Promise<RunStore> {
   const stopping = (c: typeof small) => {
     const experiment = build(c);
     const stopper = {
-      name: 'gem',
+      name: 'stopper',
       afterTrainingIteration: () => {
         if (experiment.strategy.clock.step === 6) signal.aborted = true;
       },
