@@ -12,6 +12,7 @@ import { type Dataset, variable } from '@gemlab/autograd';
 import { Rng, scope, stack, type Tensor, tensor } from '@gemlab/tensor';
 import { InvalidOptionError, NonFiniteGradientError } from '../errors.ts';
 import { projectFromGram } from '../gem-dual.ts';
+import { adoptMemory } from '../memory/adopt.ts';
 import { EpisodicMemory } from '../memory/episodic-memory.ts';
 import { type Profile, type ProfileName, resolveProfile } from '../profiles.ts';
 import type { Json, State } from '../state.ts';
@@ -161,6 +162,14 @@ export class GEMPlugin implements StrategyPlugin {
     this.memory.loadStateDict({ tensors, data: memory });
     if (generator !== null) this.#rng?.restore(generator.state);
     this.lastRecord = record;
+  }
+
+  /** @throws StateMismatchError if it is not the state of a GEM plugin. */
+  adoptState({ tensors, data }: State): void {
+    const { memory, ...rest } = data as { readonly memory: Json };
+    adoptMemory(this.memory, { tensors, data: memory });
+    const adopted = this.memory.stateDict();
+    this.loadStateDict({ tensors: adopted.tensors, data: { ...rest, memory: adopted.data } });
   }
 
   /** Passes a dataset by the memory of experience t in batches, shuffled if the plugin has a generator. */

@@ -1,3 +1,5 @@
+export { type BranchOutcome, type BranchRunOptions, branchRun } from './branch.ts';
+export { compareRuns, type RunComparison, type RunDifference, type RunMetrics, type RunSummary } from './compare.ts';
 export type { Build, Experiment } from './drive.ts';
 export { type FileFault, RunError, RunFileError } from './errors.ts';
 export type { CheckpointEntry, FileEntry, Manifest, RecordsEntry, RunSettings } from './manifest.ts';

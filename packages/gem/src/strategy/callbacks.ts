@@ -14,7 +14,7 @@
 //              afterEvalExp
 //          afterEval
 
-import type { Stateful } from '../state.ts';
+import type { State, Stateful } from '../state.ts';
 import type { Strategy } from './strategy.ts';
 
 export const CALLBACKS = [
@@ -54,5 +54,6 @@ export type Callback = (typeof CALLBACKS)[number];
  * whose training is to be saved and resumed, is `Stateful`.
  */
 export type StrategyPlugin = { readonly name: string } & Partial<Stateful> & {
-    readonly [C in Callback]?: (strategy: Strategy) => void;
-  };
+    /** Takes over what it can of the state of a plugin of its name that was made with other options. Without it, a state must fit. */
+    adoptState?(state: State): void;
+  } & { readonly [C in Callback]?: (strategy: Strategy) => void };

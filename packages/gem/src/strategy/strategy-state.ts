@@ -13,7 +13,7 @@ export interface Inner {
   readonly ending: boolean;
 }
 
-interface Data {
+export interface Data {
   readonly clock: Clock;
   readonly order: RngState | null;
   readonly ending: boolean;
@@ -31,9 +31,9 @@ interface Data {
 type Tensors = State['tensors'];
 
 /** The tensors under an owner's name, and those of an owner. */
-const owned = (owner: string, tensors: Tensors): [string, Tensor][] =>
+export const owned = (owner: string, tensors: Tensors): [string, Tensor][] =>
   Object.entries(tensors).map(([name, x]) => [`${owner}/${name}`, x]);
-const ofOwner = (owner: string, tensors: Tensors): Tensors => {
+export const ofOwner = (owner: string, tensors: Tensors): Tensors => {
   const prefix = `${owner}/`;
   const own = Object.entries(tensors).filter(([name]) => name.startsWith(prefix));
   return Object.fromEntries(own.map(([name, x]) => [name.slice(prefix.length), x]));
@@ -49,7 +49,7 @@ function moduleRngs({ model }: Strategy): [path: string, rng: Rng][] {
 }
 
 /** Plugins that only look on may come and go. */
-const statefulPlugins = ({ plugins }: Strategy) =>
+export const statefulPlugins = ({ plugins }: Strategy) =>
   plugins.filter((plugin): plugin is StrategyPlugin & Stateful => plugin.stateDict !== undefined);
 
 export function writeStrategy(strategy: Strategy, { order, ending }: Inner): State {
@@ -77,7 +77,7 @@ export function writeStrategy(strategy: Strategy, { order, ending }: Inner): Sta
   return { tensors, data: data as unknown as Json };
 }
 
-const dataOf = (state: State) => state.data as unknown as Data;
+export const dataOf = (state: State) => state.data as unknown as Data;
 
 /** The clock of a state. */
 export const readClock = (state: State): Readonly<Clock> => dataOf(state).clock;

@@ -1,0 +1,28 @@
+// A memory in the place of another: of another size, or with another policy. It is offered what that one held, oldest step first, as if
+// it had come by now. (A memory made alike takes over the state itself, and goes on as that one would have.)
+
+import type { Samples } from '@gemlab/autograd';
+import { tensor } from '@gemlab/tensor';
+import type { Json, State } from '../state.ts';
+import type { EpisodicMemory, MemoryBudget } from './episodic-memory.ts';
+import { readContents } from './memory-state.ts';
+
+/** @throws StateMismatchError if it is not the state of a memory; InvalidOptionError if this one holds samples of another kind. */
+export function adoptMemory<S extends Samples>(memory: EpisodicMemory<S>, state: State): void {
+  const was = state.data as { readonly budget: MemoryBudget; readonly policy: string; readonly by: string } | null;
+  const kind = (budget: Json, policy: Json, by: Json) => JSON.stringify([budget, policy, by]);
+  if (
+    was === null ||
+    kind(was.budget as Json, was.policy, was.by) === kind(memory.budget as Json, memory.policy.name, memory.by)
+  ) {
+    memory.loadStateDict(state);
+    return;
+  }
+  const { groups } = readContents<S>({ ...was, policy: { name: was.policy } }, state);
+  const slots = [...groups.values()].flatMap((group) => group.slots).filter((slot) => slot !== undefined);
+  const byAge = slots.sort((a, b) => (a.origin.step ?? 0) - (b.origin.step ?? 0));
+  for (const { sample, origin } of byAge) {
+    const { experience, index, step } = origin;
+    memory.add(experience, sample, { indices: index === null ? null : tensor(Int32Array.of(index)), step });
+  }
+}
