@@ -1,19 +1,25 @@
 // The command line: `pnpm start [example] [options]`. Results go to stdout, everything else to stderr, so that output can be piped.
 
 import { readFileSync } from 'node:fs';
+import { RunError, RunFileError } from '@gemlab/gem';
 import { info } from '@gemlab/tensor';
 import { type Request, readArguments } from './cli/arguments.ts';
 import { EXIT_USAGE, UsageError } from './cli/errors.ts';
 import { help, listExamples } from './cli/help.ts';
+import type { Example, PresetName, Settings } from './examples/example.ts';
 import { EXAMPLES } from './examples/index.ts';
+import { type BranchResult, branchReport } from './report/branch.ts';
 import { colourLevel, painter } from './report/colour.ts';
-import { counted, roughDuration } from './report/numbers.ts';
+import { counted, listing, roughDuration } from './report/numbers.ts';
 import { createProgress, type Progress } from './report/progress.ts';
 import { report } from './report/report.ts';
 import { PAGE_WIDTH, wrap } from './report/text.ts';
-import { openLab } from './run/compare.ts';
+import { openLab, type Saving } from './run/compare.ts';
 import type { RunResult } from './run/result.ts';
-import { estimatedSeconds } from './run/watch.ts';
+import { branchSaved, experimentOf, openSaved, wantEmpty } from './run/saved.ts';
+import { estimatedSeconds, Watch } from './run/watch.ts';
+
+const EXIT_FAILED = 1;
 
 /** 128 + SIGINT, as shells report it. */
 const EXIT_INTERRUPTED = 130;
@@ -61,12 +67,43 @@ function announcement({ example, settings }: Extract<Request, { action: 'run' }>
 }
 
 async function run(request: Extract<Request, { action: 'run' }>): Promise<number> {
-  const { example, preset, settings, json } = request;
+  const { example, preset, settings, save, json } = request;
+  if (save !== null) wantEmpty('--save', save);
+  tell(announcement(request));
+  const saving = save === null ? null : { folder: save, example: example.name, preset, settings, versions: versions() };
+  return train(example, preset, settings, json, saving);
+}
+
+async function resume({ folder, json }: Extract<Request, { action: 'resume' }>): Promise<number> {
+  const { example, preset, settings, runs } = await openSaved(folder);
+  const at = [...runs].map(([learner, { checkpoints, finished }]) => {
+    return `${learner} ${finished ? 'is finished' : `is at step ${checkpoints.at(-1)?.step ?? 0}`}`;
+  });
+  tell(wrap(`${example.name} in '${folder}': ${listing(at)}.`, PAGE_WIDTH));
+  // A branch is of one learner.
+  const only = [...runs].find(([, { branch }]) => branch !== null)?.[0];
+  return train(example, preset, settings, json, {
+    folder,
+    example: example.name,
+    preset,
+    settings,
+    versions: versions(),
+    only,
+  });
+}
+
+/** Trains the learners of an example, or what is left of it, and reports. */
+async function train(
+  example: Example,
+  preset: PresetName,
+  settings: Settings,
+  json: boolean,
+  saving: Saving | null,
+): Promise<number> {
   const start = performance.now();
   const progress = openProgress();
   const signal = stopOnInterrupt(progress);
-  tell(announcement(request));
-  const { lab, outcome } = openLab(settings, progress, signal);
+  const { lab, outcome } = openLab(settings, progress, signal, saving);
   await example.run(settings, lab);
   progress.clear();
   const result: RunResult = {
@@ -79,13 +116,58 @@ async function run(request: Extract<Request, { action: 'run' }>): Promise<number
   };
   if (json) say([JSON.stringify(result, null, 2)]);
   else say(report(result, { width: PAGE_WIDTH, paint: painter(colourLevel(process.stdout, process.env)) }));
+  if (saving !== null) tell(savedIn(saving.folder, result.interrupted));
   return result.interrupted ? EXIT_INTERRUPTED : 0;
+}
+
+const savedIn = (folder: string, interrupted: boolean): string[] => [
+  interrupted ? `Saved. Go on with: pnpm start resume ${folder}` : `Saved in ${folder}.`,
+];
+
+async function branch({ folder, into, step, change, json }: Extract<Request, { action: 'branch' }>): Promise<number> {
+  wantEmpty('--into', into);
+  const { example, preset, settings, runs } = await openSaved(folder);
+  const learner = 'GEM';
+  if (!runs.has(learner)) throw new UsageError(`'${folder}' has no run of ${learner} to branch off`);
+  const start = performance.now();
+  const progress = openProgress();
+  const signal = stopOnInterrupt(progress);
+  const watch = new Watch(progress, settings);
+  const config = { example: example.name, preset, settings, learner };
+  const build = async (changed: Settings) => {
+    const experiment = await experimentOf(example, changed, learner, watch);
+    watch.plan(experiment.stream, [experiment.strategy]);
+    watch.begin(learner, experiment.strategy);
+    return experiment;
+  };
+  const { finished, comparison } = await branchSaved(folder, into, config, { step, change }, build, {
+    versions: versions(),
+    signal,
+  });
+  progress.clear();
+  const result: BranchResult = {
+    example: example.name,
+    learner,
+    step,
+    change,
+    folder: into,
+    interrupted: !finished,
+    comparison,
+    seconds: (performance.now() - start) / 1000,
+    versions: versions(),
+  };
+  if (json) say([JSON.stringify(result, null, 2)]);
+  else say(branchReport(result, PAGE_WIDTH, painter(colourLevel(process.stdout, process.env))));
+  tell(savedIn(into, !finished));
+  return finished ? 0 : EXIT_INTERRUPTED;
 }
 
 async function main(argv: readonly string[]): Promise<number> {
   try {
     const request = readArguments(argv);
     if (request.action === 'run') return await run(request);
+    if (request.action === 'resume') return await resume(request);
+    if (request.action === 'branch') return await branch(request);
     if (request.action === 'help') say(help(request.example));
     else if (request.json)
       say([
@@ -98,6 +180,11 @@ async function main(argv: readonly string[]): Promise<number> {
     else say(listExamples());
     return 0;
   } catch (error) {
+    // A damaged folder is nobody's bug.
+    if (error instanceof RunFileError || error instanceof RunError) {
+      tell([`gemlab: ${error.message}`]);
+      return EXIT_FAILED;
+    }
     if (!(error instanceof UsageError)) throw error;
     tell([`gemlab: ${error.message}`, "Run 'pnpm start --help' for all commands and options."]);
     return EXIT_USAGE;

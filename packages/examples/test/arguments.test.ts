@@ -56,6 +56,37 @@ describe('what is understood', () => {
     expect(run('--tasks 3 --preset paper').settings).toMatchObject({ tasks: 3, testSamples: 10_000 });
   });
 
+  it('saves, resumes and branches', () => {
+    expect(run('--save runs/one').save).toBe('runs/one');
+    expect(run('').save).toBeNull();
+    expect(read('resume runs/one --json')).toEqual({ action: 'resume', folder: 'runs/one', json: true });
+    expect(read('branch runs/one --step 7 --into runs/two --memory-strength 0 --profile avalanche')).toEqual({
+      action: 'branch',
+      folder: 'runs/one',
+      into: 'runs/two',
+      step: 7,
+      change: { memoryStrength: 0, profile: 'avalanche' },
+      json: false,
+    });
+    expect(read('branch --help')).toMatchObject({ action: 'help' });
+  });
+
+  it.each([
+    ['resume', 'resume needs the folder of a run: pnpm start resume FOLDER'],
+    ['resume a b', "one folder at a time: 'b' is too many"],
+    ['resume a --seed 1', 'resume takes no option --seed: a run goes on as it was started'],
+    ['branch a --into b --lr 1', 'branch needs --step N, the first step that is to differ (from 0)'],
+    ['branch a --step -1 --into b --lr 1', "found '-1'"],
+    ['branch a --step 1 --lr 1', 'branch needs --into FOLDER'],
+    ['branch a --step 1 --into b', 'branch needs something to change: --memory-strength, --profile, --memories, --lr'],
+    ['branch a --step 1 --into b --seed 2', 'branch takes no option --seed: it takes --step, --into,'],
+    ['branch a --step 1 --into b --memories 0', '--memories must be a whole number from 1 to 60000'],
+    ['--step 3', "--step belongs to 'branch'"],
+    ['resum', "did you mean 'resume'?"],
+  ])('%s: %s', (line, message) => {
+    expect(complaint(line)).toContain(message);
+  });
+
   it('lists and helps', () => {
     expect(read('list')).toEqual({ action: 'list', json: false });
     expect(read('list --json')).toEqual({ action: 'list', json: true });
@@ -70,10 +101,13 @@ describe('what is not understood', () => {
     ['permuted', "there is no example 'permuted'; did you mean 'permuted-mnist'?"],
     ['split-mnits', "there is no example 'split-mnits'; did you mean 'split-mnist'?"],
     ['lst', "there is no example 'lst'; did you mean 'list'?"],
-    ['cifar', "there is no example 'cifar'; there are permuted-mnist, rotated-mnist, split-mnist, list"],
+    [
+      'cifar',
+      "there is no example 'cifar'; there are permuted-mnist, rotated-mnist, split-mnist, list, resume, branch",
+    ],
     ['--sed 3', "there is no option '--sed'; did you mean '--seed'?"],
     ['--memorystrength 3', "there is no option '--memorystrength'; did you mean '--memory-strength'?"],
-    ['-x', /^there is no option '-x'; there are --help, --json, --preset, --seed, /],
+    ['-x', /^there is no option '-x'; there are --help, --json, --preset, --save, --step, --into, --seed, /],
     ['--preset papr', "--preset has no value 'papr'; did you mean 'paper'?"],
     ['--profile gem', "--profile has no value 'gem'; there are exact, reference, avalanche"],
     ['--seed', '--seed needs a value: --seed VALUE'],

@@ -1,10 +1,13 @@
 // The program as users run it: built, in a process of its own. Exit codes, what goes to stdout and what to stderr, JSON, Ctrl-C.
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXAMPLES } from '../src/examples/index.ts';
+import type { BranchResult } from '../src/report/branch.ts';
 import { widthOf } from '../src/report/text.ts';
 import type { RunResult } from '../src/run/result.ts';
 
@@ -96,6 +99,81 @@ describe('a run', () => {
   it('colours when asked to', { timeout: TIMEOUT }, async () => {
     const { stdout } = await finish(start(TINY, { FORCE_COLOR: '3' }));
     expect(stdout).toContain('\u001b[48;2;');
+  });
+});
+
+describe('a saved run', () => {
+  const root = mkdtempSync(join(tmpdir(), 'gemlab-cli-'));
+  afterAll(() => rmSync(root, { recursive: true, force: true }));
+  const matrices = ({ stdout }: Outcome) =>
+    (JSON.parse(stdout) as RunResult).methods.map((m) => [m.name, m.matrix, m.steps, m.projectedSteps]);
+  const LONGER = ['--tasks', '3', '--samples', '400', '--memories', '10', '--test-samples', '100'];
+
+  it('is stopped, resumed and branched, and ends as one that was neither saved nor stopped', {
+    timeout: TIMEOUT,
+  }, async () => {
+    const folder = join(root, 'run');
+    const whole = await cli('--json', ...LONGER);
+    const child = start(['--json', '--save', folder, ...LONGER]);
+    const ended = finish(child);
+    // Not before its first learner is under way: its folder is there with the first checkpoint.
+    while (!existsSync(join(folder, 'fine-tuning', 'run.json'))) await new Promise((resume) => setTimeout(resume, 10));
+    child.kill('SIGINT');
+    const stopped = await ended;
+    expect(stopped.code).toBe(130);
+    expect(stopped.stderr).toContain(`Saved. Go on with: pnpm start resume ${folder}`);
+
+    const resumed = await cli('resume', folder, '--json');
+    expect([resumed.code, resumed.stderr]).toEqual([0, expect.stringMatching(/fine-tuning is at step \d+/)]);
+    expect(matrices(resumed)).toEqual(matrices(whole));
+    expect((JSON.parse(resumed.stdout) as RunResult).step).toEqual((JSON.parse(whole.stdout) as RunResult).step);
+    const again = await cli('resume', folder, '--json');
+    expect(again.stderr.replaceAll('\n', ' ')).toContain('fine-tuning is finished and GEM is finished');
+    expect(matrices(again)).toEqual(matrices(whole));
+
+    const branched = await cli(
+      'branch',
+      folder,
+      '--step',
+      '50',
+      '--into',
+      join(root, 'branch'),
+      '--json',
+      '--memory-strength',
+      '2',
+    );
+    expect(branched.code).toBe(0);
+    const { comparison, step, change } = JSON.parse(branched.stdout) as BranchResult;
+    expect([step, change]).toEqual([50, { memoryStrength: 2 }]);
+    expect(comparison.first.accuracies).toEqual(
+      (JSON.parse(whole.stdout) as RunResult).methods[1]!.matrix.accuracies[2],
+    );
+    expect(comparison.difference!.step).toBeGreaterThanOrEqual(50);
+    const text = await cli('branch', folder, '--step', '50', '--into', join(root, 'text'), '--lr', '0.1');
+    expect(text.stdout).toContain('It is so to the end: what changed made no difference.');
+    for (const line of text.stdout.split('\n')) expect(widthOf(line), line).toBeLessThanOrEqual(80);
+    const alone = await cli('resume', join(root, 'branch'), '--json');
+    expect((JSON.parse(alone.stdout) as RunResult).methods.map((m) => m.name)).toEqual(['GEM']);
+
+    const damaged = join(folder, 'gem', 'run.json');
+    writeFileSync(damaged, readFileSync(damaged, 'utf8').replace('"memories": 10', '"memories": 11'));
+    const refused = await cli('resume', folder);
+    expect([refused.code, refused.stdout]).toEqual([1, '']);
+    expect(refused.stderr).toMatch(/^gemlab: .*run\.json was changed after it was written/);
+  });
+
+  it('is not where there is none, and takes no folder that is in use', async () => {
+    const used = join(root, 'used');
+    mkdirSync(join(used, 'gem'), { recursive: true });
+    const [none, save, into] = await Promise.all([
+      cli('resume', join(root, 'nowhere')),
+      cli('--save', used),
+      cli('branch', used, '--step', '1', '--into', used, '--lr', '1'),
+    ]);
+    expect([none.code, save.code, into.code]).toEqual([2, 2, 2]);
+    expect(none.stderr).toContain('there is no saved run in');
+    expect(save.stderr).toContain('is not empty');
+    expect(into.stderr).toContain('--into');
   });
 });
 

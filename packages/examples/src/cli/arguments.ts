@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import type { Example, PresetName, Settings } from '../examples/example.ts';
 import { EXAMPLES } from '../examples/index.ts';
 import { suggestion, UsageError } from './errors.ts';
-import { optionName, readSettings, SETTING_NAMES } from './options.ts';
+import { optionName, readChange, readSettings, SETTING_NAMES } from './options.ts';
 
 export type Request =
   | { readonly action: 'help'; readonly example: Example | null }
@@ -15,11 +15,25 @@ export type Request =
       readonly example: Example;
       readonly preset: PresetName;
       readonly settings: Settings;
+      /** The folder in which the run is saved. */
+      readonly save: string | null;
+      readonly json: boolean;
+    }
+  | { readonly action: 'resume'; readonly folder: string; readonly json: boolean }
+  | {
+      readonly action: 'branch';
+      readonly folder: string;
+      readonly into: string;
+      readonly step: number;
+      readonly change: Partial<Settings>;
       readonly json: boolean;
     };
 
+/** What can be called beside examples. */
+export const COMMANDS = ['list', 'resume', 'branch'] as const;
+
 const FLAGS = ['help', 'json'];
-const VALUED = ['preset', ...SETTING_NAMES.map(optionName)];
+const VALUED = ['preset', 'save', 'step', 'into', ...SETTING_NAMES.map(optionName)];
 
 /** @param argv without node and script. @throws UsageError */
 export function readArguments(argv: readonly string[]): Request {
@@ -62,16 +76,63 @@ export function readArguments(argv: readonly string[]): Request {
     if (values.size > 0) throw new UsageError(`list takes no option --${[...values.keys()][0]}`);
     return { action: 'list', json: flags.has('json') };
   }
+  if ((word === 'resume' || word === 'branch') && flags.has('help')) return { action: 'help', example: null };
+  if (word === 'resume')
+    return { action: 'resume', folder: readFolder(word, more, values, []), json: flags.has('json') };
+  if (word === 'branch') return { ...readBranch(more, values), json: flags.has('json') };
+  for (const name of ['step', 'into']) if (values.has(name)) throw new UsageError(`--${name} belongs to 'branch'`);
   const example = word === undefined ? EXAMPLES[0]! : findExample(word);
   if (more.length > 0) throw new UsageError(`one example at a time: '${more[0]}' is too many`);
   if (flags.has('help')) return { action: 'help', example: word === undefined ? null : example };
-  return { action: 'run', example, json: flags.has('json'), ...readSettings(example, values) };
+  const save = values.get('save') ?? null;
+  return { action: 'run', example, save, json: flags.has('json'), ...readSettings(example, values) };
+}
+
+type Values = ReadonlyMap<string, string>;
+
+/** The folder of a command that goes on with a run. @throws UsageError */
+function readFolder(command: string, words: readonly string[], values: Values, options: readonly string[]): string {
+  const [folder, ...more] = words;
+  if (folder === undefined) throw new UsageError(`${command} needs the folder of a run: pnpm start ${command} FOLDER`);
+  if (more.length > 0) throw new UsageError(`one folder at a time: '${more[0]}' is too many`);
+  const odd = [...values.keys()].find((name) => !options.includes(name));
+  const rule =
+    options.length === 0 ? 'a run goes on as it was started' : `it takes ${options.map((o) => `--${o}`).join(', ')}`;
+  if (odd !== undefined) throw new UsageError(`${command} takes no option --${odd}: ${rule}`);
+  return folder;
+}
+
+/** What may change half way: the rest decides what the steps before were. */
+export const BRANCH_SETTINGS = [
+  'memoryStrength',
+  'profile',
+  'memories',
+  'lr',
+] as const satisfies readonly (keyof Settings)[];
+
+/** @throws UsageError */
+function readBranch(words: readonly string[], values: Values): Omit<Extract<Request, { action: 'branch' }>, 'json'> {
+  const folder = readFolder('branch', words, values, ['step', 'into', ...BRANCH_SETTINGS.map(optionName)]);
+  const [step, into] = [values.get('step'), values.get('into')];
+  if (step === undefined || !/^\d+$/.test(step.trim())) {
+    throw new UsageError(
+      `branch needs --step N, the first step that is to differ (from 0)${step === undefined ? '' : `, found '${step}'`}`,
+    );
+  }
+  if (into === undefined) throw new UsageError('branch needs --into FOLDER, a new one for the branch');
+  const change = readChange(values, BRANCH_SETTINGS);
+  if (Object.keys(change).length === 0) {
+    throw new UsageError(
+      `branch needs something to change: ${BRANCH_SETTINGS.map((s) => `--${optionName(s)}`).join(', ')}`,
+    );
+  }
+  return { action: 'branch', folder, into, step: Number(step), change };
 }
 
 /** @throws UsageError */
 function findExample(name: string): Example {
   const example = EXAMPLES.find((e) => e.name === name);
   if (example !== undefined) return example;
-  const names = [...EXAMPLES.map((e) => e.name), 'list'];
+  const names = [...EXAMPLES.map((e) => e.name), ...COMMANDS];
   throw new UsageError(`there is no example '${name}'${suggestion(name, names)}`);
 }

@@ -5,6 +5,7 @@ import { EXAMPLES } from '../examples/index.ts';
 import { roughDuration } from '../report/numbers.ts';
 import { definition, PAGE_WIDTH, table, wrap } from '../report/text.ts';
 import { estimatedSeconds } from '../run/watch.ts';
+import { BRANCH_SETTINGS } from './arguments.ts';
 import { maxOf, type Option, optionName, SETTING_NAMES, SETTING_OPTIONS } from './options.ts';
 
 const NAME_WIDTH = 26;
@@ -50,6 +51,7 @@ function presetEntries({ presets }: Example): string[] {
 }
 
 const OUTPUT_ENTRIES = [
+  ...entry('--save DIR', 'saves the run as it goes, so that it can be resumed and branched'),
   ...entry('--json', 'one JSON document on stdout (settings, matrices, metrics, one step, timings) and nothing else'),
   ...entry('--help', 'this text'),
 ];
@@ -65,6 +67,12 @@ export function help(example: Example | null): string[] {
       ...entry('pnpm start list', 'list the examples'),
       ...entry('pnpm start NAME', 'run an example'),
       ...entry('pnpm start NAME --help', 'what it shows, and all its options'),
+      ...entry('pnpm start resume DIR', 'go on with a saved run that was stopped: it ends as if it never had been'),
+      ...entry(
+        'pnpm start branch DIR',
+        "replay GEM's saved run up to step K, go on from there with other settings, and compare: --step K --into NEWDIR and " +
+          `some of ${BRANCH_SETTINGS.map((setting) => `--${optionName(setting)}`).join(', ')}`,
+      ),
       '',
       'Examples',
       ...EXAMPLES.flatMap(({ name, summary }) => entry(name, summary)),
@@ -73,6 +81,11 @@ export function help(example: Example | null): string[] {
       ...entry('--preset NAME', `${PRESET_NAMES.join(', ')} (see NAME --help)`),
       ...entry('--seed N', 'same seed, same numbers'),
       ...OUTPUT_ENTRIES,
+      '',
+      'A saved run',
+      `  pnpm start ${main.name} --save runs/one`,
+      '  pnpm start resume runs/one',
+      '  pnpm start branch runs/one --step 150 --into runs/two --memory-strength 0',
       '',
       ...wrap(
         'Ctrl-C stops after the current step and shows what has been measured; a second Ctrl-C ends at once.',

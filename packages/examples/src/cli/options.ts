@@ -85,6 +85,19 @@ function readChoice<C extends string>(name: string, text: string, choices: reado
   throw new UsageError(`--${name} has no value '${text}'${suggestion(text, choices)}`);
 }
 
+/** The settings that were given out of those that may be; their ranges must not depend on the example. @throws UsageError */
+export function readChange(
+  given: ReadonlyMap<string, string>,
+  settings: readonly (keyof Settings)[],
+): Partial<Settings> {
+  const none = { tasks: 0, samples: 0, testSamples: 0 };
+  const chosen = settings.flatMap((setting) => {
+    const text = given.get(optionName(setting));
+    return text === undefined ? [] : [[setting, readValue(optionName(setting), text, SETTING_OPTIONS[setting], none)]];
+  });
+  return Object.fromEntries(chosen) as Partial<Settings>;
+}
+
 /**
  * The settings of a run: the preset's numbers, with those that were given in their place.
  * @param given option names (without dashes) and their texts. @throws UsageError

@@ -16,14 +16,20 @@ const SAMPLES_PER_SECOND = 100_000;
 
 const stepCost = (batch: number, remembered: number) => PASSES * (batch + remembered) + STEP_OVERHEAD;
 
-/** The cost of a whole learner, in samples passed forward. */
-function learnerCost(settings: Settings, hasMemory: boolean): number {
-  const { tasks, samples, testSamples, batchSize, epochs } = settings;
-  const steps = Math.ceil(samples / batchSize) * epochs;
+/** What a learner has done after so many tasks, steps of the next one, and test samples: its cost in samples passed forward. */
+function costOf(settings: Settings, hasMemory: boolean, tasks: number, steps: number, tested: number): number {
+  const { samples, batchSize, epochs } = settings;
   const memories = hasMemory ? Math.min(settings.memories, samples) : 0;
+  const stepsOfTask = Math.ceil(samples / batchSize) * epochs;
   const pastTasks = (tasks * (tasks - 1)) / 2;
-  const training = tasks * stepCost(batchSize, 0) + pastTasks * PASSES * memories;
-  return steps * training + (tasks + 1) * tasks * testSamples;
+  const finished = stepsOfTask * (tasks * stepCost(batchSize, 0) + pastTasks * PASSES * memories);
+  return finished + steps * stepCost(batchSize, tasks * memories) + tested;
+}
+
+/** The cost of a whole learner. */
+function learnerCost(settings: Settings, hasMemory: boolean): number {
+  const { tasks, testSamples } = settings;
+  return costOf(settings, hasMemory, tasks, 0, (tasks + 1) * tasks * testSamples);
 }
 
 /** What a run with and without GEM will take here, roughly, before anything has been measured. */
@@ -43,7 +49,9 @@ export class Watch implements StrategyPlugin {
   readonly #settings: Settings;
   #learner = '';
   #tasks = 0;
-  #done = 0;
+  /** The cost of the learners before this one, of all those begun, and of all. */
+  #before = 0;
+  #begun = 0;
   #total = 0;
   #accuracy: number | null = null;
 
@@ -55,23 +63,32 @@ export class Watch implements StrategyPlugin {
   /** Announces all the learners of a run. */
   plan(stream: Stream, learners: readonly Strategy[]): void {
     this.#tasks = stream.length;
+    this.#begun = 0;
     this.#total = learners.reduce((sum, s) => sum + learnerCost(this.#settings, gemOf(s) !== undefined), 0);
   }
 
   /** Announces the learner whose training follows. */
   begin(name: string, strategy: Strategy): void {
+    this.#before = this.#begun;
+    this.#begun += learnerCost(this.#settings, gemOf(strategy) !== undefined);
     this.#learner = name;
     this.#accuracy = null;
     this.projectedSteps = gemOf(strategy) === undefined ? null : 0;
   }
 
   afterTrainingIteration(strategy: Strategy): void {
-    const { experience, iteration, iterations } = strategy.clock;
+    const { experience, epoch, iteration, iterations } = strategy.clock;
     const gem = gemOf(strategy);
-    const remembered = gem === undefined ? 0 : experience * Math.min(this.#settings.memories, this.#settings.samples);
-    this.#done += stepCost(this.#settings.batchSize, remembered);
     if (gem?.lastRecord) this.#keep(gem.lastRecord);
-    this.#show(`task ${experience + 1} of ${this.#tasks}`, `step ${iteration + 1} of ${iterations}`);
+    const [steps, rounds] = [epoch * iterations + iteration + 1, experience + 1];
+    const where = `task ${experience + 1} of ${this.#tasks}`;
+    this.#show(strategy, steps, rounds * this.#tasks, where, `step ${iteration + 1} of ${iterations}`);
+  }
+
+  /** Looks at all the steps of the current learner again: some may have been made by a program before this one. */
+  review(records: readonly StepRecord[]): void {
+    if (this.projectedSteps !== null) this.projectedSteps = 0;
+    for (const record of records) this.#keep(record);
   }
 
   #keep(record: StepRecord): void {
@@ -85,9 +102,9 @@ export class Watch implements StrategyPlugin {
   }
 
   afterEvalIteration(strategy: Strategy): void {
-    this.#done += strategy.batch!.targets.size;
     const { experience } = strategy.clock;
-    this.#show(experience === 0 ? 'before training' : `after task ${experience}`, 'testing');
+    const where = experience === 0 ? 'before training' : `after task ${experience}`;
+    this.#show(strategy, 0, experience * this.#tasks + strategy.results.length, where, 'testing');
   }
 
   afterEval(strategy: Strategy): void {
@@ -95,11 +112,15 @@ export class Watch implements StrategyPlugin {
     if (seen.length > 0) this.#accuracy = seen.reduce((sum, r) => sum + r.accuracy, 0) / seen.length;
   }
 
-  #show(where: string, detail: string): void {
+  /** @param tests test sets that the learner has been through. */
+  #show(strategy: Strategy, steps: number, tests: number, where: string, detail: string): void {
+    const { experience } = strategy.clock;
+    const tested = tests * this.#settings.testSamples;
+    const done = this.#before + costOf(this.#settings, gemOf(strategy) !== undefined, experience, steps, tested);
     this.#progress.update({
       label: `${this.#learner}, ${where}`,
       detail,
-      fraction: this.#total === 0 ? 0 : this.#done / this.#total,
+      fraction: this.#total === 0 ? 0 : done / this.#total,
       accuracy: this.#accuracy === null ? null : { label: 'accuracy so far', value: this.#accuracy },
     });
   }

@@ -1,0 +1,138 @@
+// Runs of examples on disk. A folder holds one run for each learner, in a folder of its own: 'DIR/fine-tuning', 'DIR/gem'. Each knows
+// its example, settings and learner, so the folder is all that is needed to go on.
+
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type BranchOutcome,
+  branchRun,
+  type Experiment,
+  type RunOutcome,
+  readRun,
+  resumeRun,
+  type SavedRun,
+  type StepRecord,
+  startRun,
+} from '@gemlab/gem';
+import { directoryStore } from '@gemlab/gem/node';
+import { UsageError } from '../cli/errors.ts';
+import type { Example, PresetName, Settings } from '../examples/example.ts';
+import { EXAMPLES } from '../examples/index.ts';
+
+export interface RunConfig {
+  readonly example: string;
+  readonly preset: PresetName;
+  readonly settings: Settings;
+  readonly learner: string;
+}
+
+/** What a run needs of the program around it. */
+export interface Surroundings {
+  readonly versions: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
+/** 'fine-tuning', 'gem': the learner's name as that of a folder. */
+const folderOf = (folder: string, learner: string) =>
+  join(folder, learner.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-'));
+
+export interface SavedExample {
+  readonly example: Example;
+  readonly preset: PresetName;
+  readonly settings: Settings;
+  /** By learner. */
+  readonly runs: ReadonlyMap<string, SavedRun>;
+}
+
+/** The runs in a folder. @throws UsageError if there are none; RunFileError if one is damaged. */
+export async function openSaved(folder: string): Promise<SavedExample> {
+  const found: SavedRun[] = [];
+  for (const name of list(folder)) {
+    const store = directoryStore(join(folder, name));
+    if ((await store.read('run.json')) !== null) found.push(await readRun(store));
+  }
+  const configs = found.map(({ config }) => config as unknown as RunConfig);
+  const example = EXAMPLES.find(({ name }) => name === configs[0]?.example);
+  if (example === undefined) throw new UsageError(`there is no saved run in '${folder}'; --save FOLDER makes one`);
+  const { preset, settings } = configs[0]!;
+  return { example, preset, settings, runs: new Map(found.map((run, i) => [configs[i]!.learner, run])) };
+}
+
+/** The folders in a folder; none where there is no such. */
+function list(folder: string): string[] {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    throw error;
+  }
+}
+
+/** @throws UsageError if the folder holds anything. */
+export function wantEmpty(option: string, folder: string): void {
+  if (list(folder).length === 0) return;
+  throw new UsageError(
+    `${option} '${folder}' is not empty; name a new folder, or go on with 'pnpm start resume ${folder}'`,
+  );
+}
+
+/** Starts a learner's run, or goes on with it. */
+export async function runSaved(
+  folder: string,
+  config: RunConfig,
+  experiment: Experiment,
+  { versions, signal }: Surroundings,
+): Promise<RunOutcome> {
+  const store = directoryStore(folderOf(folder, config.learner));
+  const options = { build: () => experiment, versions, signal };
+  return (await store.read('run.json')) === null
+    ? startRun<RunConfig>(store, { config, checkpointEvery: 50, ...options })
+    : resumeRun<RunConfig>(store, options);
+}
+
+/** What GEM did in the steps that are saved. */
+export async function savedSteps(folder: string, learner: string): Promise<StepRecord[]> {
+  const { records } = await readRun(directoryStore(folderOf(folder, learner)));
+  return records.flatMap((line) => (line.kind === 'step' && line.plugins.gem ? [line.plugins.gem as StepRecord] : []));
+}
+
+/** Branches a learner's run off into another folder, under other settings. */
+export function branchSaved(
+  from: string,
+  into: string,
+  { settings, ...config }: RunConfig,
+  branch: { readonly step: number; readonly change: Partial<Settings> },
+  build: (settings: Settings) => Promise<Experiment>,
+  surroundings: Surroundings,
+): Promise<BranchOutcome> {
+  return branchRun<RunConfig>(
+    directoryStore(folderOf(from, config.learner)),
+    directoryStore(folderOf(into, config.learner)),
+    {
+      ...surroundings,
+      step: branch.step,
+      change: { settings: { ...settings, ...branch.change } },
+      build: (c) => build(c.settings),
+    },
+  );
+}
+
+/** The experiment of one learner, without running it. */
+export async function experimentOf(
+  example: Example,
+  settings: Settings,
+  learner: string,
+  watch: Parameters<Example['run']>[1]['watch'],
+): Promise<Experiment> {
+  let experiment: Experiment | undefined;
+  await example.run(settings, {
+    watch,
+    async compare(stream, learners) {
+      const strategy = learners[learner];
+      if (strategy !== undefined) experiment = { strategy, stream };
+    },
+  });
+  if (experiment === undefined) throw new UsageError(`${example.name} has no learner '${learner}'`);
+  return experiment;
+}
