@@ -3,6 +3,8 @@
 export * from './errors.ts';
 export * from './memory/index.ts';
 export * from './metrics/index.ts';
+export { EarlyStopping, type EarlyStoppingOptions } from './plugins/early-stopping.ts';
+export { type EvaluationOptions, EvaluationPlugin, type EvaluationRecord } from './plugins/evaluation.ts';
 export { type GEMOptions, GEMPlugin } from './plugins/gem.ts';
 export * from './plugins/index.ts';
 export { type Profile, type ProfileName, profiles } from './profiles.ts';
@@ -12,8 +14,15 @@ export * from './run/index.ts';
 export { type Json, type SavedState, type State, type Stateful, StateMismatchError } from './state.ts';
 export type { ProjectionRecord, StepRecord } from './step-record.ts';
 export { CALLBACKS, type Callback, type StrategyPlugin } from './strategy/callbacks.ts';
+export { type Measurement, measure } from './strategy/measure.ts';
 export type { StopSignal } from './strategy/pause.ts';
-export { type RunEvent, type RunStreamOptions, runStream } from './strategy/run-stream.ts';
+export {
+  type RunEvent,
+  type RunPoint,
+  type RunSoFar,
+  type RunStreamOptions,
+  runStream,
+} from './strategy/run-stream.ts';
 export {
   type Clock,
   type EvalResult,
@@ -21,5 +30,6 @@ export {
   type RunOptions,
   Strategy,
   type StrategyOptions,
+  type TrainOptions,
 } from './strategy/strategy.ts';
 export * from './streams/index.ts';

@@ -47,11 +47,13 @@ export async function drive(
     signal,
     from: { matrix, middle: begin && from!.now },
     onEvent: (event) => {
-      note(evalLine(strategy, event));
+      note(evalLine(strategy));
       onEvent?.(event);
     },
     onPoint: async (point) => {
-      if (point === 'step') note(stepLine(strategy));
+      const { clock } = strategy;
+      if (point === 'step')
+        note(stepLine(strategy, { ...clock, step: clock.step - 1, iteration: clock.iteration - 1 }));
       const inside = point === 'step' || point === 'stop';
       const take = () => ({ now: strategy.stateDict(), begin: inside ? begin : null, matrix: matrix.toJSON() });
       await at(point, take);

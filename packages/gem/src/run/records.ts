@@ -1,8 +1,7 @@
 // The history of a run as JSON lines: what each step and each measurement did. Lines hold nothing that depends on the machine or the
 // clock on the wall, so two runs did the same exactly if their lines are the same.
 
-import type { RunEvent } from '../strategy/run-stream.ts';
-import type { EvalResult, Strategy } from '../strategy/strategy.ts';
+import type { Clock, EvalResult, Strategy } from '../strategy/strategy.ts';
 
 /** One training step. */
 export interface StepLine {
@@ -29,27 +28,31 @@ export interface EvalLine {
 
 export type RecordLine = StepLine | EvalLine;
 
-/** The step that has just been made. A plugin takes part with a property `lastRecord` that is not null. */
-export function stepLine({ clock, lastLoss, plugins }: Strategy): StepLine {
+/**
+ * The step that is being finished, or was just now. A plugin takes part with a property `lastRecord` that is not null.
+ * @param clock as it was before the step.
+ */
+export function stepLine({ lastLoss, plugins }: Strategy, { step, experience, epoch, iteration }: Clock): StepLine {
   const records = plugins.flatMap((plugin) => {
     const record = (plugin as { readonly lastRecord?: unknown }).lastRecord ?? null;
     return record === null ? [] : [[plugin.name, record] as const];
   });
   return {
     kind: 'step',
-    step: clock.step - 1,
-    experience: clock.experience,
-    epoch: clock.epoch,
-    iteration: clock.iteration - 1,
+    step,
+    experience,
+    epoch,
+    iteration,
     loss: Number.isFinite(lastLoss) ? lastLoss : null,
     plugins: Object.fromEntries(records),
   };
 }
 
-export const evalLine = ({ clock }: Strategy, { trained, results }: RunEvent): EvalLine => ({
+/** The measurement that was just made. */
+export const evalLine = ({ clock, results }: Strategy): EvalLine => ({
   kind: 'eval',
   step: clock.step,
-  trained,
+  trained: clock.experience,
   results,
 });
 
