@@ -22,8 +22,8 @@ export function measure({ model, criterion, evalBatchSize }: Strategy, dataset: 
     let [correct, loss] = [0, 0];
     for (let start = 0; start < dataset.length; start += evalBatchSize) {
       scope(() => {
-        const { inputs, targets } = dataset.range(start, Math.min(dataset.length, start + evalBatchSize));
-        const outputs = noGrad(() => model.forward(variable(inputs), task));
+        const { inputs, targets, tasks } = dataset.range(start, Math.min(dataset.length, start + evalBatchSize));
+        const outputs = noGrad(() => model.forward(variable(inputs), tasks ?? task));
         correct += countCorrect(outputs.value, targets);
         loss += (noGrad(() => criterion(outputs, targets)).item() as number) * targets.size;
       });
