@@ -1,8 +1,8 @@
-// A small experiment in which everything that can be forgotten on the way is at work: momentum or Adam, dropout, a memory, several epochs.
+// A small experiment in which everything that can be forgotten on the way is at work: momentum or Adam, dropout, batch norm, a memory, several epochs.
 
 import { createHash } from 'node:crypto';
-import { losses, nn, optim, type Variable, variable } from '@gemlab/autograd';
-import { Rng, tensor } from '@gemlab/tensor';
+import { losses, nn, optim } from '@gemlab/autograd';
+import { Rng } from '@gemlab/tensor';
 import { GEMPlugin } from '../../src/plugins/gem.ts';
 import type { ProfileName } from '../../src/profiles.ts';
 import type { Experiment } from '../../src/run/index.ts';
@@ -34,29 +34,13 @@ export const config: Config = {
   lr: 0.1,
 };
 
-/** Zeroes some inputs, as dropout does, and remembers how often it has. */
-export class Noise extends nn.Module {
-  readonly rng: Rng;
-  readonly passes = new nn.Buffer(tensor([0]));
-
-  constructor(rng: Rng) {
-    super();
-    this.rng = rng;
-  }
-
-  override forward(x: Variable): Variable {
-    if (!this.training) return x;
-    this.passes.assign(this.passes.value.add(1));
-    return x.mul(variable(tensor(this.rng.bernoulli(x.size, 0.8)).reshape(x.shape).cast(x.dtype)));
-  }
-}
-
 export function build(c: Config): Experiment {
   const rng = new Rng(c.seed);
   const model = new nn.Sequential(
     new nn.Linear(2, 8, { rng }),
+    new nn.BatchNorm1d(8),
     new nn.ReLU(),
-    new Noise(rng.foldIn(1)),
+    new nn.Dropout(0.2, { rng: rng.foldIn(1) }),
     new nn.Linear(8, 2, { rng }),
   );
   const optimizer =
@@ -64,7 +48,7 @@ export function build(c: Config): Experiment {
       ? new optim.SGD(model.parameters(), { lr: c.lr, momentum: 0.9 })
       : new optim.Adam(model.parameters(), { lr: c.lr });
   const { profile, memories: patternsPerExperience, memoryStrength } = c;
-  // One generator for both: whoever restores it must not do so twice over.
+  // One generator for the plugin and the strategy, as it may be.
   const shared = rng.foldIn(2);
   const plugins =
     profile === 'none' ? [] : [new GEMPlugin({ patternsPerExperience, memoryStrength, profile, rng: shared })];
