@@ -155,27 +155,6 @@ export class Strategy implements Stateful {
     return true;
   }
 
-  /** The batches of the epoch that are left: all, or those after `resumed`. */
-  #startEpoch(resumed: State | null): Iterable<Tensor> {
-    this.clock.iteration = 0;
-    this.clock.iterations = Math.ceil(this.dataset!.length / this.trainBatchSize);
-    this.#fire('beforeTrainingEpoch');
-    const rng = resumed === null ? this.rng : Rng.fromState(readOrder(resumed));
-    this.#order = rng.state;
-    const batches = this.dataset!.indexBatches(this.trainBatchSize, { rng });
-    if (resumed === null) return batches;
-    const { iterations } = this.clock;
-    this.loadStateDict(resumed);
-    if (this.clock.iterations === iterations) return [...batches].slice(this.clock.iteration);
-    const expected = `${iterations}, the batches of '${this.experience!.name}' as it is now`;
-    throw new StateMismatchError('Strategy.train', 'clock.iterations', this.clock.iterations, expected);
-  }
-
-  /** Ends the training on this experience: after the step under way, or instead of its next epoch. */
-  endExperience(): void {
-    this.#ending = true;
-  }
-
   #trainStep(indices: Tensor): void {
     this.indices = indices;
     this.batch = this.dataset!.batch(indices);
@@ -200,24 +179,6 @@ export class Strategy implements Stateful {
   /** The model's outputs for samples, which are of the experience's task where they do not say their own. */
   forward({ inputs, tasks }: Samples): Variable {
     return this.model.forward(variable(inputs), tasks ?? this.experience?.taskLabel);
-  }
-
-  /**
-   * All that the next step depends on, save the stream, the options that the strategy was made with, and what plugins that are not
-   * `Stateful` remember. To be called between steps.
-   */
-  stateDict(): State {
-    return writeStrategy(this, { order: this.#order, ending: this.#ending });
-  }
-
-  /**
-   * Goes on where a state was saved, bit for bit. The strategy must have been made in the same way.
-   * @throws StateMismatchError, or StateError of autograd, if it is the state of another; the strategy is then as it was.
-   */
-  loadStateDict(state: State): void {
-    const { order, ending } = readStrategy(this, state);
-    this.#order = order;
-    this.#ending = ending;
   }
 
   /** Forgets every gradient: also of parameters that the optimizer does not move, where they would pile up from step to step. */
@@ -281,6 +242,45 @@ export class Strategy implements Stateful {
     this.dataset = dataset;
     this.#fire(before);
     this.#fire(after);
+  }
+
+  /** Ends the training on this experience: after the step under way, or instead of its next epoch. */
+  endExperience(): void {
+    this.#ending = true;
+  }
+
+  /**
+   * All that the next step depends on, save the stream, the options that the strategy was made with, and what plugins that are not
+   * `Stateful` remember. To be called between steps.
+   */
+  stateDict(): State {
+    return writeStrategy(this, { order: this.#order, ending: this.#ending });
+  }
+
+  /**
+   * Goes on where a state was saved, bit for bit. The strategy must have been made in the same way.
+   * @throws StateMismatchError, or StateError of autograd, if it is the state of another; the strategy is then as it was.
+   */
+  loadStateDict(state: State): void {
+    const { order, ending } = readStrategy(this, state);
+    this.#order = order;
+    this.#ending = ending;
+  }
+
+  /** The batches of the epoch that are left: all, or those after `resumed`. */
+  #startEpoch(resumed: State | null): Iterable<Tensor> {
+    this.clock.iteration = 0;
+    this.clock.iterations = Math.ceil(this.dataset!.length / this.trainBatchSize);
+    this.#fire('beforeTrainingEpoch');
+    const rng = resumed === null ? this.rng : Rng.fromState(readOrder(resumed));
+    this.#order = rng.state;
+    const batches = this.dataset!.indexBatches(this.trainBatchSize, { rng });
+    if (resumed === null) return batches;
+    const { iterations } = this.clock;
+    this.loadStateDict(resumed);
+    if (this.clock.iterations === iterations) return [...batches].slice(this.clock.iteration);
+    const expected = `${iterations}, the batches of '${this.experience!.name}' as it is now`;
+    throw new StateMismatchError('Strategy.train', 'clock.iterations', this.clock.iterations, expected);
   }
 
   /** @throws InvalidOptionError if a callback returns a promise: what it does after an await would come too late. */
