@@ -7,6 +7,7 @@ export { EarlyStopping, type EarlyStoppingOptions } from './plugins/early-stoppi
 export { type EvaluationOptions, EvaluationPlugin, type EvaluationRecord } from './plugins/evaluation.ts';
 export { type GEMOptions, GEMPlugin } from './plugins/gem.ts';
 export * from './plugins/index.ts';
+export { type Measurement, measure } from './plugins/measure.ts';
 export { type Profile, type ProfileName, profiles } from './profiles.ts';
 export * from './project.ts';
 export * from './qp/index.ts';
@@ -14,7 +15,6 @@ export * from './run/index.ts';
 export { type Json, type SavedState, type State, type Stateful, StateMismatchError } from './state.ts';
 export type { ProjectionRecord, StepRecord } from './step-record.ts';
 export { CALLBACKS, type Callback, type StrategyPlugin } from './strategy/callbacks.ts';
-export { type Measurement, measure } from './strategy/measure.ts';
 export type { StopSignal } from './strategy/pause.ts';
 export {
   type RunEvent,

@@ -299,17 +299,6 @@ export class Rng {
     return this.toString();
   }
 
-  /**
-   * Goes on from a saved state, whoever holds this generator: the key may be another's. Throws RandomStateError, having changed nothing,
-   * when it is not one.
-   */
-  restore(state: unknown): this {
-    const saved = Rng.fromState(state);
-    this.#words = saved.#words;
-    this.#children = saved.#children;
-    return this;
-  }
-
   /** The generator whose `state` this was, for instance read back from JSON. Throws RandomStateError when it is not one. */
   static fromState(state: unknown): Rng {
     const { algorithm, key, stream, position, children } = (state ?? {}) as Partial<Record<keyof RngState, unknown>>;

@@ -3,12 +3,12 @@
 
 import type { Samples } from '@gemlab/autograd';
 import { tensor } from '@gemlab/tensor';
-import type { Json, State } from '../state.ts';
+import type { Json, SavedState } from '../state.ts';
 import type { EpisodicMemory, MemoryBudget } from './episodic-memory.ts';
 import { readContents } from './memory-state.ts';
 
 /** @throws StateMismatchError if it is not the state of a memory; InvalidOptionError if this one holds samples of another kind. */
-export function adoptMemory<S extends Samples>(memory: EpisodicMemory<S>, state: State): void {
+export function adoptMemory<S extends Samples>(memory: EpisodicMemory<S>, state: SavedState): void {
   const was = state.data as { readonly budget: MemoryBudget; readonly policy: string; readonly by: string } | null;
   const kind = (budget: Json, policy: Json, by: Json) => JSON.stringify([budget, policy, by]);
   if (

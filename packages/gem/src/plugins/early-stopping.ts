@@ -4,7 +4,7 @@
 
 import type { Tensor } from '@gemlab/tensor';
 import { InvalidOptionError } from '../errors.ts';
-import { type State, StateMismatchError } from '../state.ts';
+import { type SavedState, type State, StateMismatchError, tensorsOf } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 
@@ -85,12 +85,13 @@ export class EarlyStopping implements StrategyPlugin {
   }
 
   /** @throws StateMismatchError if it is not the state of such a plugin. */
-  loadStateDict({ tensors, data }: State): void {
+  loadStateDict(state: SavedState): void {
+    const { data } = state;
     const { best, since } = (data ?? {}) as { readonly best?: string | null; readonly since?: number };
     if (best === undefined || !Number.isSafeInteger(since)) {
       throw new StateMismatchError('EarlyStopping.loadStateDict', 'data', data, '{ best, since }');
     }
     this.#looks = { best: best === null ? null : Number(best), since: since! };
-    this.#weights = tensors;
+    this.#weights = Object.fromEntries(tensorsOf(state));
   }
 }

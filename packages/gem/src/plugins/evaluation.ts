@@ -1,11 +1,11 @@
 // Accuracies at any cadence: measures the model on all tasks of a stream every so many steps, or after each epoch, while it trains.
 
 import { InvalidOptionError } from '../errors.ts';
-import { type Json, type State, StateMismatchError } from '../state.ts';
+import { type Json, type SavedState, type State, StateMismatchError } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
-import { type Measurement, measure } from '../strategy/measure.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import type { Stream } from '../streams/stream.ts';
+import { type Measurement, measure } from './measure.ts';
 
 export interface EvaluationOptions {
   /** The tasks to measure on: their test sets. */
@@ -64,7 +64,7 @@ export class EvaluationPlugin implements StrategyPlugin {
   }
 
   /** @throws StateMismatchError if it is not the state of such a plugin. */
-  loadStateDict({ data }: State): void {
+  loadStateDict({ data }: SavedState): void {
     if (!Array.isArray(data)) throw new StateMismatchError('EvaluationPlugin.loadStateDict', 'data', data, 'a list');
     this.#history = data as unknown as readonly EvaluationRecord[];
     this.lastRecord = null;

@@ -9,13 +9,13 @@
 // This is the plain form: one backward pass for each memory, and the whole of G in view.
 
 import { type Dataset, variable } from '@gemlab/autograd';
-import { Rng, scope, stack, type Tensor, tensor } from '@gemlab/tensor';
+import { type Rng, type RngState, scope, stack, type Tensor, tensor } from '@gemlab/tensor';
 import { InvalidOptionError, NonFiniteGradientError } from '../errors.ts';
 import { projectFromGram } from '../gem-dual.ts';
 import { adoptMemory } from '../memory/adopt.ts';
 import { EpisodicMemory } from '../memory/episodic-memory.ts';
 import { type Profile, type ProfileName, resolveProfile } from '../profiles.ts';
-import type { Json, State } from '../state.ts';
+import type { Json, SavedState, State } from '../state.ts';
 import { projectionRecord, type StepRecord } from '../step-record.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
@@ -155,17 +155,26 @@ export class GEMPlugin implements StrategyPlugin {
     return { tensors, data: { memory: data, rng: (this.#rng?.state as Json | undefined) ?? null, record } };
   }
 
-  /** @throws StateMismatchError if it is the state of a plugin with another memory; RandomStateError if it is damaged. */
-  loadStateDict({ tensors, data }: State): void {
-    const { memory, rng, record } = data as unknown as { memory: Json; rng: Json; record: StepRecord | null };
-    const generator = rng === null ? null : Rng.fromState(rng);
-    this.memory.loadStateDict({ tensors, data: memory });
-    if (generator !== null) this.#rng?.restore(generator.state);
+  /** @throws StateMismatchError if it is the state of a plugin with another memory; RandomStateError for another generator. */
+  loadStateDict({ tensors, data }: SavedState): void {
+    const { memory, rng, record } = data as unknown as {
+      memory: Json;
+      rng: RngState | null;
+      record: StepRecord | null;
+    };
+    const before = this.#rng?.state;
+    if (rng !== null) this.#rng?.restore(rng);
+    try {
+      this.memory.loadStateDict({ tensors, data: memory });
+    } catch (error) {
+      if (before !== undefined) this.#rng?.restore(before);
+      throw error;
+    }
     this.lastRecord = record;
   }
 
   /** @throws StateMismatchError if it is not the state of a GEM plugin. */
-  adoptState({ tensors, data }: State): void {
+  adoptState({ tensors, data }: SavedState): void {
     const { memory, ...rest } = data as { readonly memory: Json };
     adoptMemory(this.memory, { tensors, data: memory });
     const adopted = this.memory.stateDict();

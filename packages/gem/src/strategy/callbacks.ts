@@ -14,7 +14,7 @@
 //              afterEvalExp
 //          afterEval
 
-import type { State, Stateful } from '../state.ts';
+import type { SavedState, Stateful } from '../state.ts';
 import type { Strategy } from './strategy.ts';
 
 export const CALLBACKS = [
@@ -55,5 +55,5 @@ export type Callback = (typeof CALLBACKS)[number];
  */
 export type StrategyPlugin = { readonly name: string } & Partial<Stateful> & {
     /** Takes over what it can of the state of a plugin of its name that was made with other options. Without it, a state must fit. */
-    adoptState?(state: State): void;
+    adoptState?(state: SavedState): void;
   } & { readonly [C in Callback]?: (strategy: Strategy) => void };

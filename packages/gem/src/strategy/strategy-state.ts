@@ -123,7 +123,7 @@ function load(strategy: Strategy, { tensors, data: json }: State): Inner {
   stateful.forEach((plugin, i) => {
     plugin.loadStateDict({ tensors: ofOwner(`plugins/${i}`, tensors), data: plugins[i]!.data });
   });
-  for (const [path, generator] of rngs) generator.restore(data!.moduleRngs[path]);
+  for (const [path, generator] of rngs) generator.restore(data!.moduleRngs[path]!);
   strategy.rng.restore(rng);
   Object.assign(strategy.clock, clock);
   strategy.lastLoss = Number(lastLoss);

@@ -4,7 +4,8 @@
 import { type Dataset, noGrad, variable } from '@gemlab/autograd';
 import { scope } from '@gemlab/tensor';
 import { countCorrect } from '../metrics/accuracy.ts';
-import type { Strategy } from './strategy.ts';
+import type { Strategy } from '../strategy/strategy.ts';
+import { inEvalMode } from './eval-mode.ts';
 
 /** How a model does on some samples. */
 export interface Measurement {
@@ -16,9 +17,7 @@ export interface Measurement {
 
 /** @param task which task the samples are of, for models that ask. */
 export function measure({ model, criterion, evalBatchSize }: Strategy, dataset: Dataset, task?: number): Measurement {
-  const modes = [...model.namedModules()].map(([, module]) => [module, module.training] as const);
-  model.eval();
-  try {
+  return inEvalMode(model, () => {
     let [correct, loss] = [0, 0];
     for (let start = 0; start < dataset.length; start += evalBatchSize) {
       scope(() => {
@@ -29,7 +28,5 @@ export function measure({ model, criterion, evalBatchSize }: Strategy, dataset: 
       });
     }
     return { accuracy: correct / dataset.length, loss: loss / dataset.length };
-  } finally {
-    for (const [module, training] of modes) module.training = training;
-  }
+  });
 }
