@@ -53,6 +53,25 @@ export class QPInputError extends GemError {
   }
 }
 
+/** A solver's trace that does not follow from its problem: it was changed, is of another problem, or the solver is wrong. */
+export class TraceMismatchError extends GemError {
+  /** The first step that does not fit, from 1; 0 for what comes before it. */
+  readonly iteration: number;
+  /** What does not fit, such as `x` or `multiplier of lower 3`. */
+  readonly what: string;
+
+  constructor(iteration: number, what: string, found: string | number | null, expected: string) {
+    super('replayTrace', `iteration ${iteration}: ${what} is ${found}, expected ${expected}`, {
+      iteration,
+      what,
+      found,
+      expected,
+    });
+    this.iteration = iteration;
+    this.what = what;
+  }
+}
+
 /** A NaN or an infinity inside a gradient: the projection of such a gradient has no meaning, and the training run has diverged. */
 export class NonFiniteGradientError extends GemError {
   /** The offending vector in the caller's words: `g`, `G[3]`, `gRef`. */

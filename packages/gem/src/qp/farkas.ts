@@ -31,25 +31,46 @@ export function contradiction(
       const isFree = form.isEquality[constraint] === 1;
       if (weight > negligible || (isFree && weight < -negligible)) weights.set(constraint, weight);
     });
+    absorbIntoBounds(form, weights);
     if (isProof(form, weights, tolerance)) return weights;
   }
   return undefined;
 }
 
 /**
+ * What sum y_i n_i leaves over, and be it by rounding, is cancelled to the last bit wherever the variable has a bound on the right side: with
+ * the weight that the leftover asks for, at the price that the bound asks of the gap.
+ */
+function absorbIntoBounds(form: StandardForm, weights: Map<number, number>): void {
+  const { rowCount, variable, sign, isEquality } = form;
+  const leftOver = new Float64Array(form.n);
+  for (const [constraint, weight] of weights) if (constraint < rowCount) addRow(form, constraint, weight, leftOver);
+  for (let k = 0; k < variable.length; k++) {
+    const constraint = rowCount + k;
+    const needed = -sign[k] * leftOver[variable[k]];
+    if (needed > 0 || (needed !== 0 && isEquality[constraint] === 1)) weights.set(constraint, needed);
+    else weights.delete(constraint);
+  }
+}
+
+/**
  * Is sum y_i d_i > 0 by more than `tolerance` times its terms, and sum y_i n_i = 0 as closely, in each coordinate by itself? A single
- * coordinate left over would let a far enough x close the gap.
+ * coordinate left over would let a far enough x close the gap. A bound's weight is a difference of terms, and counts for as much as they do.
  */
 function isProof(form: StandardForm, weights: ReadonlyMap<number, number>, tolerance: number): boolean {
-  let gap = 0;
-  let gapTerms = 0;
+  const { rowCount, variable, rightHandSide } = form;
   const leftOver = new Float64Array(form.n);
   const terms = new Float64Array(form.n);
   for (const [constraint, weight] of weights) {
-    gap += weight * form.rightHandSide[constraint];
-    gapTerms += Math.abs(weight * form.rightHandSide[constraint]);
     addRow(form, constraint, weight, leftOver);
     addRowTerms(form, constraint, weight, terms);
+  }
+  let gap = 0;
+  let gapTerms = 0;
+  for (const [constraint, weight] of weights) {
+    gap += weight * rightHandSide[constraint];
+    const size = constraint < rowCount ? Math.abs(weight) : terms[variable[constraint - rowCount]];
+    gapTerms += size * Math.abs(rightHandSide[constraint]);
   }
   const cancels = leftOver.every((left, j) => Math.abs(left) <= tolerance * terms[j]);
   return cancels && gap > tolerance * gapTerms;

@@ -14,7 +14,8 @@
  *   - neither: n_p = N r with r <= 0, so  n_p'x >= d_p  contradicts the active constraints: -r and 1 are Farkas multipliers.
  *
  * Every constraint that joins raises f strictly, and f is determined by A, so no A comes back: the method ends. In float64 an A that does
- * come back therefore proves that rounding has taken over; the feasibility tolerance is then raised, so the method ends there as well.
+ * come back therefore proves that rounding has taken over, and so does an endless tour of new ones; the feasibility tolerance is then
+ * raised, so the method ends there as well.
  */
 
 import { contradiction } from './farkas.ts';
@@ -37,11 +38,14 @@ export interface DualStep {
   readonly enteringMultiplier: number;
 }
 
-/** The steps that are left, shared by all rounds of a solve. */
+/** Steps taken, over all rounds of a solve, and how many may be. */
 export interface Budget {
   used: number;
-  readonly limit: number;
+  limit: number;
 }
+
+/** Steps for each variable and constraint after which a round that has not ended is believed to wander about in its rounding. */
+const PATIENCE = 4;
 
 /** `contradiction`: see farkas.ts. */
 export type DualOutcome = 'optimal' | 'iteration-limit' | { readonly contradiction: ReadonlyMap<number, number> };
@@ -140,6 +144,11 @@ export class DualActiveSet {
     return this.working.active;
   }
 
+  /** The proximal weight, 0 if there is none. */
+  get rho(): number {
+    return this.working.rho;
+  }
+
   private enter(entering: number): DualOutcome | undefined {
     const { form, working, multipliers } = this;
     let enteringMultiplier = 0;
@@ -157,7 +166,7 @@ export class DualActiveSet {
         if (proof !== undefined) return { contradiction: proof };
         // No proof, so rounding is at work: that of the steps, then that of the verdict "dependent", then that of redundant constraints.
         if (!this.isFresh) {
-          this.refresh();
+          this.restart();
           return undefined;
         }
         if (free <= 4 * EPS * norm(d) * (1 + sumAbs(r))) {
@@ -236,9 +245,16 @@ export class DualActiveSet {
     return worst;
   }
 
+  /** Gives up on the entering constraint for now and starts again from the active set alone. */
+  private restart(): void {
+    this.budget.used++;
+    this.refresh(true);
+  }
+
   /** x and u from the factors; constraints whose multipliers are negative there leave, the most negative first. */
-  private refresh(): void {
+  private refresh(isStep = false): void {
     const { working, form } = this;
+    let dropped: number | null = null;
     for (;;) {
       const { move, multipliers } = working.subspaceMinimum(this.gradient, working.activeSlack(this.centre));
       this.move = move;
@@ -248,6 +264,7 @@ export class DualActiveSet {
       this.multipliers = Array.from(multipliers, (u) => (Math.abs(u) > noise ? u : 0));
       this.isFresh = true;
       this.peak = maxAbs(this.x);
+      if (isStep || dropped !== null) this.recordRestart(dropped);
       const negligible = this.feasibility * maxAbs(multipliers) + noise;
       let lowest: number | undefined;
       for (let k = 0; k < multipliers.length; k++) {
@@ -256,21 +273,24 @@ export class DualActiveSet {
       }
       if (lowest === undefined) break;
       this.budget.used++;
-      const dropped = this.drop(lowest);
-      this.record?.({
-        entering: null,
-        dualStep: 0,
-        primalStep: Infinity,
-        step: 0,
-        added: null,
-        dropped,
-        x: this.x,
-        active: working.active,
-        multipliers: this.multipliers,
-        enteringMultiplier: 0,
-      });
+      dropped = this.drop(lowest);
     }
     this.multipliers = this.multipliers.map((u, k) => this.clip(k, u));
+  }
+
+  private recordRestart(dropped: number | null): void {
+    this.record?.({
+      entering: null,
+      dualStep: 0,
+      primalStep: Infinity,
+      step: 0,
+      added: null,
+      dropped,
+      x: this.x,
+      active: this.working.active,
+      multipliers: this.multipliers,
+      enteringMultiplier: 0,
+    });
   }
 
   private guardAgainstRounding(): void {
@@ -279,7 +299,7 @@ export class DualActiveSet {
     // x has shrunk so far that the rounding of the steps, proportional to what x was, shows: take it from the factors instead.
     if (size < 1e-4 * this.peak) this.refresh();
     const key = [...this.working.active].sort((a, b) => a - b).join();
-    if (this.visited.has(key)) {
+    if (this.visited.has(key) || this.visited.size > PATIENCE * (this.form.n + this.form.count)) {
       this.feasibility *= 8;
       this.visited.clear();
     }

@@ -12,7 +12,11 @@ export type {
   QPProblem,
   QPSolution,
   QPStatus,
+  QPTraceRound,
   QPTraceStep,
   QPVector,
+  QPWarmStart,
 } from './problem.ts';
+export { constraintKinds } from './problem.ts';
+export { type QPReplay, type QPReplayOptions, replayTrace } from './replay.ts';
 export { solveQP } from './solve.ts';

@@ -78,19 +78,25 @@ export type QPCertificate =
   /** Negative curvature: d'Pd = curvature < 0. */
   | { readonly kind: 'not-convex'; readonly direction: number[]; readonly curvature: number };
 
-/** One step of the active-set method. A step adds at most one constraint to the active set and drops at most one. */
+/**
+ * One step of the active-set method. A step adds at most one constraint to the active set and drops at most one. All of it is in the
+ * caller's units; replay.ts derives every number anew.
+ */
 export interface QPTraceStep {
   /** Counts from 1 through the whole solve. */
   readonly iteration: number;
   /** The proximal round: 0 is the first, later rounds refine the answer (see solve.ts). */
   readonly round: number;
-  /** The violated constraint that this step works on; null for a `restart`, which drops a constraint whose multiplier turned negative. */
+  /**
+   * The violated constraint that this step works on. Null for a restart: x and the multipliers are taken from the factors again, and a
+   * constraint whose multiplier is negative there is dropped.
+   */
   readonly entering: ConstraintRef | null;
-  /** Step at which the multiplier of an active constraint reaches zero; null if none does. */
+  /** Step at which the multiplier of an active constraint reaches zero; null if none does. Steps are lengths of the entering multiplier. */
   readonly dualStep: number | null;
   /** Step at which the entering constraint becomes satisfied; null if the active constraints leave no direction to move in. */
   readonly primalStep: number | null;
-  /** The step taken: the smaller of the two. */
+  /** The step taken: the smaller of the two. The entering constraint's multiplier grows by it. */
   readonly step: number;
   readonly added: ConstraintRef | null;
   readonly dropped: ConstraintRef | null;
@@ -101,8 +107,29 @@ export interface QPTraceStep {
   readonly activeSet: ConstraintRef[];
 }
 
+/** The start of a proximal round: min 1/2 x'Px + q'x + 1/2 sum_j weights[j] (x_j - centre[j])^2 over the same constraints (see solve.ts). */
+export interface QPTraceRound {
+  readonly round: number;
+  /** Steps taken before it. */
+  readonly iteration: number;
+  /** n. */
+  readonly centre: number[];
+  /** n; all zero where P is definite and the round only refines. */
+  readonly weights: number[];
+  /** What it starts from: the equalities and the warm start, or what the round before ended with. */
+  readonly activeSet: ConstraintRef[];
+}
+
+/** Where to start from. A whole earlier solution fits. */
+export interface QPWarmStart {
+  /** The constraints to make active; taken instead of x where both are given. */
+  readonly activeSet?: readonly ConstraintRef[] | undefined;
+  /** n; the constraints that hold with equality here are made active. */
+  readonly x?: QPVector | undefined;
+}
+
 export interface QPOptions {
-  /** Record every step in `trace`. Costs one copy of x and of the multipliers per step. Default false. */
+  /** Record every step in `trace` and every round in `rounds`. Costs a copy of x and of the multipliers per step. Default false. */
   readonly trace?: boolean | undefined;
   /** Cap on active-set steps over the whole solve. Default 50 (n + number of constraints) + 1000. */
   readonly maxIterations?: number | undefined;
@@ -113,8 +140,8 @@ export interface QPOptions {
    * weighed against max(|x|, xScale). Default 0.
    */
   readonly xScale?: number | undefined;
-  /** An active set to start from, such as an earlier solution's `activeSet`. Any list is safe: it changes the path, not the answer. */
-  readonly warmStart?: readonly ConstraintRef[] | undefined;
+  /** An earlier solution, or an active set, to start from. Anything is safe: it changes the path, not the answer. */
+  readonly warmStart?: readonly ConstraintRef[] | QPWarmStart | undefined;
 }
 
 export type QPStatus = 'optimal' | 'infeasible' | 'not-convex' | 'unbounded' | 'iteration-limit';
@@ -134,8 +161,10 @@ export interface QPSolution {
   readonly kkt: KKTResiduals;
   /** Present for 'infeasible', 'unbounded' and 'not-convex'. */
   readonly certificate?: QPCertificate;
-  /** Present when asked for. */
+  /** Present when asked for: `iterations` steps, which replayTrace checks. */
   readonly trace?: QPTraceStep[];
+  /** Present with `trace`. */
+  readonly rounds?: QPTraceRound[];
 }
 
 /** A problem that passed the gate: absent parts filled in, so that nobody downstream asks again. Aliases the caller's arrays. */

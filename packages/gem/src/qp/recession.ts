@@ -14,6 +14,12 @@ import { rowDot, type StandardForm } from './standard-form.ts';
 import { dot, EPS, maxAbs, norm } from './vector.ts';
 import { WorkingSet } from './working-set.ts';
 
+/**
+ * A P that was summed in float64 is known to rounding only: along d it may have a curvature that it does not show. Where the least of those
+ * would already stop the descent at a distance below this (in units of |q| / |P|), d is no proof. A P that is exactly flat along d has none.
+ */
+const FAR = 1e8;
+
 /** The steepest ray of descent, largest entry 1, in scaled coordinates; undefined if the objective is bounded below. */
 export function findRay(form: StandardForm, tolerance: number): Float64Array | undefined {
   const { n, q } = form;
@@ -43,12 +49,20 @@ function isRay(form: StandardForm, d: Float64Array, tolerance: number): boolean 
   const { n, P, q } = form;
   const size = maxAbs(d);
   if (!(size > 0.5)) return false;
-  for (let i = 0; i < n; i++) if (Math.abs(dot(P, i * n, d, 0, n)) > tolerance * size) return false;
+  let curvature = 0;
+  let rounding = 0;
+  for (let i = 0; i < n; i++) {
+    const bend = dot(P, i * n, d, 0, n);
+    if (Math.abs(bend) > tolerance * size) return false;
+    curvature += d[i] * bend;
+    for (let j = 0; j < n; j++) rounding += Math.abs(d[i] * P[i * n + j] * d[j]);
+  }
   for (let i = 0; i < form.count; i++) {
     const rate = rowDot(form, i, d);
     if (rate < -tolerance * size || (form.isEquality[i] === 1 && rate > tolerance * size)) return false;
   }
-  return dot(q, 0, d, 0, n) < 0;
+  const descent = -dot(q, 0, d, 0, n);
+  return descent > FAR * maxAbs(q) * (Math.max(0, curvature) + EPS * rounding);
 }
 
 /** The same constraints with right-hand sides 0, the rows of P as further equalities, and the identity for a Hessian. */

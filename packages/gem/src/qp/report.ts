@@ -10,6 +10,7 @@ import {
   type QPCertificate,
   type QPMultipliers,
   type QPProblem,
+  type QPTraceRound,
   type QPTraceStep,
   zeroMultipliers,
 } from './problem.ts';
@@ -34,8 +35,8 @@ export function originCandidate(problem: QPProblem, checked: CheckedProblem): Ca
 
 /**
  * The solver's present point. Rounding may leave a variable a hair outside of its bounds; on them it is just as exact. And an entry below
- * the rounding of what x was computed from (x itself, and the scale of H^-1 q, with |H| near 1) may be the zero that it looks like: of the
- * two readings, the one with the smaller residual stands.
+ * the rounding of what x was computed from (x itself, and the scale of H^-1 q, with |H| near 1) may be the zero that it looks like; so may
+ * a multiplier that balances no more than the pull of the proximal weights, rho |x - c|, or than rounding. The reading with the smallest residual stands.
  */
 export function candidateOf(
   problem: QPProblem,
@@ -45,18 +46,25 @@ export function candidateOf(
   xScale: number,
 ): Candidate {
   const { lb, ub } = checked;
-  const multipliers = toMultipliers(checked, form, solver.active, solver.multipliers);
   const rank = ({ kind }: ConstraintRef): number => constraintKinds.indexOf(kind);
   const activeSet = solver.active.map((i) => form.refs[i]).sort((a, b) => rank(a) - rank(b) || a.index - b.index);
-  const at = (scaled: Float64Array): Candidate => {
-    const x = Array.from(scaled, (value, j) => clamp(value * form.variableScale[j], lb[j], ub[j]));
+  const read = (smallestX: number, smallestMultiplier: number): Candidate => {
+    const x = Array.from(solver.x, (value, j) =>
+      clamp(Math.abs(value) > smallestX ? value * form.variableScale[j] : 0, lb[j], ub[j]),
+    );
+    const values = solver.multipliers.map((value) => (Math.abs(value) > smallestMultiplier ? value : 0));
+    const multipliers = toMultipliers(checked, form, solver.active, values);
     return { x, multipliers, activeSet, kkt: kktResiduals(problem, x, multipliers, xScale) };
   };
-  const asComputed = at(solver.x);
   const noise = form.n * EPS * Math.max(maxAbs(solver.x), maxAbs(form.q));
-  if (solver.x.every((value) => value === 0 || Math.abs(value) > noise)) return asComputed;
-  const cleaned = at(solver.x.map((value) => (Math.abs(value) > noise ? value : 0)));
-  return cleaned.kkt.relative < asComputed.kkt.relative ? cleaned : asComputed;
+  const pull = Math.max(4 * form.n * solver.rho * maxAbs(solver.move), EPS * maxAbs(solver.x));
+  const isBelow = (values: ArrayLike<number>, limit: number): boolean =>
+    Array.from(values).some((value) => value !== 0 && Math.abs(value) <= limit);
+  const smallestX = isBelow(solver.x, noise) ? [0, noise] : [0];
+  const smallestMultiplier = isBelow(solver.multipliers, pull) ? [0, pull] : [0];
+  return smallestX
+    .flatMap((x) => smallestMultiplier.map((multiplier) => read(x, multiplier)))
+    .reduce((best, candidate) => (candidate.kkt.relative < best.kkt.relative ? candidate : best));
 }
 
 function clamp(value: number, lower: number, upper: number): number {
@@ -133,7 +141,9 @@ export function toTraceStep(
   round: number,
 ): QPTraceStep {
   const ref = (constraint: number | null): ConstraintRef | null => (constraint === null ? null : form.refs[constraint]);
-  const finite = (value: number): number | null => (value === Infinity ? null : value);
+  // A step is a length of the entering multiplier, and has its units.
+  const unit = step.entering === null ? 1 : form.multiplierScale[step.entering];
+  const length = (value: number): number | null => (value === Infinity ? null : value * unit);
   const active = [...step.active];
   const multipliers = [...step.multipliers];
   if (step.entering !== null && step.added === null) {
@@ -144,9 +154,9 @@ export function toTraceStep(
     iteration,
     round,
     entering: ref(step.entering),
-    dualStep: finite(step.dualStep),
-    primalStep: finite(step.primalStep),
-    step: step.step,
+    dualStep: length(step.dualStep),
+    primalStep: length(step.primalStep),
+    step: step.step * unit,
     added: ref(step.added),
     dropped: ref(step.dropped),
     x: Array.from(step.x, (value, j) => value * form.variableScale[j]),
@@ -155,9 +165,21 @@ export function toTraceStep(
   };
 }
 
-/** Constraint numbers of the refs that exist in this problem; the others (from another problem) are no help and no harm. */
-export function findConstraints(form: StandardForm, wanted: readonly ConstraintRef[]): number[] {
-  const key = ({ kind, index }: ConstraintRef): string => `${kind} ${index}`;
-  const numbers = new Map(form.refs.map((ref, i) => [key(ref), i]));
-  return wanted.map((ref) => numbers.get(key(ref))).filter((i) => i !== undefined);
+/** rho/2 |x^ - c^|^2 of the scaled problem is 1/2 sum_j w_j (x_j - c_j)^2 of the caller's, w_j = rho / (s D_j^2). */
+export function toTraceRound(
+  form: StandardForm,
+  round: number,
+  iteration: number,
+  centre: Float64Array,
+  rho: number,
+  active: readonly number[],
+): QPTraceRound {
+  const { variableScale, costScale, refs } = form;
+  return {
+    round,
+    iteration,
+    centre: Array.from(centre, (value, j) => value * variableScale[j]),
+    weights: Array.from(variableScale, (scale) => rho / costScale / scale / scale),
+    activeSet: active.map((constraint) => refs[constraint]),
+  };
 }
