@@ -1,5 +1,6 @@
-// detectAnomaly: where did the first NaN come from? Under it every op on Variables, those of backward's rules among them,
-// is checked as it is performed, and remembers the line that called it. Without it nothing is checked or remembered.
+// detectAnomaly: where did the first NaN come from? Under it every op on Variables, those of backward's rules among
+// them, is checked as it is performed, and remembers the line that called it. Without it nothing is checked or
+// remembered.
 
 import { errors, type Tensor } from '@gemlab/tensor';
 import { captureSite, siteText } from './call-site.ts';
@@ -9,10 +10,10 @@ import { stepName, type TapeNode } from './tape.ts';
 import type { Variable } from './variable.ts';
 
 /**
- * Runs `fn`, and stops at the first op whose result holds NaN, or an infinity that its inputs did not hold. The error names the
- * op, the element and the line that called it; for an op of backward, also the line of the forward op behind it. A step
- * that was taped here still knows its line if its backward fails later. Every op is computed, checked and its
- * stack recorded: expect a few times the time.
+ * Runs `fn`, and stops at the first op whose result holds NaN, or an infinity that its inputs did not hold. The error
+ * names the op, the element and the line that called it; for an op of backward, also the line of the forward op behind
+ * it. A step that was taped here still knows its line if its backward fails later. Every op is computed, checked and
+ * its stack recorded: expect a few times the time.
  * @param options `infinities: false` lets infinities pass.
  * @throws AnomalyError; GradientError if fn returns a promise.
  */

@@ -1,6 +1,6 @@
-// Reverse-mode differentiation: walk the tape from the output back, and at each step let the derivative table turn
-// the gradient of the result into the gradients of the inputs (Speelpenning 1980; Griewank & Walther, ch. 3).
-// Rules are written with ops on Variables, so with createGraph the walk itself is taped and can be differentiated again.
+// Reverse-mode differentiation: walk the tape from the output back, and at each step let the derivative table turn the
+// gradient of the result into the gradients of the inputs (Speelpenning 1980; Griewank & Walther, ch. 3). Rules are
+// written with ops on Variables, so with createGraph the walk itself is taped and can be differentiated again.
 
 import { errors, type Tensor } from '@gemlab/tensor';
 import { backwardError } from './anomaly.ts';
@@ -113,8 +113,8 @@ export function backward(
 }
 
 /**
- * The gradients of <output, seed> with respect to `wrt` (leaves or intermediates), without touching any `grad`. Only the part of
- * the tape that leads to them is walked. Where nothing flows the gradient is zero.
+ * The gradients of <output, seed> with respect to `wrt` (leaves or intermediates), without touching any `grad`. Only
+ * the part of the tape that leads to them is walked. Where nothing flows the gradient is zero.
  * @throws GradientError if `output` or one of `wrt` is a constant, or `output` is a non-scalar without a seed.
  */
 export function gradientsOf(
@@ -139,8 +139,8 @@ export function gradientsOf(
 }
 
 /**
- * For the engine: the partial derivatives of <output, seed> by `inputs`, each seen as independent of the others, whatever lies
- * between them. Null where nothing flows.
+ * For the engine: the partial derivatives of <output, seed> by `inputs`, each seen as independent of the others,
+ * whatever lies between them. Null where nothing flows.
  */
 export function partials(
   output: Variable,

@@ -1,10 +1,10 @@
-// Gradient checkpointing (Chen et al. 2016, "Training deep nets with sublinear memory cost"): what lies between the inputs and the
-// output of a segment is forgotten after the forward pass and computed once more in backward. Memory then holds the ends of
-// the segments and the inside of one, for the price of a second forward pass.
+// Gradient checkpointing (Chen et al. 2016, "Training deep nets with sublinear memory cost"): what lies between the
+// inputs and the output of a segment is forgotten after the forward pass and computed once more in backward. Memory
+// then holds the ends of the segments and the inside of one, for the price of a second forward pass.
 //
-// On the tape the segment is one step. Its inputs are all variables that the output was computed from and that were not made
-// inside: arguments, parameters, whatever the function closes over. To pull a gradient back the function runs again, on a tape
-// of its own, with each of them holding the value that it held then.
+// On the tape the segment is one step. Its inputs are all variables that the output was computed from and that were not
+// made inside: arguments, parameters, whatever the function closes over. To pull a gradient back the function runs
+// again, on a tape of its own, with each of them holding the value that it held then.
 
 import { Rng, type RngState, scope, type Tensor } from '@gemlab/tensor';
 import { partials } from './backward.ts';
@@ -14,13 +14,13 @@ import type { PullBack } from './tape.ts';
 import { record, type Variable } from './variable.ts';
 
 /**
- * fn(...inputs), with what is computed on the way forgotten and computed again in backward. Values are those of the plain call
- * bit for bit, and so are gradients of every order, save for the order of sums: where a variable enters the segment more than
- * once and is used outside too, its contributions from inside are added up first.
+ * fn(...inputs), with what is computed on the way forgotten and computed again in backward. Values are those of the
+ * plain call bit for bit, and so are gradients of every order, save for the order of sums: where a variable enters the
+ * segment more than once and is used outside too, its contributions from inside are added up first.
  *
- * fn runs twice, so it must compute the same again. Draws do if their generator is among the inputs: it is put back to where it
- * stood for the second run, and on again after it. What fn does besides (running statistics, say) happens twice. It runs in
- * a scope of its own: to keep a tensor made inside, `keep` it.
+ * fn runs twice, so it must compute the same again. Draws do if their generator is among the inputs: it is put back to
+ * where it stood for the second run, and on again after it. What fn does besides (running statistics, say) happens
+ * twice. It runs in a scope of its own: to keep a tensor made inside, `keep` it.
  * @throws BackwardError, in backward, if the second run gives other values.
  */
 export function checkpoint<A extends readonly unknown[]>(fn: (...inputs: A) => Variable, ...inputs: A): Variable {

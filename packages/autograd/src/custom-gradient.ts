@@ -1,6 +1,6 @@
-// A function with a derivative of its own: where the derivative of the formula is unstable, wasteful, or not the one that is
-// wanted (a straight-through estimator, a reversed gradient). It is one step on the tape, and its backward is a rule as
-// those of the derivative table: written in ops on Variables it can be differentiated again.
+// A function with a derivative of its own: where the derivative of the formula is unstable, wasteful, or not the one
+// that is wanted (a straight-through estimator, a reversed gradient). It is one step on the tape, and its backward is a
+// rule as those of the derivative table: written in ops on Variables it can be differentiated again.
 
 import { errors, type Tensor } from '@gemlab/tensor';
 import { GradientError } from './errors.ts';
@@ -13,8 +13,9 @@ export interface CustomGradient<T extends readonly Tensor[]> {
   /** The value. Nothing here is on the tape. */
   readonly forward: (...inputs: T) => Tensor;
   /**
-   * The gradients of the inputs, from g, the gradient of the result; null for one that has none. Second derivatives follow if
-   * this is written in ops on g and on the inputs and result given here, rather than on values kept from forward.
+   * The gradients of the inputs, from g, the gradient of the result; null for one that has none. Second derivatives
+   * follow if this is written in ops on g and on the inputs and result given here, rather than on values kept from
+   * forward.
    */
   readonly backward: (
     g: Variable,
@@ -23,7 +24,8 @@ export interface CustomGradient<T extends readonly Tensor[]> {
 }
 
 /**
- * A function of variables (and tensors, which are constants) that computes `forward` and differentiates as `backward` says.
+ * A function of variables (and tensors, which are constants) that computes `forward` and differentiates as `backward`
+ * says.
  *
  *     const roundThrough = customGradient({ name: 'roundThrough', forward: (x) => x.round(), backward: (g) => [g] });
  *

@@ -1,5 +1,5 @@
-// How a parameter enters the computation on samples: through which steps, and how a gradient there, one for each sample, becomes
-// that of the parameter. Known are the two ways in which layers use theirs:
+// How a parameter enters the computation on samples: through which steps, and how a gradient there, one for each
+// sample, becomes that of the parameter. Known are the two ways in which layers use theirs:
 //
 //   matmul    y = x W, or y = W x       the gradient of W for a sample is x_i' d_i, or d_i x_i', with d that of y
 //   expand    b repeated for all        that of b is d_i, added up over where else it was repeated
@@ -15,7 +15,10 @@ export interface Entry {
   readonly out: Variable;
   /** What the parameter was multiplied by there: x of a product. */
   readonly input: Tensor | null;
-  /** The gradient of the parameter for each of n samples, [n, ...its shape], from that of `out`; null if it has samples itself. */
+  /**
+   * The gradient of the parameter for each of n samples, [n, ...its shape], from that of `out`; null if it has samples
+   * itself.
+   */
   readonly perSample: (delta: Tensor, along: Along, n: number) => Tensor | null;
 }
 
@@ -82,7 +85,10 @@ function after(entries: Entry[] | Variable, view: (t: Tensor) => Tensor): Entry[
   }));
 }
 
-/** The parameter is one of two stacks of matrices that were multiplied; samples lie along the rows or columns of the other. */
+/**
+ * The parameter is one of two stacks of matrices that were multiplied; samples lie along the rows or columns of the
+ * other.
+ */
 function product(out: Variable, place: number): Entry {
   const input = out.node!.values[1 - place]!;
   return {
@@ -96,7 +102,9 @@ function product(out: Variable, place: number): Entry {
   };
 }
 
-/** The parameter is a matrix that was repeated to multiply a stack of others, along whose rows or stacks samples lie. */
+/**
+ * The parameter is a matrix that was repeated to multiply a stack of others, along whose rows or stacks samples lie.
+ */
 function stackedProduct(out: Variable): Entry {
   const input = out.node!.values[0]!;
   return {

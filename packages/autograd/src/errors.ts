@@ -5,7 +5,10 @@ import { errors } from '@gemlab/tensor';
 /** A gradient was asked of something that has none: an integer, a constant, a non-scalar without a seed. */
 export class GradientError extends errors.GemlabError {}
 
-/** A step's derivative failed. `fields` says which step, and where it was called if detectAnomaly was watching; `cause` is why. */
+/**
+ * A step's derivative failed. `fields` says which step, and where it was called if detectAnomaly was watching; `cause`
+ * is why.
+ */
 export class BackwardError extends GradientError {
   override readonly cause: unknown;
 
@@ -15,7 +18,9 @@ export class BackwardError extends GradientError {
   }
 }
 
-/** NaN or an infinity arose under detectAnomaly; `fields` says in which op, where that was called, and at which element. */
+/**
+ * NaN or an infinity arose under detectAnomaly; `fields` says in which op, where that was called, and at which element.
+ */
 export class AnomalyError extends GradientError {}
 
 /** Analytic and numeric derivative disagree; `fields` has both numbers and the order. */

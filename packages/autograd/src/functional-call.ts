@@ -1,6 +1,6 @@
-// A module as a function of its parameters, f(theta, x): what transforms want to differentiate (torch.func.functional_call).
-// The module is not touched. While it runs, its own parameters and buffers read as the ones given, and a buffer that it assigns
-// changes the one given.
+// A module as a function of its parameters, f(theta, x): what transforms want to differentiate
+// (torch.func.functional_call). The module is not touched. While it runs, its own parameters and buffers read as the
+// ones given, and a buffer that it assigns changes the one given.
 
 import { errors, Tensor } from '@gemlab/tensor';
 import { ModuleError } from './errors.ts';
@@ -9,8 +9,8 @@ import type { Module } from './nn/module.ts';
 import { current, Variable } from './variable.ts';
 
 /**
- * The module's output with `parameters` in place of its own, by their paths as in `namedParameters` and `namedBuffers`; those not
- * given stay. A parameter used in several places is replaced in all of them.
+ * The module's output with `parameters` in place of its own, by their paths as in `namedParameters` and `namedBuffers`;
+ * those not given stay. A parameter used in several places is replaced in all of them.
  *
  *     const theta = Object.fromEntries(model.namedParameters());
  *     grad((p: typeof theta) => losses.crossEntropy(functionalCall(model, p, x), y))(theta);

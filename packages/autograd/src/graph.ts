@@ -1,5 +1,5 @@
-// graphOf: the tape behind a result, to look at. One entry for each value that took part, inputs before what was made of them:
-// as text for a terminal, as DOT for Graphviz, as JSON for programs.
+// graphOf: the tape behind a result, to look at. One entry for each value that took part, inputs before what was made
+// of them: as text for a terminal, as DOT for Graphviz, as JSON for programs.
 
 import { errors, type Shape, type Tensor } from '@gemlab/tensor';
 import type { Module } from './nn/module.ts';
@@ -31,9 +31,9 @@ export interface GraphOptions {
 }
 
 /**
- * The graph behind one variable or several, as it was when they were computed: a leaf that was given another value since shows the one
- * that it had, and one used with two values is there twice. `String(graph)` is the text, `graph.toDot()` the input for Graphviz,
- * `JSON.stringify(graph)` plain data.
+ * The graph behind one variable or several, as it was when they were computed: a leaf that was given another value
+ * since shows the one that it had, and one used with two values is there twice. `String(graph)` is the text,
+ * `graph.toDot()` the input for Graphviz, `JSON.stringify(graph)` plain data.
  */
 export function graphOf(outputs: Variable | readonly Variable[], options: GraphOptions = {}): Graph {
   const roots = outputs instanceof Variable ? [outputs] : outputs;

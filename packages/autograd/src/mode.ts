@@ -1,6 +1,6 @@
-// What ops do beside computing, right now: whether they write on the tape, and who else takes note. It is the call stack's shadow,
-// like a scope: `within` changes it for as long as its function runs and puts it back even when that throws, so nothing
-// outlives the call.
+// What ops do beside computing, right now: whether they write on the tape, and who else takes note. It is the call
+// stack's shadow, like a scope: `within` changes it for as long as its function runs and puts it back even when that
+// throws, so nothing outlives the call.
 
 import { GradientError } from './errors.ts';
 import type { Variable } from './variable.ts';
@@ -47,8 +47,8 @@ export function within<T>(name: string, change: Partial<Mode>, fn: () => T): T {
 }
 
 /**
- * Runs `fn` without a tape: what it computes is constant. There is no inference mode beside it: nothing is tracked here that
- * noGrad would still pay for.
+ * Runs `fn` without a tape: what it computes is constant. There is no inference mode beside it: nothing is tracked here
+ * that noGrad would still pay for.
  * @throws GradientError if fn returns a promise.
  */
 export function noGrad<T>(fn: () => T): T {

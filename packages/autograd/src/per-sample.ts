@@ -1,9 +1,10 @@
-// Per-sample gradients: for losses [n], the n gradients of one loss each, as empirical Fisher matrices (EWC), gradient clipping by
-// sample and influence functions want them. They are the rows of the Jacobian of the losses.
+// Per-sample gradients: for losses [n], the n gradients of one loss each, as empirical Fisher matrices (EWC), gradient
+// clipping by sample and influence functions want them. They are the rows of the Jacobian of the losses.
 //
-// Where samples do not meet between a layer and the losses, one walk back gives all rows at once (Goodfellow 2015, "Efficient
-// per-example gradient computations"); whether that is so, and how each parameter enters, is read off the tape. Where it is not
-// (batch statistics), or the layer is not known, there is one walk for each sample. Both are exact.
+// Where samples do not meet between a layer and the losses, one walk back gives all rows at once (Goodfellow 2015,
+// "Efficient per-example gradient computations"); whether that is so, and how each parameter enters, is read off the
+// tape. Where it is not (batch statistics), or the layer is not known, there is one walk for each sample. Both are
+// exact.
 
 import { arange, errors, ones, stack, type Tensor, zeros } from '@gemlab/tensor';
 import { gradientsOf } from './backward.ts';
@@ -15,13 +16,15 @@ import { leavesOf, type MapLeaves, withLeaves } from './tree.ts';
 import type { Variable } from './variable.ts';
 
 /**
- * The gradients of each of `losses` [n] by the leaves in `parameters` (an array, a record, any tree): for a parameter of shape s a
- * tensor [n, ...s], in a tree of the same form. Their sum over the first axis is the gradient of the sum of the losses.
+ * The gradients of each of `losses` [n] by the leaves in `parameters` (an array, a record, any tree): for a parameter
+ * of shape s a tensor [n, ...s], in a tree of the same form. Their sum over the first axis is the gradient of the sum
+ * of the losses.
  *
  *     const each = losses.crossEntropy(model.forward(x), y, { reduction: 'none' });
  *     const gradients = perSampleGradients(each, model.parameters());
  *
- * @throws GradientError unless the losses are a vector on the tape, and the parameters are leaves that require a gradient.
+ * @throws GradientError unless the losses are a vector on the tape, and the parameters are leaves that require a
+ * gradient.
  */
 export function perSampleGradients<P>(losses: Variable, parameters: P): MapLeaves<P, Tensor> {
   const leaves = leavesOf('perSampleGradients: the parameters', parameters);

@@ -1,6 +1,7 @@
-// Where parameters meet samples. Along the tape from the losses of n samples back to a parameter there is a last step whose
-// result has an axis of n samples, while what enters it from the parameter's side is shared by all. If up to there no step
-// lets samples meet, the losses' sum has all their derivatives there at once, each in its own place of that axis.
+// Where parameters meet samples. Along the tape from the losses of n samples back to a parameter there is a last step
+// whose result has an axis of n samples, while what enters it from the parameter's side is shared by all. If up to
+// there no step lets samples meet, the losses' sum has all their derivatives there at once, each in its own place of
+// that axis.
 
 import { errors, type Primitive, type PrimitiveParams, type Shape } from '@gemlab/tensor';
 import { elementwise } from './rules/elementwise.ts';
@@ -21,13 +22,18 @@ export function usersIn(order: readonly Variable[]): Users {
   return users;
 }
 
-/** Where samples lie: along `axis`, which may also hold what a reshape has merged with them, as [..., sample, inner]. */
+/**
+ * Where samples lie: along `axis`, which may also hold what a reshape has merged with them, as [..., sample, inner].
+ */
 export interface Along {
   readonly axis: number;
   readonly inner: number;
 }
 
-/** Given the axis of a step's result along which samples lie, that of the input at `place`; null if there is none, or samples meet. */
+/**
+ * Given the axis of a step's result along which samples lie, that of the input at `place`; null if there is none, or
+ * samples meet.
+ */
 type AxisRule<Params> = (
   axis: number,
   step: { readonly params: Params; readonly from: Shape; readonly to: Shape; readonly place: number },

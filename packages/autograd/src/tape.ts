@@ -1,12 +1,12 @@
-// The tape: each result that can be differentiated knows the step that made it, and the step knows its inputs. There is no
-// other record. Tapes may be hundreds of thousands of steps long, so every walk here is a loop, never a recursion.
+// The tape: each result that can be differentiated knows the step that made it, and the step knows its inputs. There is
+// no other record. Tapes may be hundreds of thousands of steps long, so every walk here is a loop, never a recursion.
 
 import type { Primitive, PrimitiveParams, Tensor } from '@gemlab/tensor';
 import type { Variable } from './variable.ts';
 
 /**
- * The gradients of a step's inputs, from g, the gradient of its result; null where none flows. Written in ops on Variables, it
- * can be differentiated in its turn.
+ * The gradients of a step's inputs, from g, the gradient of its result; null where none flows. Written in ops on
+ * Variables, it can be differentiated in its turn.
  */
 export type PullBack = (g: Variable, step: PullBackContext) => readonly (Variable | null)[];
 
@@ -44,8 +44,8 @@ export function stepName({ op, params }: Pick<TapeNode, 'op' | 'params'>): strin
 }
 
 /**
- * Every variable behind `output` that wants a gradient, itself included, results before their inputs. The walk does not go
- * beyond the variables in `stop`.
+ * Every variable behind `output` that wants a gradient, itself included, results before their inputs. The walk does not
+ * go beyond the variables in `stop`.
  */
 export function reverseOrder(output: Variable, stop: ReadonlySet<Variable> = new Set()): Variable[] {
   const seen = new Set<Variable>();

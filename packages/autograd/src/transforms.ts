@@ -1,18 +1,19 @@
-// Transforms: functions of variables to functions that give their derivatives. They nest to any order, and differentiate by
-// trees of variables as well as by single ones. The forms are JAX's.
+// Transforms: functions of variables to functions that give their derivatives. They nest to any order, and
+// differentiate by trees of variables as well as by single ones. The forms are JAX's.
 //
 //   vjp       v -> v' J         a walk back over the tape, seeded with v
-//   jvp       t -> J t          u -> u' J is linear in u, so its own derivative is J: walk back with u on the tape, then from
-//                               <u' J, t> back to u (J. Townsend 2017, "A new trick for calculating Jacobian vector products")
+//   jvp       t -> J t          u -> u' J is linear in u, so its own derivative is J: walk back with u on the tape, then
+//                               from <u' J, t> back to u (J. Townsend 2017, "A new trick for calculating Jacobian
+//                               vector products")
 //   hvp       t -> H t          the gradient of <grad f, t> (Pearlmutter 1994)
 //   jacobian  J                 one vjp for each element of the output
 //   hessian   H                 the Jacobian of the Jacobian
 //
 // The double walk is as exact as forward mode, costs about twice as much, and needs no second table of derivatives.
 //
-// f sees stand-ins for its arguments. Beside an outer tape a stand-in is a step on it, so results can be differentiated again by
-// what lies outside; else it is a leaf, and results are constants. Several outputs y_i with seeds u_i count as one,
-// sum_i <y_i, u_i>.
+// f sees stand-ins for its arguments. Beside an outer tape a stand-in is a step on it, so results can be differentiated
+// again by what lies outside; else it is a leaf, and results are constants. Several outputs y_i with seeds u_i count as
+// one, sum_i <y_i, u_i>.
 
 import { errors, type Shape, stack, type Tensor } from '@gemlab/tensor';
 import { gradientsOf } from './backward.ts';
@@ -171,9 +172,9 @@ export function valueAndGrad<A extends Arguments = Variable[], const N extends A
 }
 
 /**
- * f, which returns one number, to the function that gives its gradient by the first argument, or by those that `argnums` names.
- * Arguments are trees of variables or tensors; where no derivative is asked for they may be anything. The gradient has
- * the argument's form, and is zero where f does not depend on it.
+ * f, which returns one number, to the function that gives its gradient by the first argument, or by those that
+ * `argnums` names. Arguments are trees of variables or tensors; where no derivative is asked for they may be anything.
+ * The gradient has the argument's form, and is zero where f does not depend on it.
  * @throws GradientError if f does not return one number, or an argument has no gradient.
  */
 export function grad<A extends Arguments = Variable[], const N extends Argnums = 0>(
@@ -185,8 +186,8 @@ export function grad<A extends Arguments = Variable[], const N extends Argnums =
 }
 
 /**
- * f at `primals`, and the function that takes a cotangent v of f's output (of its form and shapes) to v' J: one tree for each
- * primal. It may be called any number of times.
+ * f at `primals`, and the function that takes a cotangent v of f's output (of its form and shapes) to v' J: one tree
+ * for each primal. It may be called any number of times.
  * @throws GradientError or ShapeError if a cotangent does not fit the output.
  */
 export function vjp<A extends Arguments = Variable[], R = Variable>(
@@ -230,7 +231,8 @@ export function jvp<A extends Arguments = Variable[], R = Variable>(
 }
 
 /**
- * H t for the Hessian H of f, which returns one number, at `primals`: one tree for each primal. The Hessian itself is never made.
+ * H t for the Hessian H of f, which returns one number, at `primals`: one tree for each primal. The Hessian itself is
+ * never made.
  * @throws GradientError or ShapeError as jvp and grad.
  */
 export function hvp<A extends Arguments = Variable[]>(
@@ -272,8 +274,8 @@ export function jacobian<A extends Arguments = Variable[], R = Variable, const N
 }
 
 /**
- * f to the function that gives its second derivatives: the Jacobian of its Jacobian, of shape [...y.shape, ...x.shape, ...x.shape].
- * For a function of several arguments it is nested by both, as argnums has it.
+ * f to the function that gives its second derivatives: the Jacobian of its Jacobian, of shape [...y.shape, ...x.shape,
+ * ...x.shape]. For a function of several arguments it is nested by both, as argnums has it.
  * @throws GradientError as grad.
  */
 export function hessian<A extends Arguments = Variable[], R = Variable, const N extends Argnums = 0>(

@@ -1,6 +1,6 @@
-// Trees: arrays and plain objects, nested in any way, with variables and tensors as leaves. Transforms take and give them
-// (JAX calls them pytrees), so that all parameters of a model can be one argument. null and undefined are trees without leaves,
-// as a layer's missing bias.
+// Trees: arrays and plain objects, nested in any way, with variables and tensors as leaves. Transforms take and give
+// them (JAX calls them pytrees), so that all parameters of a model can be one argument. null and undefined are trees
+// without leaves, as a layer's missing bias.
 
 import { errors, type HoldsStorage, Tensor } from '@gemlab/tensor';
 import { GradientError } from './errors.ts';

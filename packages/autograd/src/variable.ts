@@ -1,5 +1,6 @@
-// Variable: a tensor that remembers how it was made. Each op on Variables computes the value and, if an input wants a gradient,
-// links the result to its inputs: those links are the tape. There is no other record; drop the result and the tape is gone.
+// Variable: a tensor that remembers how it was made. Each op on Variables computes the value and, if an input wants a
+// gradient, links the result to its inputs: those links are the tape. There is no other record; drop the result and the
+// tape is gone.
 
 import {
   ArrayOps,
@@ -65,8 +66,8 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
   }
 
   /**
-   * Gives a leaf a new value of the same shape and dtype, on any device: what an optimizer does. A tape holds the values
-   * that it was made with, so the gradients of one made before stay right.
+   * Gives a leaf a new value of the same shape and dtype, on any device: what an optimizer does. A tape holds the
+   * values that it was made with, so the gradients of one made before stay right.
    * @throws GradientError if this variable was computed; ShapeError or DTypeError if the value does not fit.
    */
   assign(value: Tensor): void {
@@ -121,8 +122,10 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
   }
 
   /**
-   * Accumulates d(this)/d(leaf), weighted by `seed` (ones for a scalar), into the `grad` of every leaf behind this variable.
-   * @throws GradientError if nothing here requires a gradient, or a non-scalar has no seed; ShapeError if the seed does not fit.
+   * Accumulates d(this)/d(leaf), weighted by `seed` (ones for a scalar), into the `grad` of every leaf behind this
+   * variable.
+   * @throws GradientError if nothing here requires a gradient, or a non-scalar has no seed; ShapeError if the seed does
+   * not fit.
    */
   backward(seed?: Tensor | Variable, options?: BackwardOptions): void {
     backward(this, seed, options);
@@ -133,7 +136,10 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
     return this.requiresGrad && (this.node === null || this.#retains);
   }
 
-  /** Has backward leave its gradient in `grad` though this is no leaf. @throws GradientError if this requires no gradient. */
+  /**
+   * Has backward leave its gradient in `grad` though this is no leaf.
+   * @throws GradientError if this requires no gradient.
+   */
   retainGrad(): this {
     this.#wantGradient('retainGrad');
     this.#retains = true;
@@ -141,11 +147,12 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
   }
 
   /**
-   * Calls `hook` with the gradient of this variable, all of its contributions added up, in each walk that reaches it: before it is
-   * passed on, and before it is added to `grad`. What the hook returns, if anything, takes the gradient's place. Hooks are
-   * called in the order in which they were registered.
+   * Calls `hook` with the gradient of this variable, all of its contributions added up, in each walk that reaches it:
+   * before it is passed on, and before it is added to `grad`. What the hook returns, if anything, takes the gradient's
+   * place. Hooks are called in the order in which they were registered.
    * @returns a function that removes the hook again.
-   * @throws GradientError if this requires no gradient; later, in backward, ShapeError if what the hook returns has another shape.
+   * @throws GradientError if this requires no gradient; later, in backward, ShapeError if what the hook returns has
+   * another shape.
    */
   registerHook(hook: GradientHook): () => void {
     this.#wantGradient('registerHook');

@@ -1,4 +1,5 @@
-// Errors that point at the line: the first NaN or infinity under detectAnomaly, and failures inside backward with and without it.
+// Errors that point at the line: the first NaN or infinity under detectAnomaly, and failures inside backward with and
+// without it.
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -313,8 +313,8 @@ export class Rng {
   }
 
   /**
-   * Goes to a `state` that this generator was in, or will be: to draw the same again. @throws RandomStateError if it is no state,
-   * or one of another key or stream.
+   * Goes to a `state` that this generator was in, or will be: to draw the same again.
+   * @throws RandomStateError if it is no state, or one of another key or stream.
    */
   restore(state: RngState): void {
     const other = Rng.fromState(state);

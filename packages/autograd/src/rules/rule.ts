@@ -18,8 +18,8 @@ export type InputRule<P extends Primitive> = (g: Variable, context: RuleContext<
 export type JointRule<P extends Primitive> = (g: Variable, context: RuleContext<P>) => readonly Variable[];
 
 /**
- * One rule for each input (null for one that holds integers or booleans), a joint rule, or the word for a primitive whose
- * result is never a float.
+ * One rule for each input (null for one that holds integers or booleans), a joint rule, or the word for a primitive
+ * whose result is never a float.
  */
 export type Rule<P extends Primitive> = readonly (InputRule<P> | null)[] | JointRule<P> | 'nondifferentiable';
 
