@@ -1,14 +1,18 @@
 // How a parameter enters the computation on samples: through which steps, and how a gradient there, one for each
-// sample, becomes that of the parameter. Known are the two ways in which layers use theirs:
+// sample, becomes that of the parameter. Known are the ways in which layers use theirs:
 //
 //   matmul    y = x W, or y = W x       the gradient of W for a sample is x_i' d_i, or d_i x_i', with d that of y
+//   gather    rows of a table E         that of E is d_i, added up where the rows came from
 //   expand    b repeated for all        that of b is d_i, added up over where else it was repeated
 //
-// either after permutes and reshapes, by which Linear makes W of its weight, and a convolution its matrix of filters.
+// any of them after permutes, reshapes and elementwise steps, by which Linear makes W of its weight, a convolution its matrix
+// of filters, and a batch normalisation in evaluation its scale.
 
-import type { PrimitiveParams, Tensor } from '@gemlab/tensor';
+import { type PrimitiveParams, type Tensor, zeros } from '@gemlab/tensor';
+import { elementwise } from './rules/elementwise.ts';
+import { pullBack } from './rules/index.ts';
 import type { Along, Users } from './samples.ts';
-import type { Variable } from './variable.ts';
+import { Variable } from './variable.ts';
 
 export interface Entry {
   /** The result of the step. */
@@ -57,6 +61,8 @@ function entriesThrough(
   switch (out.node!.op) {
     case 'matmul':
       return [product(out, place)];
+    case 'gather':
+      return place === 0 ? [lookedUp(v, out)] : out;
     case 'expand': {
       // A matrix is repeated to multiply a stack of others.
       const products = users.get(out) ?? [];
@@ -70,8 +76,16 @@ function entriesThrough(
     case 'reshape':
       return after(entriesOf(out, users), (t) => t.reshape([t.shape[0]!, ...v.shape]));
     default:
-      return out;
+      if (!(out.node!.op in elementwise)) return out;
+      return after(entriesOf(out, users), (t) => elementwiseBack(t, out, place));
   }
+}
+
+/** Through an elementwise step, whose rule takes the gradients of all samples at once by broadcasting. */
+function elementwiseBack(t: Tensor, out: Variable, place: number): Tensor {
+  const node = out.node!;
+  const inputs = node.inputs.map((input, k) => input.asOf(node.values[k]!));
+  return pullBack(node, new Variable(t, false), { inputs, out }, (x) => x.requiresGrad)[place]!.value;
 }
 
 function after(entries: Entry[] | Variable, view: (t: Tensor) => Tensor): Entry[] | Variable {
@@ -114,6 +128,21 @@ function stackedProduct(out: Variable): Entry {
       if (along.axis === out.rank - 1) return null;
       const [x, d] = [samplesFirst(input, along, n), samplesFirst(delta, along, n)];
       return asRows(x, n).transpose().matmul(asRows(d, n));
+    },
+  };
+}
+
+/** The parameter is a table, of which each sample took some rows (or columns, ...). */
+function lookedUp(v: Variable, out: Variable): Entry {
+  const { axis } = out.node!.params as PrimitiveParams['gather'];
+  const index = out.node!.values[1]!;
+  return {
+    out,
+    input: null,
+    perSample: (delta, along, n) => {
+      if (along.axis !== axis) return null;
+      const base = zeros([n, ...v.shape], { dtype: v.dtype, device: v.value.device });
+      return base.scatterAdd(axis + 1, samplesFirst(index, along, n), samplesFirst(delta, along, n));
     },
   };
 }

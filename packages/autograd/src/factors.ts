@@ -2,11 +2,12 @@
 //
 //   dL/dW = D' A,   dL/db = column sums of D       A: the rows of x,  D: the rows of dL/dy
 //
-// with rows that belong to one sample each. Keeping A and D instead of the product leaves all questions about single samples,
-// or groups of them, open: their gradients are products of a few rows, and inner products of gradients need none of them,
-// <g_j, g_k> = sum((A_j A_k' + 1) * (D_j D_k')) (Goodfellow 2015; for K-FAC, Martens & Grosse 2015). GEM's check of one batch
-// against many memories is such a question. A convolution is a linear layer of its windows: A has a row for each place that a
-// filter looks at, and its channels, like those of the filters, may lie in groups that do not mix.
+// with rows that belong to one sample each. Keeping A and D instead of the product leaves all questions about single
+// samples, or groups of them, open: their gradients are products of a few rows, and inner products of gradients need
+// none of them, <g_j, g_k> = sum((A_j A_k' + 1) * (D_j D_k')) (Goodfellow 2015; for K-FAC, Martens & Grosse 2015).
+// GEM's check of one batch against many memories is such a question. A convolution is a linear layer of its windows: A
+// has a row for each place that a filter looks at, and its channels, like those of the filters, may lie in groups that
+// do not mix.
 //
 // Everything is read off the tape of the losses: layers know nothing of it, and nothing is stored in them.
 
@@ -16,7 +17,7 @@ import { asRows, entriesOf, samplesFirst } from './entries.ts';
 import { GradientError } from './errors.ts';
 import type { Module } from './nn/module.ts';
 import { wantLosses } from './per-sample.ts';
-import { type Along, sampleAxes, type Users, usersIn } from './samples.ts';
+import { type Along, after, sampleAxes, type Users, usersIn } from './samples.ts';
 import { reverseOrder } from './tape.ts';
 import type { Variable } from './variable.ts';
 
@@ -37,10 +38,11 @@ export interface LayerFactors {
 }
 
 /**
- * The factors of the linear layers and the convolutions of `model` behind `losses`, the losses [n] of n samples: A and D such that the gradient of
- * sum_i w_i losses_i is D' A, for the weights w of the samples (ones unless given), and over any part of the samples too.
- * A layer that was used several times is there once for each.
- * @returns the factors, and the `rest`: the parameters behind the losses that have none, as they were used in another way (too).
+ * The factors of the linear layers and the convolutions of `model` behind `losses`, the losses [n] of n samples: A and
+ * D such that the gradient of sum_i w_i losses_i is D' A, for the weights w of the samples (ones unless given), and
+ * over any part of the samples too. A layer that was used several times is there once for each.
+ * @returns the factors, and the `rest`: the parameters behind the losses that have none, as they were used in another
+ * way (too).
  * @throws GradientError if samples may meet behind a layer, as in batch statistics: no row belongs to one of them then;
  * ShapeError if the weights do not fit.
  */
@@ -56,7 +58,7 @@ export function layerFactors(
   const uses = named.flatMap(([name, weight]) => usesOf(name, weight, users));
   const biases = biasesOf(
     named.map(([, p]) => p),
-    new Set(uses.map(({ out }) => out)),
+    uses,
     users,
   );
   const targets = uses.map(({ out }) => out);
@@ -131,54 +133,55 @@ function transposes(right: Variable, weight: Variable): boolean {
   );
 }
 
-/** Of the products, those to whose rows a parameter was added that is used in no other way, and that parameter. */
-function biasesOf(
-  parameters: readonly Variable[],
-  products: ReadonlySet<Variable>,
-  users: Users,
-): Map<Variable, Variable> {
+/** Of the products, those to whose outputs a parameter was added that is used in no other way, and that parameter. */
+function biasesOf(parameters: readonly Variable[], uses: readonly Use[], users: Users): Map<Variable, Variable> {
+  const outputs = new Map(uses.map((use) => [use.out, outputsOf(use)]));
   const biases = new Map<Variable, Variable>();
   for (const p of parameters) {
+    if (p.rank !== 1) continue;
     const under = users.get(p)!.map(({ out }) => addedTo(p, out, users));
-    const fits = (m: Variable | null): m is Variable => m !== null && products.has(m);
-    if (p.rank === 1 && under.every(fits)) for (const product of under) biases.set(product, p);
+    const fits = under.every((m) => {
+      const found = m === null ? undefined : outputs.get(m.product);
+      return found?.count === p.size && (found.apart === m!.apart || p.size === 1);
+    });
+    if (fits) for (const m of under) biases.set(m!.product, p);
   }
   return biases;
 }
 
-const onlyUse = (v: Variable, users: Users) => {
-  const all = users.get(v) ?? [];
-  return all.length === 1 ? all[0]! : null;
-};
-
-/** The product to which `bias`, used in the step `first`, is added, one element to each output, if nothing else is done with either. */
-function addedTo(bias: Variable, first: Variable, users: Users): Variable | null {
-  // A convolution's channels are axis 1 of what it gives, so its bias is [out, 1, 1] before it is repeated.
-  const column = first.node!.op === 'reshape' && first.shape[0] === bias.size ? onlyUse(first, users)?.out : undefined;
-  const repeated = column ?? first;
-  const use = onlyUse(repeated, users);
-  if (repeated.node!.op !== 'expand' || use?.out.node?.op !== 'add') return null;
-  const under = use.out.node.inputs[1 - use.place]!;
-  if (onlyUse(under, users) === null) return null;
-  if (column === undefined) return bias.size === under.shape.at(-1) ? under : null;
-  return first.rank === under.rank - 1 ? convolved(under, bias.size, users) : null;
-}
-
-/** The product behind [n, channels, ...places]: its rows are the channels, its columns the places of all samples. */
-function convolved(y: Variable, channels: number, users: Users): Variable | null {
-  if (y.node?.op !== 'permute' || y.shape[1] !== channels) return null;
-  const { axes } = y.node.params as PrimitiveParams['permute'];
-  const split = y.node.inputs[0]!;
-  const swapped = axes.every((a, i) => a === (i < 2 ? 1 - i : i));
-  if (!swapped || split.node?.op !== 'reshape' || onlyUse(split, users) === null) return null;
-  const product = split.node.inputs[0]!;
-  const rows = product.shape.slice(0, -1).reduce((a, b) => a * b, 1);
-  return rows === channels && onlyUse(product, users) !== null ? product : null;
+/** How many outputs a product has for each of its rows, and how far apart they lie in row-major order. */
+function outputsOf({ out, groups }: Use): { count: number; apart: number } {
+  const columns = out.shape.at(-1)!;
+  return groups === null ? { count: columns, apart: 1 } : { count: out.size / columns, apart: columns };
 }
 
 /**
- * From factors, the gradients of groups of samples: for each weight and bias a tensor [groups, ...its shape], where group g is the
- * next `sizes[g]` samples. Sizes of 1 give per-sample gradients, one group of n the whole gradient.
+ * The product to which a vector was added, if nothing else was done with either, nor between them but permutes and
+ * reshapes; and how far apart in it, in row-major order, those elements lie that got the elements of the vector.
+ */
+function addedTo(p: Variable, first: Variable, users: Users): { product: Variable; apart: number } | null {
+  const onlyUse = (v: Variable) => (users.get(v)?.length === 1 ? users.get(v)![0]! : null);
+  // [k], or [k, 1, ...] for an axis that is not the last.
+  const column = first.node!.op === 'reshape' && first.shape[0] === p.size ? first : p;
+  const repeated = column === p ? first : onlyUse(column)?.out;
+  const sum = repeated?.node?.op === 'expand' ? onlyUse(repeated) : null;
+  if (sum?.out.node?.op !== 'add') return null;
+  let product = sum.out.node.inputs[1 - sum.place]!;
+  let apart = after(product.shape, product.rank - column.rank);
+  for (; product.node !== null && onlyUse(product) !== null; product = product.node.inputs[0]!) {
+    const { op, params, inputs } = product.node;
+    if (op === 'permute') {
+      const axis = product.shape.findIndex((d, a) => d === p.size && after(product.shape, a) === apart);
+      if (axis < 0) return null;
+      apart = after(inputs[0]!.shape, (params as PrimitiveParams['permute']).axes[axis]!);
+    } else if (op !== 'reshape') return { product, apart };
+  }
+  return null;
+}
+
+/**
+ * From factors, the gradients of groups of samples: for each weight and bias a tensor [groups, ...its shape], where
+ * group g is the next `sizes[g]` samples. Sizes of 1 give per-sample gradients, one group of n the whole gradient.
  * @throws ShapeError if the sizes do not add up to the number of samples.
  */
 export function groupGradients(factors: readonly LayerFactors[], sizes: readonly number[]): Map<Variable, Tensor> {

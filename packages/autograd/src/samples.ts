@@ -85,7 +85,8 @@ const rules: { readonly [P in Primitive]?: AxisRule<PrimitiveParams[P]> } = {
   },
 };
 
-const after = (shape: Shape, axis: number): number => shape.slice(axis + 1).reduce((n, d) => n * d, 1);
+/** How far apart neighbours along an axis lie in row-major order. */
+export const after = (shape: Shape, axis: number): number => shape.slice(axis + 1).reduce((n, d) => n * d, 1);
 
 /** Samples after a reshape from `to` back to `from`: they are as far apart as before, in row-major order. */
 function reshaped({ axis, inner }: Along, from: Shape, to: Shape, n: number): Along | null {

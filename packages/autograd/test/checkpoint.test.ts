@@ -248,6 +248,24 @@ describe('the second run', () => {
     expect(() => y.sum().backward()).not.toThrow();
   });
 
+  test('drops the same, where the generator of a dropout is an argument', () => {
+    const rng = new Rng(5);
+    const block = new nn.Sequential(new nn.Linear(3, 8, { rng, dtype: 'float64' }), new nn.Dropout(0.5, { rng }));
+    const before = rng.state;
+    const gradients = [plainly, checkpoint].map((run) => {
+      rng.restore(before);
+      const x = leaf([[1, 2, 3]]);
+      run((v: Variable, _: Rng) => block.forward(v), x, rng)
+        .square()
+        .sum()
+        .backward();
+      return x.grad!.value.toArray();
+    });
+    expect(gradients[1]).toEqual(gradients[0]);
+    const careless = checkpoint((v: Variable) => block.forward(v), leaf([[1, 2, 3]]));
+    expect(() => careless.sum().backward()).toThrow('if it draws, pass the generator');
+  });
+
   test('that gives other values is an error', () => {
     const [x, rng] = [leaf([1, 2, 3]), new Rng(7)];
     const y = checkpoint((v: Variable) => noisy(v, rng), x).sum();
