@@ -42,11 +42,15 @@ export function asRows(t: Tensor, stacks: number): Tensor {
   return t.reshape([stacks, rows, t.shape.at(-1)!]);
 }
 
+/** Steps on the way from a parameter to the samples. More would be no layer's, and every fork on the way is followed twice. */
+const FAR = 8;
+
 /** Every entry of the variable `v`, or the first use of it that is none of the known ways. */
-export function entriesOf(v: Variable, users: Users): Entry[] | Variable {
+export function entriesOf(v: Variable, users: Users, steps = 0): Entry[] | Variable {
   const found: Entry[] = [];
   for (const use of users.get(v) ?? []) {
-    const entries = entriesThrough(v, use, users);
+    if (steps > FAR) return use.out;
+    const entries = entriesThrough(v, use, users, steps + 1);
     if (!Array.isArray(entries)) return entries;
     found.push(...entries);
   }
@@ -57,6 +61,7 @@ function entriesThrough(
   v: Variable,
   { out, place }: { out: Variable; place: number },
   users: Users,
+  steps: number,
 ): Entry[] | Variable {
   switch (out.node!.op) {
     case 'matmul':
@@ -71,13 +76,13 @@ function entriesThrough(
     }
     case 'permute': {
       const { axes } = out.node!.params as PrimitiveParams['permute'];
-      return after(entriesOf(out, users), (t) => t.permute([0, ...axes.map((_, i) => axes.indexOf(i) + 1)]));
+      return after(entriesOf(out, users, steps), (t) => t.permute([0, ...axes.map((_, i) => axes.indexOf(i) + 1)]));
     }
     case 'reshape':
-      return after(entriesOf(out, users), (t) => t.reshape([t.shape[0]!, ...v.shape]));
+      return after(entriesOf(out, users, steps), (t) => t.reshape([t.shape[0]!, ...v.shape]));
     default:
       if (!(out.node!.op in elementwise)) return out;
-      return after(entriesOf(out, users), (t) => elementwiseBack(t, out, place));
+      return after(entriesOf(out, users, steps), (t) => elementwiseBack(t, out, place));
   }
 }
 
