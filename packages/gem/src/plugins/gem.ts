@@ -6,10 +6,10 @@
 //   afterTrainingIteration    remember samples of the current task (profiles whose memory is a ring)
 //   afterTrainingExp          remember samples of the task just finished (Avalanche's profile)
 //
-// This is the plain form: one backward pass for each memory, and the whole of G in view.
+// How the g_k are had is memory-pass.ts.
 
-import { type Dataset, variable } from '@gemlab/autograd';
-import { type Rng, type RngState, scope, stack, type Tensor, tensor } from '@gemlab/tensor';
+import type { Dataset } from '@gemlab/autograd';
+import { type Rng, type RngState, scope, type Tensor, tensor } from '@gemlab/tensor';
 import { InvalidOptionError, NonFiniteGradientError } from '../errors.ts';
 import { projectFromGram } from '../gem-dual.ts';
 import { adoptMemory } from '../memory/adopt.ts';
@@ -20,7 +20,7 @@ import { projectionRecord, type StepRecord } from '../step-record.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { gradientVector, writeGradients } from './gradient-vector.ts';
-import { InnerProducts } from './inner-products.ts';
+import { type MemoryPass, plainMemoryPass } from './memory-pass.ts';
 
 export interface GEMOptions {
   /** n: samples remembered for each experience. */
@@ -45,8 +45,8 @@ export class GEMPlugin implements StrategyPlugin {
   /** What the last training step did; null before the first, and in steps without past tasks. */
   lastRecord: StepRecord | null = null;
   readonly #rng: Rng | undefined;
-  /** The step under way: G [t, p] and the tasks of its rows. */
-  #step: { readonly strategy: Strategy; readonly tasks: readonly number[]; readonly G: Tensor } | null = null;
+  /** The step under way: the past tasks, and the gradients of their memories. */
+  #step: { readonly strategy: Strategy; readonly tasks: readonly number[]; readonly pass: MemoryPass } | null = null;
 
   /** @throws InvalidOptionError for an unknown profile, a negative strength or ridge, or a missing generator. */
   constructor(options: GEMOptions) {
@@ -67,20 +67,13 @@ export class GEMPlugin implements StrategyPlugin {
   /** Computes g_k for every past task. Leaves no gradient behind. */
   beforeTrainingIteration(strategy: Strategy): void {
     const tasks = this.memory.tasks.filter((task) => task < strategy.clock.experience && this.memory.size(task) > 0);
-    const rows = tasks.map((task) => this.#memoryGradient(strategy, task));
-    this.#step = rows.length === 0 ? null : { strategy, tasks, G: stack(rows) };
+    const memories = tasks.map((task) => ({ task, samples: this.memory.batch(task) }));
+    this.#step = memories.length === 0 ? null : { strategy, tasks, pass: plainMemoryPass(strategy, memories) };
     this.lastRecord = null;
   }
 
-  #memoryGradient(strategy: Strategy, task: number): Tensor {
-    return scope(() => {
-      const { inputs, targets } = this.memory.batch(task);
-      strategy.zeroGrad();
-      strategy.criterion(strategy.model.forward(variable(inputs)), targets).backward();
-      const g = gradientVector(strategy.optimizer.parameters);
-      strategy.zeroGrad();
-      return g;
-    });
+  beforeBackward(strategy: Strategy): void {
+    this.#step?.pass.beforeBackward?.(strategy);
   }
 
   /** Projects the gradient of the current batch if it would raise the loss on some memory. */
@@ -102,10 +95,10 @@ export class GEMPlugin implements StrategyPlugin {
     if (this.#step === null) {
       throw new InvalidOptionError('GEMPlugin.solveQuadprog', 'memory', 'empty', 'a training step with past tasks');
     }
-    const { strategy, tasks, G } = this.#step;
-    const products = new InnerProducts(G, g);
+    const { strategy, tasks, pass } = this.#step;
+    const products = pass.products(g);
     const { dots } = products;
-    if (!dots.every(Number.isFinite)) wantFinite(g, G);
+    if (!dots.every(Number.isFinite)) wantFinite(g, products.G);
     const { memoryStrength, ridge, profile } = this;
     const gradientNorm = Math.sqrt(products.squaredNorm);
     const violated = dots.flatMap((d, k) => (d < 0 ? [k] : []));

@@ -7,8 +7,11 @@ import type { Tensor } from '@gemlab/tensor';
 export class InnerProducts {
   readonly #G: Tensor;
   readonly #g: Tensor;
+  /** The rows as they were given. */
+  readonly G: Tensor;
 
   constructor(G: Tensor, g: Tensor) {
+    this.G = G;
     this.#G = G.to('cpu').cast('float64');
     this.#g = g.to('cpu').cast('float64');
   }
