@@ -81,6 +81,26 @@ describeInChromium('in a page', () => {
     expect(holding.length).toBeGreaterThan(0);
   }, 60_000);
 
+  test('errors keep their names where a minifier has renamed their classes', async () => {
+    const site = await bundle(fileURLToPath(new URL('names.page.ts', import.meta.url)));
+    const { page, said } = await open(browser, site);
+    const names = (await page.evaluate('names').catch((error) => `${error} ${said}`)) as [string, string][];
+    expect(names.map(([, own]) => own)).toEqual(names.map(([name]) => name));
+    // All that the sources define, as far as a regular expression can tell.
+    const defined = packages
+      .filter((p) => !p.manifest.private)
+      .flatMap(({ dir }) =>
+        readdirSync(join(dir, 'src'), { recursive: true, encoding: 'utf8' })
+          .filter((file) => file.endsWith('.ts'))
+          .flatMap((file) => [...readFileSync(join(dir, 'src', file), 'utf8').matchAll(/class (\w+Error)\b/g)])
+          .map(([, name]) => name!),
+      );
+    expect(new Set(names.map(([name]) => name))).toEqual(new Set(defined));
+    expect(await page.evaluate('thrown')).toMatch(/^ShapeError: matmul: inner dimensions differ/);
+    expect(site.get('/index.js')!.body).not.toMatch(/class \w+Error/);
+    await page.close();
+  }, 60_000);
+
   test('unbundled, from the built packages', async () => {
     const { result, said, evaluates } = await run(await unbundled());
     expect({ result, said, evaluates }).toEqual({ result: expected, said: [], evaluates: true });

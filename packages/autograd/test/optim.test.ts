@@ -297,6 +297,31 @@ describe('clipping', () => {
     expect(optim.clipGradNorm([], 1)).toBe(0);
   });
 
+  test('by norm agrees with float64, though float32 gradients of any size stay float32', () => {
+    const scale = fc.constantFrom(1e-30, 1e-3, 1, 1e4, 1e30);
+    fc.assert(
+      fc.property(
+        fc.nat(),
+        fc.array(scale, { minLength: 1, maxLength: 4 }),
+        fc.constantFrom(1, 2, 3.5),
+        (seed, sizes, p) => {
+          const gradients = sizes.map((size, i) => {
+            const x = variable(tensor([0, 0, 0, 0]), { requiresGrad: true });
+            x.grad = variable(randn([4], new Rng(seed).foldIn(i)).mul(size));
+            return x;
+          });
+          const values = gradients.flatMap((x) => [...x.grad!.value.dataSync()]);
+          const most = Math.max(...values.map(Math.abs));
+          const norm = most * values.reduce((sum, v) => sum + (Math.abs(v) / most) ** p, 0) ** (1 / p);
+          expect(Math.abs(optim.clipGradNorm(gradients, Infinity, { normType: p }) / norm - 1)).toBeLessThan(1e-6);
+        },
+      ),
+    );
+    const [small, wide] = gradients([3, 0], [0, 0]);
+    wide!.grad = variable(tensor([0, 4], { dtype: 'float64' }));
+    expect(optim.clipGradNorm([small!, wide!], 1)).toBe(5);
+  });
+
   test.each([Number.NaN, Infinity])('a norm of %d is returned, or an error if asked', (bad) => {
     for (const normType of [2, Infinity]) {
       const [a, b] = gradients([bad], [2]);

@@ -7,6 +7,7 @@ import { errors } from '@gemlab/tensor';
 
 /** The root of every error that this package throws on purpose; `catch (e) { if (e instanceof GemError) ... }` takes them all. */
 export class GemError extends errors.GemlabError {
+  static override readonly name: string = 'GemError';
   /** The public function that was called. */
   readonly operation: string;
 
@@ -19,6 +20,7 @@ export class GemError extends errors.GemlabError {
 
 /** An argument whose length, row count or row length contradicts another argument. */
 export class ShapeMismatchError extends GemError {
+  static override readonly name: string = 'ShapeMismatchError';
   /** The offending argument in the caller's words: `G`, `G[3]`, `ub`. */
   readonly argument: string;
   readonly found: number;
@@ -38,6 +40,7 @@ export class ShapeMismatchError extends GemError {
 
 /** A matrix, right-hand side or bound of a quadratic program that is missing, of the wrong kind or holds a value it must not hold. */
 export class QPInputError extends GemError {
+  static override readonly name: string = 'QPInputError';
   /** `P`, `q`, `G`, `h`, `A`, `b`, `lb`, `ub` or the name of an option. */
   readonly argument: string;
   /** Row of a matrix or position in a vector, when one entry is to blame. */
@@ -55,6 +58,7 @@ export class QPInputError extends GemError {
 
 /** A solver's trace that does not follow from its problem: it was changed, is of another problem, or the solver is wrong. */
 export class TraceMismatchError extends GemError {
+  static override readonly name: string = 'TraceMismatchError';
   /** The first step that does not fit, from 1; 0 for what comes before it. */
   readonly iteration: number;
   /** What does not fit, such as `x` or `multiplier of lower 3`. */
@@ -74,6 +78,7 @@ export class TraceMismatchError extends GemError {
 
 /** A NaN or an infinity inside a gradient: the projection of such a gradient has no meaning, and the training run has diverged. */
 export class NonFiniteGradientError extends GemError {
+  static override readonly name: string = 'NonFiniteGradientError';
   /** The offending vector in the caller's words: `g`, `G[3]`, `gRef`. */
   readonly argument: string;
   /** The row of G, undefined for `g` and `gRef`. */
@@ -99,6 +104,7 @@ export class NonFiniteGradientError extends GemError {
 
 /** An option outside its domain: an unknown profile, a negative memory strength or ridge. */
 export class InvalidOptionError extends GemError {
+  static override readonly name: string = 'InvalidOptionError';
   readonly option: string;
   readonly value: unknown;
 
@@ -111,6 +117,7 @@ export class InvalidOptionError extends GemError {
 
 /** The projection's quadratic program did not reach its optimum. The cone always holds z = 0, so this reports a defect, not bad luck. */
 export class ProjectionFailedError extends GemError {
+  static override readonly name: string = 'ProjectionFailedError';
   /** The status that solveQP returned. */
   readonly status: string;
 

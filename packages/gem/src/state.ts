@@ -32,6 +32,7 @@ export interface Stateful {
 
 /** A state that does not fit: of another thing, of other options, or damaged. */
 export class StateMismatchError extends GemError {
+  static override readonly name: string = 'StateMismatchError';
   /** The part that does not fit: `policy`, `tensors 3.inputs`. */
   readonly part: string;
 

@@ -42,7 +42,9 @@ interface Surroundings {
 }
 
 /** An option of printing outside its range. */
-export class PrintOptionError extends GemlabError {}
+export class PrintOptionError extends GemlabError {
+  static override readonly name: string = 'PrintOptionError';
+}
 
 const ELLIPSIS = '...';
 

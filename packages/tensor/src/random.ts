@@ -16,10 +16,14 @@ import { deriveStream, type Word64, WordStream } from './philox.ts';
 import { weightedWithoutReplacement, weightedWithReplacement } from './weighted.ts';
 
 /** An argument of an `Rng` method that breaks its rule; `fields` has the values found. */
-export class RandomArgumentError extends GemlabError {}
+export class RandomArgumentError extends GemlabError {
+  static override readonly name: string = 'RandomArgumentError';
+}
 
 /** A saved generator state that is damaged or of another algorithm. */
-export class RandomStateError extends GemlabError {}
+export class RandomStateError extends GemlabError {
+  static override readonly name: string = 'RandomStateError';
+}
 
 /** All there is to know of an `Rng`: plain data, the same after JSON. */
 export interface RngState {

@@ -3,7 +3,7 @@
 //     by norm     g = g * min(1, maxNorm / (|g| + 1e-6)),  |g| the norm of all gradients as one vector
 //     by value    each element kept within +-value
 
-import { scope, type Tensor } from '@gemlab/tensor';
+import { scope, stack, type Tensor } from '@gemlab/tensor';
 import { GradientError, OptimizerError } from '../errors.ts';
 import { type Variable, variable } from '../variable.ts';
 
@@ -49,18 +49,24 @@ export function clipGradNorm(
   return norm;
 }
 
-/** In float64, so that squares do not overflow. */
+/** Of sizes relative to the largest, so that no power overflows in any dtype, and so on any device. NaN wins. */
 function normOf(gradients: readonly Tensor[], p: number): number {
   return scope(() => {
-    const sizes = gradients.filter((g) => g.size > 0).map((g) => g.cast('float64').abs());
-    if (p === Infinity) return sizes.reduce((most, g) => maximum(most, g.max().item() as number), 0);
-    const total = sizes.reduce((sum, g) => sum + ((p === 2 ? g.square() : g.pow(p)).sum().item() as number), 0);
-    return total ** (1 / p);
+    const sizes = gradients.filter((g) => g.size > 0).map((g) => g.abs());
+    const most = Math.max(0, ...numbersOf(sizes.map((g) => g.max())));
+    if (p === Infinity || !Number.isFinite(most)) return most;
+    // A gpu may take smaller numbers for 0.
+    const unit = Math.max(most, 2 ** -126);
+    const powers = sizes.map((g) => g.div(unit)).map((g) => (p === 2 ? g.square() : g.pow(p)).sum());
+    return unit * numbersOf(powers).reduce((a, b) => a + b, 0) ** (1 / p);
   });
 }
 
-/** NaN wins. */
-const maximum = (a: number, b: number): number => (a >= b || Number.isNaN(a) ? a : b);
+/** Scalars, which wait for each device they are on but once. */
+function numbersOf(scalars: readonly Tensor[]): number[] {
+  const devices = [...new Set(scalars.map((x) => x.device))];
+  return devices.flatMap((device) => [...stack(scalars.filter((x) => x.device === device)).dataSync()]);
+}
 
 /** Keeps every element of every gradient within +-value. @throws OptimizerError unless value >= 0. */
 export function clipGradValue(parameters: readonly Variable[], value: number): void {

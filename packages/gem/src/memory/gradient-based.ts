@@ -70,7 +70,7 @@ export function gradientBased<S extends Samples = Samples>(
 
 /** The largest cosine between the first row and the others; a zero row is orthogonal to all. */
 function largestCosine(rows: Tensor): number {
-  const g = rows.cast('float64');
+  const g = rows.to('cpu').cast('float64');
   const norms = g.square().sum(1, { keepDims: true }).sqrt();
   const unit = g.div(norms.maximum(Number.MIN_VALUE));
   const cosine = unit.slice([1, null]).matmul(unit.slice(0)).max().item() as number;

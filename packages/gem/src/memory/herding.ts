@@ -44,7 +44,7 @@ export function herd(features: Tensor, m: number): number[] {
   if (!Number.isInteger(m) || m < 0 || m > n) {
     throw new InvalidOptionError('herding', 'm', m, `an integer from 0 to ${n}, the number of candidates`);
   }
-  const f = features.cast('float64');
+  const f = features.to('cpu').cast('float64');
   const squares = f.square().sum(1);
   const mean = f.mean(0);
   // k^2 |mu - (f + s)/k|^2 = |f|^2 - 2 <f, k mu - s> + |k mu - s|^2, of which the last part is the same for all; s = sum of the chosen.

@@ -31,6 +31,7 @@ export interface AccuracyMatrixJSON {
 
 /** A metric of accuracies that have not been measured yet. */
 export class MetricError extends GemError {
+  static override readonly name: string = 'MetricError';
   /** The entries that are missing, counted from 0: `R[2][0]`, `b[1]`. */
   readonly missing: readonly string[];
 
@@ -49,6 +50,7 @@ export class MetricError extends GemError {
 
 /** Something that is no accuracy matrix, no part of one, or no logits and labels to count. */
 export class MetricInputError extends GemError {
+  static override readonly name: string = 'MetricInputError';
   /** The offending argument in the caller's words: `row`, `accuracies[2]`, `logits`. */
   readonly argument: string;
   readonly found: unknown;

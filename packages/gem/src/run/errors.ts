@@ -7,6 +7,7 @@ export type FileFault = 'missing' | 'damaged' | 'foreign' | 'version';
 
 /** A file of a run that cannot be used. Nothing of it was. */
 export class RunFileError extends GemError {
+  static override readonly name: string = 'RunFileError';
   readonly file: string;
   readonly fault: FileFault;
 
@@ -18,4 +19,6 @@ export class RunFileError extends GemError {
 }
 
 /** A run that does not allow what was asked: there is one already, it has no such step, or it is not repeatable. */
-export class RunError extends GemError {}
+export class RunError extends GemError {
+  static override readonly name: string = 'RunError';
+}

@@ -4,6 +4,7 @@ import { GemError } from '../errors.ts';
 
 /** A dataset or a stream that cannot be built, or a question that it cannot answer. */
 export class StreamError extends GemError {
+  static override readonly name: string = 'StreamError';
   /** The offending argument in the caller's words: `targets`, `test.inputs`, `classGroups[2]`. */
   readonly argument: string;
   /** What was found there: a number, a shape, a dtype, a label. */

@@ -13,6 +13,7 @@ export type FileFormat = 'npy' | 'npz' | 'safetensors';
 
 /** Bytes that break the rules of their format, or hold what this library does not read. */
 export class FormatError extends GemlabError {
+  static override readonly name: string = 'FormatError';
   readonly format: FileFormat;
   /** The byte of the input at which the problem was found (of a compressed npz entry: at which the entry starts). */
   readonly offset: number;
