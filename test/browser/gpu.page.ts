@@ -15,6 +15,7 @@ import {
   scope,
   type Tensor,
   tensor,
+  where,
 } from '@gemlab/tensor';
 import fc from 'fast-check';
 import type { Case } from '../../packages/tensor/test/laws/case.ts';
@@ -99,7 +100,20 @@ function large(): boolean[] {
   const near = (a: Tensor, b: Tensor, slack = 1e-4) =>
     String(a.shape) === String(b.shape) && (a.to('cpu').sub(b).abs().max().item() as number) <= slack;
   const parts = host.split(columns / 20, 1);
+  // Ties, NaN, an axis that is not the last.
+  const steps = host.mul(2).round();
+  const ties = where(steps.eq(1), Number.NaN, steps).transpose();
+  const whole = ties.isNan().logicalNot().cast('int32');
+  const sorted = [false, true].map((descending) =>
+    near(ties.to('gpu').argsort(0, { descending }), ties.argsort(0, { descending }), 0),
+  );
+  // Two matrices with an odd number of rows, of columns and in between, one of them transposed and one shared.
+  const [a, b] = [randn([2, 65, 131], new Rng(6)), randn([67, 131], new Rng(7)).transpose()];
   return [
+    ...sorted,
+    near(whole.to('gpu').cumsum(0), whole.cumsum(0), 0),
+    near(a.to('gpu').matmul(b.to('gpu')), a.matmul(b), 1e-4),
+    near(b.transpose().to('gpu').matmul(a.to('gpu').transpose()), b.transpose().matmul(a.transpose()), 1e-4),
     near(x.sum(), host.sum()),
     near(x.sum(1), host.sum(1)),
     near(x.transpose().sum(0), host.sum(1)),

@@ -5,13 +5,15 @@ import { type Backend, type Kernel, type Kernels, kernelsFor, type Operand } fro
 import { arrayType, convert, type DType, type TypedArray } from '../../dtype.ts';
 import { DTypeError } from '../../errors.ts';
 import { ARG_REDUCE, BINARY, COMPARE, REDUCE, type Reduce, SCAN, type Spec, UNARY } from '../../primitives.ts';
-import { contiguousStrides, reducedShape, sizeOf } from '../../shape.ts';
+import { reducedShape, sizeOf } from '../../shape.ts';
 import type { Storage } from '../../storage.ts';
 import { contiguousView, isContiguous, type View } from '../../view.ts';
 import { finished } from './context.ts';
 import * as elementwise from './elementwise.ts';
 import { kindOf } from './elementwise.ts';
 import * as folding from './folding.ts';
+import { argsort, linesOf, scan } from './lines.ts';
+import { matmul as matmulOf } from './matmul.ts';
 import { concatProgram, embedProgram, FILL, foldProgram, gatherProgram, scatterProgram } from './moving.ts';
 import { merged, type Program, walkNumbers } from './program.ts';
 import { openRuntime, type Runtime, type Texture } from './runtime.ts';
@@ -89,33 +91,9 @@ function gpuBackend(runtime: Runtime): Backend {
     }
   };
 
-  /** Lines along one axis: what programs that number the elements of a line want to know. */
-  const lineNumbers = (x: Operand, axis: number) => {
-    const { outer } = foldWalks(x, [axis]);
-    const after = contiguousStrides(x.shape)[axis]!;
-    return { rank: outer.sizes.length, line: [x.shape[axis]!, x.strides[axis]!], after, walk: walkNumbers(outer) };
-  };
-
-  const argsort: Kernel<'argsort'> = ({ axis, descending }, [x], out) =>
-    produce(out, (length) => {
-      const { rank, line, after, walk } = lineNumbers(x!, axis);
-      const program = folding.rankProgram(kindOf(x!.dtype), descending, rank);
-      const ranks = runtime.run(program, [textureOf(x!)], [...line, after, ...walk], [], length);
-      try {
-        return runtime.run(folding.INVERT, [ranks], [line[0]!, after], [], length);
-      } finally {
-        ranks.delete();
-      }
-    });
-
   const matmul: Kernel<'matmul'> = (_, [a, b], out) => {
-    const [rows, columns, inner] = [out.shape.at(-2)!, out.shape.at(-1)!, a!.shape.at(-1)!];
-    if (inner === 0) return filled(out, 0);
-    const batch = (x: Operand): View => ({ ...x, shape: x.shape.slice(0, -2), strides: x.strides.slice(0, -2) });
-    const walk = merged(out.shape.slice(0, -2), [batch(a!), batch(b!)]);
-    const strides = [a!.strides.at(-2)!, a!.strides.at(-1)!, b!.strides.at(-2)!, b!.strides.at(-1)!];
-    const program = folding.matmulProgram(kindOf(out.dtype), walk.sizes.length);
-    return execute(out, program, [a!, b!], [rows, columns, inner, ...strides, ...walkNumbers(walk)]);
+    if (a!.shape.at(-1) === 0) return filled(out, 0);
+    return produce(out, () => matmulOf(runtime, a!, b!, out, [textureOf(a!), textureOf(b!)]));
   };
 
   const gather: Kernel<'gather'> = ({ axis }, [x, index], out) => {
@@ -208,15 +186,18 @@ function gpuBackend(runtime: Runtime): Backend {
       return produce(out, () => foldParts(op, out.dtype, textureOf(x!), x!, axes));
     }),
     ...kernelsFor(ARG_REDUCE, (op) => ({ axis }, [x], out) => {
-      const { rank, line, walk } = lineNumbers(x!, axis);
-      return execute(out, folding.argReduceProgram(op, kindOf(x!.dtype), rank), [x!], [...line, ...walk]);
+      const { rank, length, step, walk } = linesOf(x!, axis);
+      return execute(out, folding.argReduceProgram(op, kindOf(x!.dtype), rank), [x!], [length, step, ...walk]);
     }),
-    ...kernelsFor(SCAN, (op) => ({ axis }, [x], out) => {
-      const { rank, line, after, walk } = lineNumbers(x!, axis);
-      return execute(out, folding.scanProgram(op, kindOf(out.dtype), rank), [x!], [...line, after, ...walk]);
-    }),
+    ...kernelsFor(
+      SCAN,
+      (op) =>
+        ({ axis }, [x], out) =>
+          produce(out, (length) => scan(runtime, op, x!, axis, textureOf(x!), () => copied(x!), length)),
+    ),
     where: (_, inputs, out) => mapped('where', ['c', 'a', 'b'], elementwise.WHERE_GLSL, inputs, out),
-    argsort,
+    argsort: ({ axis, descending }, [x], out) =>
+      produce(out, (length) => argsort(runtime, x!, axis, descending, textureOf(x!), length)),
     matmul,
     gather,
     scatter,

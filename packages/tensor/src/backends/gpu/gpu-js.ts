@@ -18,7 +18,7 @@ export interface KernelSettings {
   readonly output: readonly number[];
   readonly argumentTypes: readonly string[];
   readonly nativeFunctions: readonly NativeFunction[];
-  readonly returnType: 'Number';
+  readonly returnType: 'Number' | 'Array(4)';
   readonly precision: 'single';
   readonly tactic: 'precision';
   readonly loopMaxIterations: number;

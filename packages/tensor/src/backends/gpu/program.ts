@@ -8,30 +8,33 @@ import { libraryFor } from './library.ts';
 export interface Program {
   /** Tells it from all others: it is compiled once. */
   readonly name: string;
-  /** The names of its arguments: textures are read by `nameAt(i)`, numbers are `$name`. */
+  /** The names of its arguments: textures are read by `nameAt(i)`, numbers are `$name`. Those in blocks have four elements to each i. */
   readonly textures: readonly string[];
+  readonly blocks?: readonly string[];
   readonly ints: readonly string[];
   readonly floats?: readonly string[];
   /** GLSL statements that return the element at the flat index `r`. */
   readonly body: string;
+  /** Whether it returns a block: a vec4. */
+  readonly block?: boolean;
 }
 
 /** JavaScript source for gpu.js: the names and order of the arguments, and the call. */
-export function kernelSource({ textures, ints, floats = [] }: Program): string {
-  return `function (${[...textures, ...ints, ...floats].join(', ')}) { return element(); }`;
+export function kernelSource({ textures, blocks = [], ints, floats = [] }: Program): string {
+  return `function (${[...textures, ...blocks, ...ints, ...floats].join(', ')}) { return element(); }`;
 }
 
 /** The GLSL behind `element`. */
-export function elementSource({ textures, body }: Program): string {
+export function elementSource({ textures, blocks = [], body, block }: Program): string {
   // gpu.js calls the uniform of argument `a` user_a, and the size of its texture user_aSize.
-  const reads = textures.map(
-    (t) =>
-      `float ${t}At(int i) { return texelFetch(user_${t}, ivec2(i % user_${t}Size.x, i / user_${t}Size.x), 0).r; }`,
-  );
+  const read = (t: string) => `texelFetch(user_${t}, ivec2(i % user_${t}Size.x, i / user_${t}Size.x), 0)`;
+  const reads = textures.map((t) => `float ${t}At(int i) { return ${read(t)}.r; }`);
+  const blockReads = blocks.map((t) => `vec4 ${t}At(int i) { return ${read(t)}; }`);
   const code = body.replaceAll('$', 'user_');
   // Where the fragment stands says exactly which element it is; gpu.js's own index is interpolated.
   const here = 'int r = int(gl_FragCoord.x) + int(gl_FragCoord.y) * uTexSize.x;';
-  return [...libraryFor(code), ...reads, `float element() {\n${here}\n${code}\n}`].join('\n');
+  const element = `${block ? 'vec4' : 'float'} element() {\n${here}\n${code}\n}`;
+  return [...libraryFor(code), ...reads, ...blockReads, element].join('\n');
 }
 
 /** Statements, one for each of n. */

@@ -80,23 +80,25 @@ export class Runtime {
     const texture = run(...values);
     this.#check(run.kernel.constructor, run.kernel.fallbackReason);
     run.kernel.texture.delete();
-    if (texture?.type !== 'ArrayTexture(1)') {
+    if (texture?.type !== (program.block ? BLOCKS : ELEMENTS)) {
       throw new DeviceError(`gpu: the kernel '${program.name}' gave no texture`, { kernel: program.name });
     }
     return texture;
   }
 
   #compile(program: Program, length: number): KernelRun {
-    const { textures, ints, floats = [] } = program;
+    const { textures, blocks = [], ints, floats = [], block } = program;
+    const returnType = block ? 'Array(4)' : 'Number';
     const run = this.#gpu.createKernel(kernelSource(program), {
       output: [length],
       argumentTypes: [
-        ...textures.map(() => (program === UPLOAD ? 'Input' : 'ArrayTexture(1)')),
+        ...textures.map(() => (program === UPLOAD ? 'Input' : ELEMENTS)),
+        ...blocks.map(() => BLOCKS),
         ...ints.map(() => 'Integer'),
         ...floats.map(() => 'Float'),
       ],
-      nativeFunctions: [{ name: 'element', source: elementSource(program), returnType: 'Number' }],
-      returnType: 'Number',
+      nativeFunctions: [{ name: 'element', source: elementSource(program), returnType }],
+      returnType,
       precision: 'single',
       // Else gpu.js takes less where it thinks that this is enough.
       tactic: 'precision',
@@ -145,6 +147,10 @@ export class Runtime {
     );
   }
 }
+
+/** The names by which gpu.js knows textures of one element to a texel, and of four. */
+const ELEMENTS = 'ArrayTexture(1)';
+const BLOCKS = 'ArrayTexture(4)';
 
 /** What gpu.js uploads has four elements to a texel; results have one. */
 const UPLOAD: Program = {
