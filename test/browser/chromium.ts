@@ -63,17 +63,18 @@ export async function open(browser: Browser, site: Site, path = '/'): Promise<{ 
 }
 
 /** The entry (an absolute path) and all it imports as vite bundles them: in the files of a site, of which index.js is the entry. */
-export async function bundle(entry: string, conditions = ['source']): Promise<Site> {
+export async function bundle(entry: string, { external = [] as string[] } = {}): Promise<Site> {
   const result = await build({
     configFile: false,
     logLevel: 'error',
-    resolve: { conditions: [...conditions, 'module', 'browser', 'production'] },
+    resolve: { conditions: ['source', 'module', 'browser', 'production'] },
     build: {
       write: false,
       target: 'es2023',
       modulePreload: false,
       rollupOptions: {
         input: { index: entry },
+        external,
         output: { entryFileNames: '[name].js' },
         preserveEntrySignatures: 'strict',
       },

@@ -30,15 +30,12 @@ interface Page {
 }
 
 const REMEDY =
-  "a GPU needs a browser with WebGL2 (is hardware acceleration switched on?); elsewhere use { device: 'cpu' }, " +
+  "a GPU needs WebGL2 (is hardware acceleration switched on?); elsewhere use { device: 'cpu' }, " +
   "or await chooseDevice('auto'), which takes what there is";
 
 /** @throws DeviceError that says what was found and how to get a GPU. */
-export function openContext(): WebGL2 {
+export function openCanvas(): WebGL2 {
   const { OffscreenCanvas, document } = globalThis as Page;
-  if (OffscreenCanvas === undefined && document === undefined) {
-    throw new DeviceError(`no GPU: this runtime has no canvas, so it has no WebGL; ${REMEDY}`, { found: 'no canvas' });
-  }
   const canvas = OffscreenCanvas ? new OffscreenCanvas(1, 1) : document!.createElement('canvas');
   const gl = canvas.getContext('webgl2', { alpha: false, depth: false, antialias: false });
   if (gl === null) {
@@ -46,13 +43,23 @@ export function openContext(): WebGL2 {
       found: 'no WebGL2 context',
     });
   }
+  return gl;
+}
+
+/** Whether this runtime has anything that a page draws on. */
+export const hasCanvas = () => {
+  const { OffscreenCanvas, document } = globalThis as Page;
+  return OffscreenCanvas !== undefined || document !== undefined;
+};
+
+/** @throws DeviceError if the context cannot compute in float32. */
+export function checkFloats(gl: WebGL2): void {
   if (gl.getExtension('EXT_color_buffer_float') === null) {
     throw new DeviceError(
       `no GPU: WebGL2 on '${rendererOf(gl)}' cannot draw into float textures (EXT_color_buffer_float); ${REMEDY}`,
       { found: 'no EXT_color_buffer_float' },
     );
   }
-  return gl;
 }
 
 /** The GPU's name as the driver gives it. */

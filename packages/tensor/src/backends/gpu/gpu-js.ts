@@ -45,11 +45,13 @@ export type KernelClass = { readonly mode: string };
 
 export interface GPU {
   readonly Kernel: KernelClass;
+  canvas: unknown;
+  context: unknown;
   createKernel(source: string, settings: KernelSettings): KernelRun;
 }
 
 export interface GpuJs {
-  readonly GPU: new (settings: { readonly canvas: unknown; readonly context: unknown }) => GPU;
+  readonly GPU: new (settings: { readonly mode: 'webgl2' }) => GPU;
   readonly WebGL2Kernel: KernelClass;
   readonly input: (value: Float32Array, size: readonly number[]) => unknown;
 }

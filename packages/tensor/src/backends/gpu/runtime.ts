@@ -2,8 +2,9 @@
 // is large, so it comes by a dynamic import: who uses only the cpu neither loads nor bundles it.
 
 import { DeviceError, ShapeError } from '../../errors.ts';
-import { openContext, rendererOf, type WebGL2 } from './context.ts';
+import { checkFloats, hasCanvas, openCanvas, rendererOf, type WebGL2 } from './context.ts';
 import type { GPU, GpuJs, GpuJsModule, KernelRun, Texture } from './gpu-js.ts';
+import { openHeadless, withGlobals } from './headless.ts';
 import { elementSource, kernelSource, type Program } from './program.ts';
 
 export type { Texture };
@@ -19,8 +20,15 @@ async function load(): Promise<GpuJs> {
 
 /** Opens the GPU. @throws DeviceError that says what was found and how to get one. */
 export async function openRuntime(): Promise<Runtime> {
-  const context = openContext();
-  return new Runtime(await load(), context);
+  if (hasCanvas()) {
+    const gl = openCanvas();
+    checkFloats(gl);
+    return new Runtime(await load(), gl);
+  }
+  const { gl, globals } = await openHeadless();
+  checkFloats(gl);
+  const library = await load();
+  return withGlobals(globals, () => new Runtime(library, gl));
 }
 
 export class Runtime {
@@ -36,8 +44,11 @@ export class Runtime {
     this.renderer = rendererOf(gl);
     this.maxTextureSize = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
     this.#library = library;
+    // By name: by a context gpu.js takes any ANGLE for WebGL 1.
+    this.#gpu = new library.GPU({ mode: 'webgl2' });
+    this.#gpu.context = gl;
     // Kernels draw into textures only. The canvas is a stand-in, since gpu.js resizes it to each new output.
-    this.#gpu = new library.GPU({ canvas: { width: 1, height: 1 }, context: gl });
+    this.#gpu.canvas = { width: 1, height: 1 };
     this.#check(this.#gpu.Kernel, undefined);
   }
 
