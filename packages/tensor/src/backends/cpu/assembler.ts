@@ -144,6 +144,8 @@ export const f32x4 = {
   ...family(simdUnary, 0x67, ROUNDINGS),
   fromI32x4: simdUnary(0xfa),
   fromF64x2: simdUnary(0x5e),
+  /** The four lanes the other way round. */
+  reverse: (a: Code): Code => [a, a, simd(0x0d), [12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3]],
   /** a * b + c, rounded once or twice as the machine likes: relaxed SIMD, not every engine has it and not every machine agrees. */
   relaxedMadd: ternary(simd(0x105)),
 };
@@ -181,6 +183,13 @@ export const whileLoop = (condition: Code, body: Code): Code => {
   const branchToStart = [0x0d, 0];
   return when(condition, [0x03, NO_RESULT, body, condition, branchToStart, END]);
 };
+
+/** `variable += step`. */
+export const advance = (variable: Local, step: Code): Code => variable.set(i32.add(variable, step));
+
+/** `for (; left >= step; left -= step) body`: what is left over stays in `left`. */
+export const repeat = (left: Local, step: number, body: Code): Code =>
+  whileLoop(i32.geS(left, i32.const(step)), [body, advance(left, i32.const(-step))]);
 
 /** `condition ? a : b` on scalars; both are computed. */
 export const select = (condition: Code, a: Code, b: Code): Code => [a, b, condition, 0x1b];

@@ -16,6 +16,7 @@
  * rounding where the machine has it.
  */
 import {
+  advance,
   type Call,
   type Code,
   f32,
@@ -49,7 +50,6 @@ const RELAXED_ROWS = 6;
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const constant = i32.const;
-const advance = (variable: Local, step: Code): Code => variable.set(i32.add(variable, step));
 
 /** A function that interleaves `lines` lines of length k, `width` at a time: target[panel][k][w] = source[panel * width + w][k]. */
 const packer = (module: ModuleBuilder, width: number, name?: string): Call =>

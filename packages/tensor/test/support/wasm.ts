@@ -1,0 +1,55 @@
+// Matrices inside one WebAssembly memory, at addresses that are aligned to nothing but their elements, between guard cells.
+
+import { expect } from 'vitest';
+import { createWorkspace } from '../../src/backends/cpu/module.ts';
+
+const GUARD = 5;
+const MARK = 57;
+
+type FloatArray = Float32Array | Float64Array | Uint8Array | Int32Array;
+
+/** Hands out addresses in a memory of its own; `check` tells whether everything around them is as it was. */
+export const createArena = (bytes: number) => {
+  const workspace = createWorkspace()!;
+  workspace.reserve(bytes);
+  const { memory } = workspace;
+  let free = 0;
+  const guards: FloatArray[] = [];
+  const put = <T extends FloatArray>(data: T, shift = 0): T => {
+    const make = data.constructor as new (buffer: ArrayBufferLike, start: number, length: number) => T;
+    const size = data.BYTES_PER_ELEMENT;
+    const start = 16 * Math.ceil(free / 16) + size * shift;
+    const all = new make(memory.buffer, start, data.length + 2 * GUARD);
+    if (all.byteOffset + all.byteLength > bytes) throw new Error('the arena is too small for this test');
+    all.fill(MARK);
+    const placed = all.subarray(GUARD, GUARD + data.length) as T;
+    placed.set(data as never);
+    guards.push(all.subarray(0, GUARD) as T, all.subarray(GUARD + data.length) as T);
+    free = all.byteOffset + all.byteLength;
+    return placed;
+  };
+  return {
+    memory,
+    put,
+    /** Throws unless every guard cell is untouched; then forgets all that was put. */
+    check: (): void => {
+      for (const guard of guards) expect(guard.every((v) => v === MARK)).toBe(true);
+      guards.length = 0;
+      free = 0;
+    },
+  };
+};
+
+/** Uniform numbers in [-1, 1) times powers of two, from a seed (mulberry32), with NaN, infinities, zeros and subnormals among them. */
+export const numbers = (seed: number, special: 'special' | 'finite' = 'finite'): (() => number) => {
+  const odd = [Number.NaN, Infinity, -Infinity, -0, 0, 1e-40, -1e-45, 3e38];
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    const bits = (t ^ (t >>> 14)) >>> 0;
+    if (special === 'special' && bits % 11 === 0) return odd[(bits >>> 8) % odd.length];
+    return (bits / 2 ** 31 - 1) * 2 ** ((bits % 7) - 3);
+  };
+};
