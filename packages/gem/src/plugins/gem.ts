@@ -21,6 +21,7 @@ import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { gradientVector, writeGradients } from './gradient-vector.ts';
 import { type MemoryPass, plainMemoryPass } from './memory-pass.ts';
+import { ofTask, type TaskSamples, withTasks } from './remember.ts';
 
 export interface GEMOptions {
   /** n: samples remembered for each experience. */
@@ -31,9 +32,15 @@ export interface GEMOptions {
   readonly profile?: ProfileName;
   /** Overrides the profile's ridge on the Gram matrix. */
   readonly ridge?: number;
-  /** Draws the samples to remember where the profile's memory takes a shuffled pass ('avalanche'), and only there. */
-  readonly rng?: Rng;
+  /**
+   * Draws the samples to remember where the profile's memory takes a shuffled pass ('avalanche'), and only there. Left out: a child of the
+   * strategy's generator. null: nothing is drawn, the first n of the experience are remembered in the order in which it has them.
+   */
+  readonly rng?: Rng | null;
 }
+
+/** 'gem' in ASCII: the name of the plugin's own child of the strategy's generator. */
+const FAMILY = 0x67656d;
 
 export class GEMPlugin implements StrategyPlugin {
   readonly name = 'gem';
@@ -41,26 +48,22 @@ export class GEMPlugin implements StrategyPlugin {
   readonly memoryStrength: number;
   readonly profile: Profile;
   readonly ridge: number;
-  readonly memory: EpisodicMemory;
+  readonly memory: EpisodicMemory<TaskSamples>;
   /** What the last training step did; null before the first, and in steps without past tasks. */
   lastRecord: StepRecord | null = null;
-  readonly #rng: Rng | undefined;
+  readonly #rng: Rng | null | undefined;
   /** The step under way: the past tasks, and the gradients of their memories. */
   #step: { readonly strategy: Strategy; readonly tasks: readonly number[]; readonly pass: MemoryPass } | null = null;
 
-  /** @throws InvalidOptionError for an unknown profile, a negative strength or ridge, or a missing generator. */
+  /** @throws InvalidOptionError for an unknown profile, a negative strength or ridge, or no positive number of patterns. */
   constructor(options: GEMOptions) {
     const { patternsPerExperience, memoryStrength = 0.5, rng } = options;
     const resolved = resolveProfile('GEMPlugin', { ...options, memoryStrength });
-    const { name, memoryFill } = resolved.profile;
-    if (memoryFill === 'first-n-shuffled' && rng === undefined) {
-      throw new InvalidOptionError('GEMPlugin', 'rng', rng, `an Rng: profile '${name}' remembers a shuffled pass`);
-    }
     this.patternsPerExperience = patternsPerExperience;
     this.memoryStrength = memoryStrength;
     this.profile = resolved.profile;
     this.ridge = resolved.ridge;
-    this.memory = new EpisodicMemory(patternsPerExperience, memoryFill);
+    this.memory = new EpisodicMemory(patternsPerExperience, resolved.profile.memoryFill);
     this.#rng = rng;
   }
 
@@ -131,14 +134,15 @@ export class GEMPlugin implements StrategyPlugin {
     this.#step = null;
     if (this.profile.memoryFill === 'first-n-shuffled') return;
     const { batch, indices, clock } = strategy;
-    this.memory.add(clock.experience, batch!, { indices, step: clock.step });
+    this.memory.add(clock.experience, withTasks(strategy, batch!), { indices, step: clock.step });
   }
 
   /** Remembers samples of the experience just finished, where the profile fills its memory then. */
   afterTrainingExp(strategy: Strategy): void {
-    if (this.profile.memoryFill === 'first-n-shuffled') {
-      this.updateMemory(strategy.dataset!, strategy.clock.experience, strategy.trainBatchSize);
-    }
+    if (this.profile.memoryFill !== 'first-n-shuffled') return;
+    const { dataset, clock, experience, trainBatchSize } = strategy;
+    const rng = this.#rng === undefined ? strategy.rng.foldIn(FAMILY).foldIn(clock.experience) : this.#rng;
+    this.#pass(dataset!, clock.experience, experience!.taskLabel, trainBatchSize, rng);
   }
 
   /** The memory, the generator and the last record. */
@@ -174,11 +178,18 @@ export class GEMPlugin implements StrategyPlugin {
     this.loadStateDict({ tensors: adopted.tensors, data: { ...rest, memory: adopted.data } });
   }
 
-  /** Passes a dataset by the memory of experience t in batches, shuffled if the plugin has a generator. */
+  /**
+   * Passes a dataset by the memory of experience t in batches: in its order, or shuffled if the plugin was given a generator. Samples that
+   * do not tell their task are of task t.
+   */
   updateMemory(dataset: Dataset, t: number, batchSize: number): void {
-    for (const indices of dataset.indexBatches(batchSize, this.#rng === undefined ? {} : { rng: this.#rng })) {
+    this.#pass(dataset, t, t, batchSize, this.#rng);
+  }
+
+  #pass(dataset: Dataset, t: number, taskLabel: number, batchSize: number, rng: Rng | null | undefined): void {
+    for (const indices of dataset.indexBatches(batchSize, rng ? { rng } : {})) {
       if (this.profile.memoryFill === 'first-n-shuffled' && this.memory.size(t) === this.patternsPerExperience) return;
-      scope(() => this.memory.add(t, dataset.batch(indices), { indices }));
+      scope(() => this.memory.add(t, ofTask(dataset.batch(indices), taskLabel), { indices }));
     }
   }
 }

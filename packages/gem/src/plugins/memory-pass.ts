@@ -3,7 +3,7 @@
 // may be several ways to have them, and this is the plain one, one forward and backward pass for each memory and the
 // whole of G in view.
 
-import { type Samples, variable } from '@gemlab/autograd';
+import type { Samples } from '@gemlab/autograd';
 import { scope, stack, type Tensor } from '@gemlab/tensor';
 import type { Strategy } from '../strategy/strategy.ts';
 import { gradientVector } from './gradient-vector.ts';
@@ -30,10 +30,10 @@ export type MemoryPassMethod = (strategy: Strategy, memories: readonly TaskMemor
 
 /** One forward and one backward pass for each memory. */
 export const plainMemoryPass: MemoryPassMethod = (strategy, memories) => {
-  const passes = memories.map(({ samples: { inputs, targets } }) =>
+  const passes = memories.map(({ samples }) =>
     scope(() => {
       strategy.zeroGrad();
-      const loss = strategy.criterion(strategy.model.forward(variable(inputs)), targets);
+      const loss = strategy.criterion(strategy.forward(samples), samples.targets);
       loss.backward();
       const g = gradientVector(strategy.optimizer.parameters);
       strategy.zeroGrad();

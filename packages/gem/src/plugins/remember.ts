@@ -11,11 +11,16 @@ export interface TaskSamples extends Samples {
   readonly tasks: Tensor;
 }
 
+/** The samples with the task label of each: their own, or else this one. */
+export function ofTask<S extends Samples>(samples: S, taskLabel: number): S & TaskSamples {
+  const { targets, tasks } = samples;
+  const label = () => full([targets.shape[0]!], taskLabel, { dtype: 'int32', device: targets.device });
+  return { ...samples, tasks: tasks ?? label() };
+}
+
 /** The samples with the task label of each: their own, or the experience's. */
 export function withTasks<S extends Samples>({ experience }: Strategy, samples: S): S & TaskSamples {
-  const { targets, tasks } = samples;
-  const label = () => full([targets.shape[0]!], experience!.taskLabel, { dtype: 'int32', device: targets.device });
-  return { ...samples, tasks: tasks ?? label() };
+  return ofTask(samples, experience!.taskLabel);
 }
 
 /** Offers the samples of the batch under way to a memory that sees batches; at the end of a step. */

@@ -29,6 +29,8 @@ export interface StrategyOptions {
   readonly evalBatchSize?: number;
   /** Shuffles each epoch. */
   readonly rng: Rng;
+  /** false: every epoch takes the samples in the order in which the dataset has them. Default true. */
+  readonly shuffle?: boolean;
 }
 
 export interface RunOptions {
@@ -79,6 +81,7 @@ export class Strategy implements Stateful {
   readonly trainEpochs: number;
   readonly evalBatchSize: number;
   readonly rng: Rng;
+  readonly shuffle: boolean;
   readonly clock: Clock = { experience: 0, epoch: 0, iteration: 0, iterations: 0, step: 0 };
 
   /** The experience being trained on or evaluated; null outside. */
@@ -118,6 +121,7 @@ export class Strategy implements Stateful {
     this.trainEpochs = trainEpochs;
     this.evalBatchSize = evalBatchSize;
     this.rng = options.rng;
+    this.shuffle = options.shuffle ?? true;
   }
 
   /**
@@ -274,7 +278,7 @@ export class Strategy implements Stateful {
     this.#fire('beforeTrainingEpoch');
     const rng = resumed === null ? this.rng : Rng.fromState(readOrder(resumed));
     this.#order = rng.state;
-    const batches = this.dataset!.indexBatches(this.trainBatchSize, { rng });
+    const batches = this.dataset!.indexBatches(this.trainBatchSize, this.shuffle ? { rng } : {});
     if (resumed === null) return batches;
     const { iterations } = this.clock;
     this.loadStateDict(resumed);

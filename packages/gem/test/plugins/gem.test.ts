@@ -127,6 +127,19 @@ describe('profiles', () => {
     expect(plugin.memory.batch(0).inputs.toArray()).toEqual(stream[0]!.train.batch(tensor(order)).inputs.toArray());
   });
 
+  test('avalanche draws from the strategy without a generator of its own, and from nothing with null', async () => {
+    const stream = toyStream(1, 20);
+    const remembered = async (options: Partial<GEMOptions>) => {
+      const plugin = new GEMPlugin({ profile: 'avalanche', patternsPerExperience: 7, ...options });
+      await toyStrategy({ plugins: [plugin] }).train(stream);
+      return plugin.memory.batch(0).inputs.toArray();
+    };
+    const inOrder = stream[0]!.train.range(0, 7).inputs.toArray();
+    expect(await remembered({})).toEqual(await remembered({}));
+    expect(await remembered({})).not.toEqual(inOrder);
+    expect(await remembered({ rng: null })).toEqual(inOrder);
+  });
+
   test('exact remembers the newest n that were trained on', async () => {
     const plugin = gem({ patternsPerExperience: 7 });
     const seen: unknown[] = [];
@@ -261,8 +274,30 @@ describe('traps', () => {
     expect(() => gem(options)).toThrow(message);
   });
 
-  test('avalanche wants a generator for its shuffled pass, and solveQuadprog a step with past tasks', () => {
-    expect(() => new GEMPlugin({ patternsPerExperience: 5, profile: 'avalanche' })).toThrow(/rng/);
+  test('solveQuadprog wants a step with past tasks', () => {
     expect(() => gem().solveQuadprog(tensor([1]))).toThrow(/past tasks/);
+  });
+
+  test('memories of a model with a head for each task go by their own heads, also those filled by hand', async () => {
+    const model = new nn.Sequential(
+      new nn.Linear(2, 8, { rng: new Rng(0) }),
+      new nn.MultiHead([0, 1, 2].map((seed) => new nn.Linear(8, 2, { rng: new Rng(seed) }))),
+    );
+    const plugin = gem({ profile: 'avalanche', rng: null });
+    const stream = toyStream(3, 20).map((e) => ({ ...e, taskLabel: e.index }));
+    const heads: (readonly number[])[] = [];
+    const watch: StrategyPlugin = {
+      name: 'watch',
+      beforeTrainingIteration: () =>
+        heads.push(plugin.memory.tasks.map((t) => plugin.memory.batch(t).tasks.max().item() as number)),
+    };
+    const optimizer = new optim.SGD(model.parameters(), { lr: 0.1 });
+    const strategy = toyStrategy({ model, optimizer, plugins: [plugin, watch] });
+    await strategy.train(stream[0]!);
+    plugin.updateMemory(stream[1]!.train, 1, 5);
+    strategy.clock.experience = 2;
+    await strategy.train(stream[2]!);
+    expect(heads.at(-1)).toEqual([0, 1]);
+    expect(plugin.memory.batch(1).inputs.toArray()).toEqual(stream[1]!.train.range(0, 10).inputs.toArray());
   });
 });

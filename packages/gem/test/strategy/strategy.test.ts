@@ -37,6 +37,18 @@ test('evaluation does not change the model, and does not depend on its batch siz
   });
 });
 
+test('without shuffling each epoch has the samples in the order of the dataset', async () => {
+  const stream = toyStream(1, 7);
+  const seen: unknown[] = [];
+  const plugin: StrategyPlugin = {
+    name: 'order',
+    beforeForward: ({ batch }) => void seen.push(...(batch!.inputs.toArray() as number[][])),
+  };
+  await toyStrategy({ plugins: [plugin], shuffle: false, trainEpochs: 2, trainBatchSize: 3 }).train(stream);
+  const inOrder = stream[0]!.train.range(0, 7).inputs.toArray() as number[][];
+  expect(seen).toEqual([...inOrder, ...inOrder]);
+});
+
 test('the clock counts experiences, epochs, iterations and steps', async () => {
   const seen: string[] = [];
   const plugin: StrategyPlugin = {
