@@ -81,6 +81,9 @@ const bytesOf = (value: Float32Array | Float64Array): Code => [...new Uint8Array
 export const i32 = {
   const: (value: number): Code => [0x41, signed(value)],
   load: load(0x28),
+  /** One byte, zeros above; the low byte. */
+  load8U: load(0x2d),
+  store8: store(0x3a),
   store: store(0x36),
   eqz: unary(0x45),
   ...family(binary, 0x46, ['eq', 'ne', 'ltS', 'ltU', 'gtS', 'gtU', 'leS', 'leU', 'geS', 'geU']),
@@ -161,11 +164,29 @@ export const f64x2 = {
 
 export const i32x4 = {
   splat: simdUnary(0x11),
+  lane: (vector: Code, lane: number): Code => [vector, simd(0x1b), lane],
+  eq: simdBinary(0x37),
+  /** The four low, the four high lanes of eight bytes loaded by `i16x8.load8x8U`. */
+  fromLowI16x8: simdUnary(0xa9),
+  fromHighI16x8: simdUnary(0xaa),
   add: simdBinary(0xae),
   sub: simdBinary(0xb1),
   /** Shift counts are i32 scalars. */
   ...family(simdBinary, 0xab, ['shl', 'shrS', 'shrU']),
   fromF32x4: simdUnary(0xf8),
+};
+
+export const i16x8 = {
+  /** Eight bytes, each with zeros above. */
+  load8x8U: load(simd(0x02)),
+  /** The lanes of a, then those of b; what does not fit becomes the nearest that does. */
+  fromI32x4: simdBinary(0x85),
+};
+
+export const i8x16 = {
+  splat: simdUnary(0x0f),
+  /** As `i16x8.fromI32x4`. */
+  fromI16x8: simdBinary(0x65),
 };
 
 // --- Control ---------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,316 @@
+/**
+ * Elementwise arithmetic, comparison and selection on float32 (and where it is cheap float64) in WebAssembly memory:
+ *
+ *   out[i, j] = f(a[i, j], b[i, j])        for rows i and columns j
+ *
+ * A kernel is a formula on vectors; `sweep` runs it over a row, four vectors at a time, then one, then what is left lane by lane, so that
+ * nothing outside the operands is read or written. An operand that stands still along a row (a scalar, or one number for each
+ * row) is one vector of equal lanes; one that stands still from row to row (a bias) has row step 0. Every result is rounded
+ * once, as IEEE 754 says, so it has the bits of the loops of loops.ts.
+ */
+import {
+  advance,
+  type Code,
+  f32x4,
+  f64x2,
+  i8x16,
+  i16x8,
+  i32,
+  i32x4,
+  type Local,
+  type ModuleBuilder,
+  repeat,
+  v128,
+  wasmModule,
+  when,
+} from './assembler.ts';
+import { instantiate, type WasmMemory } from './module.ts';
+
+/** Elements as vectors: how many there are in one, their size, and how the last few are moved one at a time. */
+const FLOAT32 = {
+  lanes: 4,
+  bytes: 4,
+  ops: f32x4,
+  splat: f32x4.loadSplat,
+  loadOne: (at: Code) => v128.load32Zero(at),
+  storeOne: (at: Code, value: Code) => v128.store32Lane(at, value, 0),
+};
+const FLOAT64 = {
+  lanes: 2,
+  bytes: 8,
+  ops: f64x2,
+  splat: f64x2.loadSplat,
+  loadOne: (at: Code) => v128.load64Zero(at),
+  storeOne: (at: Code, value: Code) => v128.store64Lane(at, value, 0),
+};
+type Elements = typeof FLOAT32 | typeof FLOAT64;
+
+/** One operand of a row: vector `i` from here, one element from here, and the step to those that follow. */
+interface Operand {
+  vector(i: number): Code;
+  readonly one: Code;
+  next(elements: number): Code;
+}
+
+const sideBySide = (at: Local, { bytes, loadOne }: Elements): Operand => ({
+  vector: (i) => v128.load(at, 16 * i),
+  one: loadOne(at),
+  next: (elements) => advance(at, i32.const(bytes * elements)),
+});
+
+const standingStill = (vector: Local): Operand => ({ vector: () => vector, one: vector, next: () => [] });
+
+/** Four, then one, then a part of a vector: stores `formula` of the operands from `out` on, `left` elements in all. */
+const sweep = (
+  type: Elements,
+  left: Local,
+  out: Local,
+  operands: readonly Operand[],
+  formula: (...values: Code[]) => Code,
+): Code => {
+  const vector = (i: number) => v128.store(out, formula(...operands.map((x) => x.vector(i))), 16 * i);
+  const step = (elements: number, body: Code) =>
+    repeat(left, elements, [
+      body,
+      operands.map((x) => x.next(elements)),
+      advance(out, i32.const(type.bytes * elements)),
+    ]);
+  return [
+    step(4 * type.lanes, [0, 1, 2, 3].map(vector)),
+    step(type.lanes, vector(0)),
+    step(1, type.storeOne(out, formula(...operands.map((x) => x.one)))),
+  ];
+};
+
+const unary = (module: ModuleBuilder, name: string, type: Elements, formula: (x: Code, zero: Code) => Code): void => {
+  module.func({
+    export: name,
+    params: { n: 'i32', x: 'i32', out: 'i32' },
+    body: ({ n, x, out }, local) => {
+      const zero = local('v128');
+      return sweep(type, n, out, [sideBySide(x, type)], (v) => formula(v, zero));
+    },
+  });
+};
+
+/** The rows of operands a and b, in each of the forms that `row` is given: both side by side, or one of them standing still. */
+const overRows = (
+  module: ModuleBuilder,
+  name: string,
+  type: Elements,
+  row: (n: Local, out: Local, a: Operand, b: Operand, constant: Local) => Code,
+  start: (constant: Local) => Code = () => [],
+): void => {
+  module.func({
+    export: name,
+    params: {
+      rows: 'i32',
+      n: 'i32',
+      a: 'i32',
+      aRow: 'i32',
+      aStep: 'i32',
+      b: 'i32',
+      bRow: 'i32',
+      bStep: 'i32',
+      out: 'i32',
+    },
+    body: ({ rows, n, a, aRow, aStep, b, bRow, bStep, out }, local) => {
+      const [left, aAt, bAt] = [local('i32'), local('i32'), local('i32')];
+      const [still, constant] = [local('v128'), local('v128')];
+      const hold = (at: Code) => still.set(type.splat(at));
+      const [moving, held] = [(at: Local) => sideBySide(at, type), standingStill(still)];
+      return [
+        start(constant),
+        repeat(rows, 1, [
+          left.set(n),
+          aAt.set(a),
+          bAt.set(b),
+          when(
+            aStep,
+            when(bStep, row(left, out, moving(aAt), moving(bAt), constant), [
+              hold(b),
+              row(left, out, moving(aAt), held, constant),
+            ]),
+            [hold(a), row(left, out, held, moving(bAt), constant)],
+          ),
+          advance(a, aRow),
+          advance(b, bRow),
+        ]),
+      ];
+    },
+  });
+};
+
+const binary = (module: ModuleBuilder, name: string, type: Elements, formula: (a: Code, b: Code) => Code): void =>
+  overRows(module, name, type, (left, out, a, b) => sweep(type, left, out, [a, b], formula));
+
+/** One byte for each element, 1 where the comparison holds: sixteen at a time. */
+const compare = (module: ModuleBuilder, name: string, holds: (a: Code, b: Code) => Code): void =>
+  overRows(
+    module,
+    name,
+    FLOAT32,
+    (left, out, a, b, ones) => {
+      const masks = [0, 1, 2, 3].map((i) => holds(a.vector(i), b.vector(i)));
+      const bytes = i8x16.fromI16x8(i16x8.fromI32x4(masks[0], masks[1]), i16x8.fromI32x4(masks[2], masks[3]));
+      const step = (elements: number, body: Code) =>
+        repeat(left, elements, [body, a.next(elements), b.next(elements), advance(out, i32.const(elements))]);
+      return [
+        step(16, v128.store(out, v128.and(bytes, ones))),
+        step(1, i32.store8(out, i32.and(i32x4.lane(holds(a.one, b.one), 0), i32.const(1)))),
+      ];
+    },
+    (ones) => ones.set(i8x16.splat(i32.const(1))),
+  );
+
+/** `condition ? a : b`; the condition is bytes side by side, as many as the result has elements. */
+const where = (module: ModuleBuilder): void => {
+  module.func({
+    export: 'where',
+    params: { n: 'i32', condition: 'i32', a: 'i32', aStep: 'i32', b: 'i32', bStep: 'i32', out: 'i32' },
+    body: ({ n, condition, a, aStep, b, bStep, out }, local) => {
+      const [bytes, zero, heldA, heldB] = [local('v128'), local('v128'), local('v128'), local('v128')];
+      const choose = (half: Code, x: Operand, y: Operand, i: number) =>
+        v128.store(out, v128.select(y.vector(i), x.vector(i), i32x4.eq(half, zero)), 16 * i);
+      const run = (x: Operand, y: Operand): Code => {
+        const step = (elements: number, body: Code) =>
+          repeat(n, elements, [
+            body,
+            advance(condition, i32.const(elements)),
+            x.next(elements),
+            y.next(elements),
+            advance(out, i32.const(4 * elements)),
+          ]);
+        return [
+          step(8, [
+            bytes.set(i16x8.load8x8U(condition)),
+            choose(i32x4.fromLowI16x8(bytes), x, y, 0),
+            choose(i32x4.fromHighI16x8(bytes), x, y, 1),
+          ]),
+          step(1, when(i32.load8U(condition), FLOAT32.storeOne(out, x.one), FLOAT32.storeOne(out, y.one))),
+        ];
+      };
+      const moving = (at: Local) => sideBySide(at, FLOAT32);
+      return [
+        when(i32.eqz(aStep), heldA.set(f32x4.loadSplat(a))),
+        when(i32.eqz(bStep), heldB.set(f32x4.loadSplat(b))),
+        when(
+          aStep,
+          when(bStep, run(moving(a), moving(b)), run(moving(a), standingStill(heldB))),
+          when(bStep, run(standingStill(heldA), moving(b)), run(standingStill(heldA), standingStill(heldB))),
+        ),
+      ];
+    },
+  });
+};
+
+/** relu(x) keeps what is not at most 0: NaN among it, and -0 becomes 0. Its derivative passes on as much of g. */
+const positive = (x: Code, g: Code, zero: Code): Code => v128.andnot(g, f32x4.le(x, zero));
+
+const special = (module: ModuleBuilder): void => {
+  module.func({
+    export: 'reluBackward',
+    params: { n: 'i32', x: 'i32', g: 'i32', out: 'i32' },
+    body: ({ n, x, g, out }, local) => {
+      const zero = local('v128');
+      const operands = [sideBySide(x, FLOAT32), sideBySide(g, FLOAT32)];
+      return sweep(FLOAT32, n, out, operands, (v, w) => positive(v, w, zero));
+    },
+  });
+  module.func({
+    export: 'axpy',
+    params: { n: 'i32', a: 'i32', s: 'f32', b: 'i32', out: 'i32' },
+    body: ({ n, a, s, b, out }, local) => {
+      const factor = local('v128');
+      const operands = [sideBySide(a, FLOAT32), sideBySide(b, FLOAT32)];
+      return [
+        factor.set(f32x4.splat(s)),
+        sweep(FLOAT32, n, out, operands, (v, w) => f32x4.add(v, f32x4.mul(w, factor))),
+      ];
+    },
+  });
+  module.func({
+    export: 'fill',
+    params: { n: 'i32', value: 'f32', out: 'i32' },
+    body: ({ n, value, out }, local) => {
+      const vector = local('v128');
+      return [vector.set(f32x4.splat(value)), sweep(FLOAT32, n, out, [standingStill(vector)], (v) => v)];
+    },
+  });
+  module.func({
+    export: 'copyRows',
+    params: { rows: 'i32', n: 'i32', x: 'i32', xRow: 'i32', out: 'i32', outRow: 'i32' },
+    body: ({ rows, n, x, xRow, out, outRow }, local) => {
+      const [left, from, to] = [local('i32'), local('i32'), local('i32')];
+      return repeat(rows, 1, [
+        left.set(n),
+        from.set(x),
+        to.set(out),
+        sweep(FLOAT32, left, to, [sideBySide(from, FLOAT32)], (v) => v),
+        advance(x, xRow),
+        advance(out, outRow),
+      ]);
+    },
+  });
+};
+
+const encode = (): Uint8Array<ArrayBuffer> => {
+  const module = wasmModule();
+  for (const type of [FLOAT32, FLOAT64]) {
+    const { ops } = type;
+    const name = (op: string) => (type === FLOAT32 ? op : `${op}64`);
+    for (const op of ['add', 'sub', 'mul', 'div'] as const) binary(module, name(op), type, ops[op]);
+    binary(module, name('maximum'), type, ops.max);
+    binary(module, name('minimum'), type, ops.min);
+    for (const op of ['neg', 'abs', 'sqrt'] as const) unary(module, name(op), type, (x) => ops[op](x));
+    unary(module, name('relu'), type, (x, zero) => v128.andnot(x, ops.le(x, zero)));
+  }
+  for (const op of ['floor', 'ceil', 'trunc'] as const) unary(module, op, FLOAT32, (x) => f32x4[op](x));
+  unary(module, 'round', FLOAT32, (x) => f32x4.nearest(x));
+  for (const op of ['eq', 'lt', 'le'] as const) compare(module, op, f32x4[op]);
+  where(module);
+  special(module);
+  return module.bytes();
+};
+
+/** Pointers and steps are in bytes; elements of one operand lie side by side. `out` may be an operand, and overlaps none otherwise. */
+type UnaryKernel = (n: number, x: number, out: number) => void;
+/**
+ * Rows of a and b into dense rows of `out`: `aRow` and `bRow` from row to row; `aStep` and `bStep` from element to element, which
+ * is an element's size or, for at most one of the two, 0: that operand's first element stands for its row.
+ */
+type BinaryKernel = (
+  rows: number,
+  n: number,
+  a: number,
+  aRow: number,
+  aStep: number,
+  b: number,
+  bRow: number,
+  bStep: number,
+  out: number,
+) => void;
+
+type UnaryName = 'neg' | 'abs' | 'sqrt' | 'relu';
+type BinaryName = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum';
+
+/** Kernels named after their primitives are of float32; those of float64 end in 64. Conventions at the edges are those of scalar.ts. */
+export type ElementwiseKernel = Readonly<
+  Record<UnaryName | `${UnaryName}64` | 'floor' | 'ceil' | 'trunc' | 'round', UnaryKernel> &
+    Record<BinaryName | `${BinaryName}64`, BinaryKernel> &
+    /** `out` is of bytes, 0 or 1. */
+    Record<'eq' | 'lt' | 'le', BinaryKernel>
+> & {
+  /** out[i] = condition[i] != 0 ? a[i] : b[i], the condition in bytes; a step of 0 repeats the first element of a or of b. */
+  where(n: number, condition: number, a: number, aStep: number, b: number, bStep: number, out: number): void;
+  /** out[i] = x[i] <= 0 ? 0 : g[i]. */
+  reluBackward(n: number, x: number, g: number, out: number): void;
+  /** out[i] = a[i] + s b[i], product and sum rounded to float32 each; s is rounded to float32 first. */
+  axpy(n: number, a: number, s: number, b: number, out: number): void;
+  fill(n: number, value: number, out: number): void;
+  copyRows(rows: number, n: number, x: number, xRow: number, out: number, outRow: number): void;
+};
+
+/** Compiles the kernels over `memory`; undefined where the engine has no such vectors. */
+export const compileElementwise = (memory: WasmMemory): ElementwiseKernel | undefined =>
+  instantiate<ElementwiseKernel>(encode(), memory);
