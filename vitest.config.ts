@@ -4,7 +4,7 @@ export default defineConfig({
   // Packages resolve from src, so tests need no build and stack traces point at the source.
   ssr: { resolve: { conditions: ['source'] } },
   test: {
-    include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
+    include: ['packages/*/test/**/*.test.ts', 'bench/test/**/*.test.ts', 'test/**/*.test.ts'],
     // Property tests draw from a fixed seed, so that CI says the same twice; FC_SEED=$RANDOM looks elsewhere.
     setupFiles: ['test/support/fixed-seed.ts'],
     // By default vitest leaves one core free: on a 2-core machine that is half of it.
