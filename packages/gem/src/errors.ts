@@ -87,18 +87,31 @@ export class NonFiniteGradientError extends GemError {
   readonly index: number;
   /** NaN, Infinity or -Infinity. */
   readonly value: number;
+  /** In training: the task whose memory it is the gradient on; undefined for that of the current batch. */
+  readonly task: number | undefined;
+  /** In training: the parameter that the entry belongs to, by its path in the model. */
+  readonly parameter: string | undefined;
 
-  constructor(operation: string, argument: string, row: number | undefined, index: number, value: number) {
+  constructor(
+    operation: string,
+    argument: string,
+    row: number | undefined,
+    index: number,
+    value: number,
+    { task, parameter, text }: { readonly task?: number; readonly parameter?: string; readonly text?: string } = {},
+  ) {
     super(
       operation,
-      `${argument}[${index}] is ${value}; every entry of a gradient must be finite. ` +
+      `${argument}[${index}] is ${value}${text === undefined ? '' : `: ${text}`}; every entry of a gradient must be finite. ` +
         'Lower the learning rate, clip the gradient, or look for log(0) and x/0 in the loss',
-      { argument, row, index, value },
+      { argument, row, index, value, ...(parameter === undefined ? {} : { task, parameter }) },
     );
     this.argument = argument;
     this.row = row;
     this.index = index;
     this.value = value;
+    this.task = task;
+    this.parameter = parameter;
   }
 }
 

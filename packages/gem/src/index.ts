@@ -8,7 +8,7 @@ export { type EvaluationOptions, EvaluationPlugin, type EvaluationRecord } from 
 export { type GEMOptions, GEMPlugin } from './plugins/gem.ts';
 export * from './plugins/index.ts';
 export { type Measurement, measure } from './plugins/measure.ts';
-export { type Profile, type ProfileName, profiles } from './profiles.ts';
+export { type BatchNormMode, type Profile, type ProfileName, profiles } from './profiles.ts';
 export * from './project.ts';
 export * from './qp/index.ts';
 export * from './run/index.ts';

@@ -11,6 +11,15 @@ import { InvalidOptionError } from './errors.ts';
 
 export type ProfileName = 'exact' | 'reference' | 'avalanche';
 
+/**
+ * What happens to the running statistics of batch normalisation when the memories pass through the model, in each training step:
+ * - `update`: a memory is a batch as any: normalised by its own statistics, which also move the running ones. So the published codes, whose
+ *   running statistics become a mixture of the batch's and all memories'.
+ * - `restored`: normalised by the memory's own statistics; the running ones are put back. The pass leaves no trace but its gradients.
+ * - `frozen`: normalised by the running statistics, as in evaluation: a sample's gradient does not depend on the other samples.
+ */
+export type BatchNormMode = 'update' | 'restored' | 'frozen';
+
 export interface Profile {
   readonly name: ProfileName;
   /**
@@ -30,16 +39,26 @@ export interface Profile {
    * nonzero), `skip` leaves it without a gradient.
    */
   readonly missingGradient: 'write' | 'skip';
+  /** What happens to batch normalisation's running statistics when the memories pass through the model. */
+  readonly batchNorm: BatchNormMode;
 }
 
 export const profiles = {
-  exact: { name: 'exact', gamma: 'added', ridge: 0, memoryFill: 'ring', missingGradient: 'write' },
+  exact: {
+    name: 'exact',
+    gamma: 'added',
+    ridge: 0,
+    memoryFill: 'ring',
+    missingGradient: 'write',
+    batchNorm: 'restored',
+  },
   reference: {
     name: 'reference',
     gamma: 'lower-bound',
     ridge: 1e-3,
     memoryFill: 'ring-2018',
     missingGradient: 'skip',
+    batchNorm: 'update',
   },
   avalanche: {
     name: 'avalanche',
@@ -47,6 +66,7 @@ export const profiles = {
     ridge: 1e-3,
     memoryFill: 'first-n-shuffled',
     missingGradient: 'skip',
+    batchNorm: 'update',
   },
 } as const satisfies Record<ProfileName, Profile>;
 

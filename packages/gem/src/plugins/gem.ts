@@ -14,14 +14,16 @@ import { InvalidOptionError, NonFiniteGradientError } from '../errors.ts';
 import { projectFromGram } from '../gem-dual.ts';
 import { adoptMemory } from '../memory/adopt.ts';
 import { EpisodicMemory } from '../memory/episodic-memory.ts';
-import { type Profile, type ProfileName, resolveProfile } from '../profiles.ts';
+import { type BatchNormMode, type Profile, type ProfileName, resolveProfile } from '../profiles.ts';
 import type { Json, SavedState, State } from '../state.ts';
 import { projectionRecord, type StepRecord } from '../step-record.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
-import { gradientVector, writeGradients } from './gradient-vector.ts';
+import { gradientVector, parameterAt, writeGradients } from './gradient-vector.ts';
 import { type MemoryPass, plainMemoryPass } from './memory-pass.ts';
+import { wantOneOf } from './options.ts';
 import { ofTask, type TaskSamples, withTasks } from './remember.ts';
+import { inMemoryPass } from './running-statistics.ts';
 
 export interface GEMOptions {
   /** n: samples remembered for each experience. */
@@ -32,6 +34,10 @@ export interface GEMOptions {
   readonly profile?: ProfileName;
   /** Overrides the profile's ridge on the Gram matrix. */
   readonly ridge?: number;
+  /** Overrides what the profile does to running statistics when the memories pass through the model: see `BatchNormMode`. */
+  readonly batchNorm?: BatchNormMode;
+  /** Overrides what the profile does with the part of z that belongs to a parameter without a gradient: see `Profile`. */
+  readonly missingGradient?: Profile['missingGradient'];
   /**
    * Draws the samples to remember where the profile's memory takes a shuffled pass ('avalanche'), and only there. Left out: a child of the
    * strategy's generator. null: nothing is drawn, the first n of the experience are remembered in the order in which it has them.
@@ -46,6 +52,7 @@ export class GEMPlugin implements StrategyPlugin {
   readonly name = 'gem';
   readonly patternsPerExperience: number;
   readonly memoryStrength: number;
+  /** The profile, with the options that override parts of it. */
   readonly profile: Profile;
   readonly ridge: number;
   readonly memory: EpisodicMemory<TaskSamples>;
@@ -61,7 +68,10 @@ export class GEMPlugin implements StrategyPlugin {
     const resolved = resolveProfile('GEMPlugin', { ...options, memoryStrength });
     this.patternsPerExperience = patternsPerExperience;
     this.memoryStrength = memoryStrength;
-    this.profile = resolved.profile;
+    const { batchNorm = resolved.profile.batchNorm, missingGradient = resolved.profile.missingGradient } = options;
+    wantOneOf('GEMPlugin', 'batchNorm', batchNorm, ['update', 'restored', 'frozen']);
+    wantOneOf('GEMPlugin', 'missingGradient', missingGradient, ['write', 'skip']);
+    this.profile = { ...resolved.profile, batchNorm, missingGradient };
     this.ridge = resolved.ridge;
     this.memory = new EpisodicMemory(patternsPerExperience, resolved.profile.memoryFill);
     this.#rng = rng;
@@ -71,7 +81,8 @@ export class GEMPlugin implements StrategyPlugin {
   beforeTrainingIteration(strategy: Strategy): void {
     const tasks = this.memory.tasks.filter((task) => task < strategy.clock.experience && this.memory.size(task) > 0);
     const memories = tasks.map((task) => ({ task, samples: this.memory.batch(task) }));
-    this.#step = memories.length === 0 ? null : { strategy, tasks, pass: plainMemoryPass(strategy, memories) };
+    const pass = () => inMemoryPass(strategy.model, this.profile.batchNorm, () => plainMemoryPass(strategy, memories));
+    this.#step = memories.length === 0 ? null : { strategy, tasks, pass: pass() };
     this.lastRecord = null;
   }
 
@@ -101,7 +112,7 @@ export class GEMPlugin implements StrategyPlugin {
     const { strategy, tasks, pass } = this.#step;
     const products = pass.products(g);
     const { dots } = products;
-    if (!dots.every(Number.isFinite)) wantFinite(g, products.G);
+    if (!dots.every(Number.isFinite)) wantFinite(strategy, tasks, g, products.G);
     const { memoryStrength, ridge, profile } = this;
     const gradientNorm = Math.sqrt(products.squaredNorm);
     const violated = dots.flatMap((d, k) => (d < 0 ? [k] : []));
@@ -194,8 +205,8 @@ export class GEMPlugin implements StrategyPlugin {
   }
 }
 
-/** @throws NonFiniteGradientError naming the first entry of g or of a row of G that is not a finite number. */
-function wantFinite(g: Tensor, G: Tensor): void {
+/** @throws NonFiniteGradientError naming task and parameter of the first entry of g or G that is not a finite number. */
+function wantFinite({ model, optimizer }: Strategy, tasks: readonly number[], g: Tensor, G: Tensor): void {
   const rows = [
     ['g', undefined, g] as const,
     ...G.split(G.shape[0]!).map((row, k) => [`G[${k}]`, k, row.squeeze(0)] as const),
@@ -203,6 +214,11 @@ function wantFinite(g: Tensor, G: Tensor): void {
   for (const [name, k, vector] of rows) {
     const index = vector.isFinite().logicalNot().argmax().item() as number;
     const value = vector.slice(index).item() as number;
-    if (!Number.isFinite(value)) throw new NonFiniteGradientError('GEMPlugin', name, k, index, value);
+    if (Number.isFinite(value)) continue;
+    const parameter = parameterAt(model, optimizer.parameters, index);
+    const task = k === undefined ? undefined : tasks[k]!;
+    const of = task === undefined ? 'the current batch' : `the memory of task ${task}`;
+    const at = { parameter, text: `the gradient of ${parameter} on ${of}`, ...(task === undefined ? {} : { task }) };
+    throw new NonFiniteGradientError('GEMPlugin', name, k, index, value, at);
   }
 }

@@ -10,9 +10,10 @@ export class InnerProducts {
   /** The rows as they were given. */
   readonly G: Tensor;
 
-  constructor(G: Tensor, g: Tensor) {
+  /** @param exact G in float64 on the cpu, where that is at hand. */
+  constructor(G: Tensor, g: Tensor, exact: Tensor = G.to('cpu').cast('float64')) {
     this.G = G;
-    this.#G = G.to('cpu').cast('float64');
+    this.#G = exact;
     this.#g = g.to('cpu').cast('float64');
   }
 

@@ -1,20 +1,30 @@
 // Gradients of the loss on given samples, beside the one that training computes.
 
 import { gradientsOf, type nn, type Samples, type Variable, variable } from '@gemlab/autograd';
-import { concat, scope, stack, type Tensor } from '@gemlab/tensor';
+import { concat, scope, stack, type Tensor, zeros } from '@gemlab/tensor';
 import type { SampleGradients } from '../memory/gradient-based.ts';
 import type { Loss, Strategy } from '../strategy/strategy.ts';
 import { inEvalMode } from './eval-mode.ts';
-import { gradientVector } from './gradient-vector.ts';
 
-/** The gradient of the loss on some samples by what the optimizer moves, as one vector [p]. Leaves no gradient behind. */
-export function lossGradient(strategy: Strategy, samples: Samples): Tensor {
+/**
+ * The loss on some samples, and its gradient by what the optimizer moves as one vector [p]; zeros where nothing flows. No parameter's
+ * `grad` is touched: one that is being accumulated goes on.
+ */
+export function lossAndGradient(
+  strategy: Strategy,
+  samples: Samples,
+): { readonly loss: number; readonly gradient: Tensor } {
+  const { parameters } = strategy.optimizer;
+  const gradient = (loss: Variable) => {
+    const moved = parameters.filter((p) => p.requiresGrad);
+    const found = new Map(gradientsOf(loss, moved).map((g, i) => [moved[i]!, g.value]));
+    return concat(
+      parameters.map((p) => found.get(p)?.reshape([-1]) ?? zeros([p.size], { dtype: p.dtype, device: p.value.device })),
+    );
+  };
   return scope(() => {
-    strategy.zeroGrad();
-    strategy.criterion(strategy.forward(samples), samples.targets).backward();
-    const gradient = gradientVector(strategy.optimizer.parameters);
-    strategy.zeroGrad();
-    return gradient;
+    const loss = strategy.criterion(strategy.forward(samples), samples.targets);
+    return { loss: loss.item() as number, gradient: gradient(loss) };
   });
 }
 

@@ -22,6 +22,12 @@ export function wantCount(plugin: string, option: string, value: number): void {
   throw new InvalidOptionError(plugin, option, value, 'a positive integer');
 }
 
+/** @throws InvalidOptionError unless `value` is one of those. */
+export function wantOneOf<T>(plugin: string, option: string, value: T, known: readonly T[]): void {
+  if (known.includes(value)) return;
+  throw new InvalidOptionError(plugin, option, value, `one of ${known.join(', ')}`);
+}
+
 /**
  * A plugin's own generator: the child of the caller's that bears its name, so what the plugin draws is the same whatever else is drawn.
  */

@@ -13,7 +13,7 @@ import type { SavedState, State, Stateful } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { gradientVector, writeGradients } from './gradient-vector.ts';
-import { lossGradient } from './loss-gradient.ts';
+import { lossAndGradient } from './loss-gradient.ts';
 import { ownRng } from './options.ts';
 import { openState, pluginState, rngData, rngFrom } from './plugin-state.ts';
 import { rememberBatch, rememberExperience, type TaskSamples, withTasks } from './remember.ts';
@@ -62,7 +62,11 @@ export abstract class ReferenceGradientPlugin implements StrategyPlugin, Statefu
     this.#reference = null;
     if (past.length === 0) return;
     const { tasks, samples } = this.reference(past);
-    this.#reference = { gradient: lossGradient(strategy, samples), tasks, samples: samples.targets.shape[0]! };
+    this.#reference = {
+      gradient: lossAndGradient(strategy, samples).gradient,
+      tasks,
+      samples: samples.targets.shape[0]!,
+    };
   }
 
   /** Projects the gradient of the batch if it would raise the loss on the reference. @throws NonFiniteGradientError */

@@ -1,0 +1,25 @@
+// What a memory pass does to layers with running statistics (batch normalisation), which is the profile's choice or the caller's. A layer
+// has running statistics if it holds a Buffer.
+
+import { nn } from '@gemlab/autograd';
+import type { BatchNormMode } from '../profiles.ts';
+
+/** Runs `fn`, in which memories pass through the model. Layers' modes, and unless it is 'update' their buffers, are put back. */
+export function inMemoryPass<T>(model: nn.Module, mode: BatchNormMode, fn: () => T): T {
+  if (mode === 'update') return fn();
+  const layers = [...model.namedModules()].flatMap(([, layer]) => {
+    const buffers = Object.values(layer).filter((member) => member instanceof nn.Buffer);
+    return buffers.length === 0 ? [] : [{ layer, training: layer.training, buffers: buffers.map(held) }];
+  });
+  if (mode === 'frozen') for (const { layer } of layers) layer.training = false;
+  try {
+    return fn();
+  } finally {
+    for (const { layer, training, buffers } of layers) {
+      layer.training = training;
+      for (const { buffer, value } of buffers) if (buffer.value !== value) buffer.assign(value);
+    }
+  }
+}
+
+const held = (buffer: nn.Buffer) => ({ buffer, value: buffer.value });
