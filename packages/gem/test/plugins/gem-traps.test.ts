@@ -206,11 +206,12 @@ describe('rows as they come', () => {
         z = gradients(s);
       },
     };
+    const optimizer = (parameters: readonly Variable[]) => new optim.SGD(parameters, { lr: 1 / scale });
     const { plugin } = await train({
       G,
       g,
       dtype,
-      optimizer: sgd,
+      optimizer,
       watch,
       loss: (outputs) => outputs.mean().mul(scale),
     });
