@@ -60,7 +60,7 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
   readonly evictionLog: number;
   readonly #rng: Rng | null;
   #held: Contents<S>;
-  /** Groups as batches, until the next write. */
+  /** Groups as batches, each until it changes: GEM asks for the memories of all past tasks in every step, and writes to one. */
   readonly #batches = new Map<number, S>();
 
   /** @throws InvalidOptionError for a size that is no positive integer, or a policy that lacks a generator or cannot share a budget. */
@@ -129,7 +129,7 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
    *   memory is then as it was.
    */
   add(task: number, samples: S, { indices, step = null }: BatchOrigin = {}): void {
-    wantAlike(samples, this.#slots()[0]?.sample);
+    wantAlike(samples, this.#any()?.sample);
     const places = (indices?.toArray() as number[] | undefined) ?? [];
     const newcomer = (i: number): Slot<S> => ({
       sample: copyOf(samples, i),
@@ -154,9 +154,13 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
         group = arranged(group.slots, arrangement, (i) => newcomer(offered[i]!));
         if (policy.oneState) shared = group.state;
       }
-      gone.push(...evictions(key, before.slots, group.slots, step));
+      if (group !== before) gone.push(...evictions(key, before.slots, group.slots, step));
       return [key, group];
     });
+    for (const [key, group] of groups) {
+      if (group !== this.#held.groups.get(key)) this.#batches.delete(key);
+    }
+    this.#batches.delete(ALL);
     const log = [...this.#held.evictions, ...gone];
     this.#held = {
       tasks: [...new Set([...this.#held.tasks, task])],
@@ -164,7 +168,6 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
       evictions: log.slice(Math.max(0, log.length - this.evictionLog)),
       shared,
     };
-    this.#batches.clear();
   }
 
   /** The rows of a batch for each group that they belong to. */
@@ -172,6 +175,15 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
     if (this.by !== 'class') return new Map([[this.by === 'task' ? task : 0, upTo(targets.size)]]);
     const labels = targets.toArray() as number[];
     return new Map([...new Set(labels)].map((c) => [c, upTo(labels.length).filter((i) => labels[i] === c)]));
+  }
+
+  /** Some stored sample: one is like the other. */
+  #any(): Slot<S> | undefined {
+    for (const { slots } of this.#held.groups.values()) {
+      const slot = slots.find((s) => s !== undefined);
+      if (slot !== undefined) return slot;
+    }
+    return undefined;
   }
 
   #emptyGroup(key: number): Group<S> {

@@ -3,7 +3,7 @@
 import { tensor } from '@gemlab/tensor';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { EpisodicMemory, type FillPolicy } from '../../src/memory/index.ts';
+import { EpisodicMemory, type FillPolicy, type MemoryBudget } from '../../src/memory/index.ts';
 
 /** Feeds samples numbered from `start` in batches; sample i has input [i] and target i. */
 function feed(memory: EpisodicMemory, task: number, start: number, batches: readonly number[]): number {
@@ -119,6 +119,46 @@ describe.each<FillPolicy>(['ring', 'first-n-shuffled', 'ring-2018'])('%s', (poli
     feed(memory, 2, 0, [1]);
     expect(() => memory.batch(7)).toThrow(/task is 7; expected one of the stored tasks \[2\]/);
     expect(memory.size(7)).toBe(0);
+  });
+});
+
+describe('batches are kept until their group changes', () => {
+  const writes = fc.array(fc.record({ task: fc.integer({ min: 0, max: 3 }), size: fc.integer({ min: 1, max: 4 }) }), {
+    minLength: 1,
+    maxLength: 12,
+  });
+  const everything = (memory: EpisodicMemory) => [
+    memory.batch().targets.toArray(),
+    ...memory.groups.map((g) => (memory.size(g) === 0 ? [] : memory.batch(g).targets.toArray())),
+  ];
+
+  test.each<[FillPolicy, MemoryBudget]>([
+    ['ring', 3],
+    ['first-n-shuffled', 3],
+    ['ring', { total: 7 }],
+    ['first-n-shuffled', { total: 7 }],
+  ])('%s %j: reading between the writes changes nothing', (policy, budget) => {
+    fc.assert(
+      fc.property(writes, (list) => {
+        const [read, unread] = [new EpisodicMemory(budget, policy), new EpisodicMemory(budget, policy)];
+        list.forEach(({ task, size }, i) => {
+          feed(read, task, 10 * i, [size]);
+          feed(unread, task, 10 * i, [size]);
+          everything(read);
+        });
+        expect(everything(read)).toEqual(everything(unread));
+      }),
+    );
+  });
+
+  test('a write to one task leaves the batches of the others', () => {
+    const memory = new EpisodicMemory(4);
+    feed(memory, 0, 0, [4]);
+    feed(memory, 1, 10, [4]);
+    const [first, second] = [memory.batch(0), memory.batch(1)];
+    feed(memory, 1, 20, [1]);
+    expect(memory.batch(0)).toBe(first);
+    expect(memory.batch(1)).not.toBe(second);
   });
 });
 
