@@ -147,6 +147,8 @@ describe('gemm', () => {
     [5, 8, 0],
     [250, 270, 1100],
     [61, 9, 1030],
+    [67, 300, 65],
+    [66, 40, 500],
     [3, 1000, 2],
   ])('blocks of rows, columns and k meet without a seam: %i x %i x %i', (m, n, k) => {
     const draw = numbers(m + n + k);
@@ -216,7 +218,7 @@ describe('gemm', () => {
     expect(product(gemm, 13, 11, 17, a, b)).toEqual(small);
   });
 
-  test('the memory goes on for 16 bytes behind what was reserved, and no product reads more than 12 behind B or C', () => {
+  test('the memory goes on for 16 bytes behind what was reserved, and no product reads more than 12 behind A, B or C', () => {
     const { memory, reserve } = createWorkspace()!;
     for (const bytes of [1, 65520, 65521, 200000]) {
       const address = reserve(bytes);
@@ -228,6 +230,10 @@ describe('gemm', () => {
       const b = inPlace.columns(1, n, 600, end - 4 * 600 * n, 4 * n, 4, 0);
       inPlace.multiply(1, n, 600, 0, 4, 4, b, 20000, 0);
       inPlace.multiply(1, n, 600, 0, 4, 4, { ...b, pointer: 20000 }, end - 4 * n, 0);
+      for (const k of [10, 600]) {
+        inPlace.multiply(n, 8, k, end - 4 * n * k, 4, 4 * n, { ...b, pointer: 0 }, 40000, 0);
+        inPlace.multiply(n, 8, k, end - 4 * n * k, 4 * k, 4, { ...b, pointer: 0 }, 40000, 0);
+      }
     }
   });
 

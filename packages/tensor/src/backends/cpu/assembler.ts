@@ -147,8 +147,13 @@ export const f32x4 = {
   ...family(simdUnary, 0x67, ROUNDINGS),
   fromI32x4: simdUnary(0xfa),
   fromF64x2: simdUnary(0x5e),
-  /** The four lanes the other way round. */
-  reverse: (a: Code): Code => [a, a, simd(0x0d), [12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3]],
+  /** Four of the eight lanes of a (0 to 3) and b (4 to 7). */
+  shuffle: (a: Code, b: Code, lanes: readonly [number, number, number, number]): Code => [
+    a,
+    b,
+    simd(0x0d),
+    lanes.map((lane) => [4 * lane, 4 * lane + 1, 4 * lane + 2, 4 * lane + 3]),
+  ],
   /** a * b + c, rounded once or twice as the machine likes: relaxed SIMD, not every engine has it and not every machine agrees. */
   relaxedMadd: ternary(simd(0x105)),
 };

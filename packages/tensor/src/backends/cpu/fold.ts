@@ -153,7 +153,7 @@ const extremeRows = (module: ModuleBuilder, name: string, start: number, best: (
           // One element in every lane.
           repeat(left, 1, [take(b, f32x4.loadSplat(at)), advance(at, int(4))]),
           a.set(best(best(a, b), best(c, d))),
-          a.set(best(a, f32x4.reverse(a))),
+          a.set(best(a, f32x4.shuffle(a, a, [3, 2, 1, 0]))),
           a.set(best(a, f32x4.splat(f32x4.lane(a, 1)))),
           v128.store32Lane(out, a, 0),
           advance(out, int(4)),
