@@ -6,17 +6,18 @@ import { info } from '@gemlab/tensor';
 import { type Request, readArguments } from './cli/arguments.ts';
 import { EXIT_USAGE, UsageError } from './cli/errors.ts';
 import { help, listExamples } from './cli/help.ts';
-import type { Example, PresetName, Settings } from './examples/example.ts';
+import type { Settings } from './examples/example.ts';
 import { EXAMPLES } from './examples/index.ts';
+import { gem } from './methods/projection.ts';
 import { type BranchResult, branchReport } from './report/branch.ts';
 import { colourLevel, painter } from './report/colour.ts';
 import { counted, listing, roughDuration } from './report/numbers.ts';
 import { createProgress, type Progress } from './report/progress.ts';
 import { report } from './report/report.ts';
 import { PAGE_WIDTH, wrap } from './report/text.ts';
-import { openLab, type Saving } from './run/compare.ts';
+import { compare, type Saving } from './run/compare.ts';
 import type { RunResult } from './run/result.ts';
-import { branchSaved, experimentOf, openSaved, wantEmpty } from './run/saved.ts';
+import { branchSaved, openSaved, wantEmpty } from './run/saved.ts';
 import { estimatedSeconds, Watch } from './run/watch.ts';
 
 const EXIT_FAILED = 1;
@@ -57,66 +58,65 @@ function versions(): Record<string, string> {
   return { gemlab: version, node: process.version, platform: `${process.platform} ${process.arch}`, ...info().cpu };
 }
 
-function announcement({ example, settings }: Extract<Request, { action: 'run' }>): string[] {
+function announcement({ example, settings, methods }: Extract<Request, { action: 'run' }>): string[] {
   const { tasks, samples, memories, profile, seed } = settings;
   const what =
     `${example.name}: ${counted(tasks, 'task')} of ${counted(samples, 'sample')}, ${counted(memories, 'memory', 'memories')} ` +
-    `per task, profile '${profile}', seed ${seed}. First plain fine-tuning, then GEM: ` +
-    `${roughDuration(estimatedSeconds(settings))} on 2 cores. Ctrl-C stops early and shows what there is by then.`;
+    `per task, profile '${profile}', seed ${seed}. Methods: ${listing(methods.map(({ label }) => label))}, ` +
+    `${roughDuration(estimatedSeconds(settings, methods))} on 2 cores. Ctrl-C stops early and shows what there is by then.`;
   return wrap(what, PAGE_WIDTH);
 }
 
 async function run(request: Extract<Request, { action: 'run' }>): Promise<number> {
-  const { example, preset, settings, save, json } = request;
+  const { save } = request;
   if (save !== null) wantEmpty('--save', save);
   tell(announcement(request));
-  const saving = save === null ? null : { folder: save, example: example.name, preset, settings, versions: versions() };
-  return train(example, preset, settings, json, saving);
+  return train(request, save);
 }
 
 async function resume({ folder, json }: Extract<Request, { action: 'resume' }>): Promise<number> {
-  const { example, preset, settings, runs } = await openSaved(folder);
+  const { runs, ...saved } = await openSaved(folder);
   const at = [...runs].map(([learner, { checkpoints, finished }]) => {
     return `${learner} ${finished ? 'is finished' : `is at step ${checkpoints.at(-1)?.step ?? 0}`}`;
   });
-  tell(wrap(`${example.name} in '${folder}': ${listing(at)}.`, PAGE_WIDTH));
+  tell(wrap(`${saved.example.name} in '${folder}': ${listing(at)}.`, PAGE_WIDTH));
   // A branch is of one learner.
   const only = [...runs].find(([, { branch }]) => branch !== null)?.[0];
-  return train(example, preset, settings, json, {
-    folder,
-    example: example.name,
-    preset,
-    settings,
-    versions: versions(),
-    only,
-  });
+  const methods = saved.methods.filter(({ label }) => only === undefined || label === only);
+  return train({ ...saved, methods, json }, folder);
 }
 
-/** Trains the learners of an example, or what is left of it, and reports. */
+/** Trains the learners of an example, or what is left of it, and reports. @param folder where the runs are saved, if they are. */
 async function train(
-  example: Example,
-  preset: PresetName,
-  settings: Settings,
-  json: boolean,
-  saving: Saving | null,
+  {
+    example,
+    preset,
+    settings,
+    methods,
+    json,
+  }: Pick<Extract<Request, { action: 'run' }>, 'example' | 'preset' | 'settings' | 'methods' | 'json'>,
+  folder: string | null,
 ): Promise<number> {
   const start = performance.now();
   const progress = openProgress();
   const signal = stopOnInterrupt(progress);
-  const { lab, outcome } = openLab(settings, progress, signal, saving);
-  await example.run(settings, lab);
+  const labels = methods.map(({ label }) => label);
+  const saving: Saving | null =
+    folder === null ? null : { folder, versions: versions(), example: example.name, preset, settings, methods: labels };
+  const comparing = compare(example, settings, methods, progress, signal, saving);
+  await comparing.run();
   progress.clear();
   const result: RunResult = {
     example: example.name,
     preset,
     settings,
-    ...outcome(),
+    ...comparing.outcome(),
     seconds: (performance.now() - start) / 1000,
     versions: versions(),
   };
   if (json) say([JSON.stringify(result, null, 2)]);
   else say(report(result, { width: PAGE_WIDTH, paint: painter(colourLevel(process.stdout, process.env)) }));
-  if (saving !== null) tell(savedIn(saving.folder, result.interrupted));
+  if (folder !== null) tell(savedIn(folder, result.interrupted));
   return result.interrupted ? EXIT_INTERRUPTED : 0;
 }
 
@@ -126,18 +126,18 @@ const savedIn = (folder: string, interrupted: boolean): string[] => [
 
 async function branch({ folder, into, step, change, json }: Extract<Request, { action: 'branch' }>): Promise<number> {
   wantEmpty('--into', into);
-  const { example, preset, settings, runs } = await openSaved(folder);
-  const learner = 'GEM';
+  const { example, preset, settings, methods, runs } = await openSaved(folder);
+  const learner = gem.label;
   if (!runs.has(learner)) throw new UsageError(`'${folder}' has no run of ${learner} to branch off`);
   const start = performance.now();
   const progress = openProgress();
   const signal = stopOnInterrupt(progress);
   const watch = new Watch(progress, settings);
-  const config = { example: example.name, preset, settings, learner };
+  const config = { example: example.name, preset, settings, methods: methods.map(({ label }) => label), learner };
   const build = async (changed: Settings) => {
-    const experiment = await experimentOf(example, changed, learner, watch);
-    watch.plan(experiment.stream, [experiment.strategy]);
-    watch.begin(learner, experiment.strategy);
+    const experiment = gem.experiment(example.setUp(changed), watch);
+    watch.plan([gem]);
+    watch.begin(gem, experiment.strategy);
     return experiment;
   };
   const { finished, comparison } = await branchSaved(folder, into, config, { step, change }, build, {

@@ -4,6 +4,8 @@
 import { parseArgs } from 'node:util';
 import type { Example, PresetName, Settings } from '../examples/example.ts';
 import { EXAMPLES } from '../examples/index.ts';
+import { DEFAULT_METHODS, METHODS } from '../methods/index.ts';
+import type { Method } from '../methods/method.ts';
 import { suggestion, UsageError } from './errors.ts';
 import { optionName, readChange, readSettings, SETTING_NAMES } from './options.ts';
 
@@ -15,6 +17,8 @@ export type Request =
       readonly example: Example;
       readonly preset: PresetName;
       readonly settings: Settings;
+      /** What is compared, in this order. */
+      readonly methods: readonly Method[];
       /** The folder in which the run is saved. */
       readonly save: string | null;
       readonly json: boolean;
@@ -33,7 +37,7 @@ export type Request =
 export const COMMANDS = ['list', 'resume', 'branch'] as const;
 
 const FLAGS = ['help', 'json'];
-const VALUED = ['preset', 'save', 'step', 'into', ...SETTING_NAMES.map(optionName)];
+const VALUED = ['methods', 'preset', 'save', 'step', 'into', ...SETTING_NAMES.map(optionName)];
 
 /** @param argv without node and script. @throws UsageError */
 export function readArguments(argv: readonly string[]): Request {
@@ -85,7 +89,21 @@ export function readArguments(argv: readonly string[]): Request {
   if (more.length > 0) throw new UsageError(`one example at a time: '${more[0]}' is too many`);
   if (flags.has('help')) return { action: 'help', example: word === undefined ? null : example };
   const save = values.get('save') ?? null;
-  return { action: 'run', example, save, json: flags.has('json'), ...readSettings(example, values) };
+  const methods = readMethods(values.get('methods'));
+  return { action: 'run', example, methods, save, json: flags.has('json'), ...readSettings(example, values) };
+}
+
+/** The value of --methods: names with commas between them, or 'all'. Each counts once. @throws UsageError */
+function readMethods(text: string | undefined): readonly Method[] {
+  if (text === undefined) return DEFAULT_METHODS;
+  if (text.trim() === 'all') return METHODS;
+  const names = METHODS.map(({ name }) => name);
+  const chosen = text.split(',').map((word) => {
+    const found = METHODS.find(({ name }) => name === word.trim().toLowerCase());
+    if (found !== undefined) return found;
+    throw new UsageError(`--methods has no method '${word.trim()}'${suggestion(word.trim(), [...names, 'all'])}`);
+  });
+  return [...new Set(chosen)];
 }
 
 type Values = ReadonlyMap<string, string>;

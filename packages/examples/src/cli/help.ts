@@ -2,6 +2,7 @@
 
 import { type Example, PRESET_NAMES, type Settings } from '../examples/example.ts';
 import { EXAMPLES } from '../examples/index.ts';
+import { DEFAULT_METHODS, METHODS } from '../methods/index.ts';
 import { roughDuration } from '../report/numbers.ts';
 import { definition, PAGE_WIDTH, table, wrap } from '../report/text.ts';
 import { estimatedSeconds } from '../run/watch.ts';
@@ -42,11 +43,25 @@ function settingEntries({ presets, limits }: Example): string[] {
 function presetEntries({ presets }: Example): string[] {
   return PRESET_NAMES.flatMap((name) => {
     const preset = presets[name];
-    const seconds = estimatedSeconds({ seed: 0, profile: 'exact', ...preset });
+    const seconds = estimatedSeconds({ seed: 0, profile: 'exact', ...preset }, DEFAULT_METHODS);
     return entry(
       `--preset ${name}`,
       `${preset.tasks} tasks of ${preset.samples} samples, ${preset.memories} memories: ${roughDuration(seconds)} on 2 cores`,
     );
+  });
+}
+
+const METHODS_ENTRY = entry(
+  '--methods NAME,NAME,...',
+  `what is compared, or 'all' (default ${DEFAULT_METHODS.map(({ name }) => name).join(',')})`,
+);
+
+/** Each with the numbers that it has on the example, save those that are options. */
+function methodEntries({ name: example, presets }: Example): string[] {
+  const settings: Settings = { seed: 0, profile: 'exact', ...presets.default };
+  return METHODS.flatMap(({ name, summary, numbers }) => {
+    const own = Object.entries(numbers(example, settings)).map(([key, value]) => `${key} ${value}`);
+    return entry(name, `${summary}; ${own.join(', ')}`);
   });
 }
 
@@ -60,7 +75,8 @@ export function help(example: Example | null): string[] {
   const main = EXAMPLES[0]!;
   if (example === null) {
     return [
-      'GEM (Gradient Episodic Memory) on real data, beside plain fine-tuning.',
+      'GEM (Gradient Episodic Memory) on real data, beside plain fine-tuning and other',
+      'methods of continual learning.',
       '',
       'Usage',
       ...entry('pnpm start', `run ${main.name}`),
@@ -78,9 +94,13 @@ export function help(example: Example | null): string[] {
       ...EXAMPLES.flatMap(({ name, summary }) => entry(name, summary)),
       '',
       'Options of all examples',
+      ...METHODS_ENTRY,
       ...entry('--preset NAME', `${PRESET_NAMES.join(', ')} (see NAME --help)`),
       ...entry('--seed N', 'same seed, same numbers'),
       ...OUTPUT_ENTRIES,
+      '',
+      'Methods',
+      ...METHODS.flatMap(({ name, summary }) => entry(name, summary)),
       '',
       'A saved run',
       `  pnpm start ${main.name} --save runs/one`,
@@ -102,11 +122,16 @@ export function help(example: Example | null): string[] {
     ...presetEntries(example),
     '',
     'Options',
+    ...METHODS_ENTRY,
     ...settingEntries(example),
     ...OUTPUT_ENTRIES,
     '',
+    'Methods, with their numbers on this stream (lr: the learning rate)',
+    ...methodEntries(example),
+    '',
     'Examples',
     `  pnpm start ${name} --seed 1`,
+    `  pnpm start ${name} --methods gem,ewc,replay`,
     `  pnpm start ${name} --preset paper --profile avalanche`,
     `  pnpm start ${name} --preset quick --memory-strength 0 --finetune-lr 0.1`,
     `  pnpm start ${name} --json > result.json`,

@@ -1,7 +1,8 @@
-// What an example is: a name, texts, presets, and a function that sets up a stream and the learners to compare on it. The command
-// line, the progress line and the report are the same for all of them.
+// What an example is: a name, texts, presets, and a function that sets up a stream and a network. The methods that are compared on them
+// (methods/), the command line, the progress line and the report are the same for all of them.
 
-import type { ProfileName, Strategy, StrategyPlugin, Stream } from '@gemlab/gem';
+import type { ProfileName, Stream } from '@gemlab/gem';
+import type { Rng } from '@gemlab/tensor';
 
 /** The numbers of a run that the command line can change. */
 export interface Settings {
@@ -28,16 +29,26 @@ export type PresetName = (typeof PRESET_NAMES)[number];
 /** The settings of a preset; seed and profile are independent of it. */
 export type Preset = Omit<Settings, 'seed' | 'profile'>;
 
-/** What the command line lends to an example. */
-export interface Lab {
-  /** Goes last into the plugins of every strategy: shows progress and keeps a step for the explanation. */
-  readonly watch: StrategyPlugin;
-  /** Trains each strategy on the stream, in this order, and measures it on all tasks after each. */
-  compare(stream: Stream, learners: Readonly<Record<string, Strategy>>): Promise<void>;
+export const EXAMPLE_NAMES = ['permuted-mnist', 'rotated-mnist', 'split-mnist'] as const;
+export type ExampleName = (typeof EXAMPLE_NAMES)[number];
+
+/** What all the learners that are compared share. */
+export interface Bench {
+  readonly name: ExampleName;
+  readonly settings: Settings;
+  /** Inputs, hidden layers and outputs of the network. */
+  readonly sizes: readonly number[];
+  /**
+   * Children of this generator: 0 and 4 the stream, 1 the network's first weights, 2 the order of the samples, 3 the plugins, 5 the order
+   * of a stream that is shuffled as a whole, 6 the memories.
+   */
+  readonly rng: Rng;
+  /** The stream; its task labels tell the task only where that is asked for. */
+  stream(options?: { readonly taskLabels: boolean }): Stream;
 }
 
 export interface Example {
-  readonly name: string;
+  readonly name: ExampleName;
   /** One line for `pnpm start list`. */
   readonly summary: string;
   /** Paragraphs for `--help`. */
@@ -45,5 +56,5 @@ export interface Example {
   readonly presets: { readonly [P in PresetName]: Preset };
   /** The largest settings that the data allow. */
   readonly limits: { readonly tasks: number; readonly samples: number; readonly testSamples: number };
-  run(settings: Settings, lab: Lab): Promise<void>;
+  setUp(settings: Settings): Bench;
 }

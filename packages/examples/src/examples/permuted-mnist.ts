@@ -2,48 +2,28 @@
 // network must classify the digits of all tasks, seeing each task once, one after the other. The setting is that of the GEM paper
 // (Lopez-Paz & Ranzato 2017, section 5): each task has 1000 samples, each seen once.
 
-import { losses, nn, optim } from '@gemlab/autograd';
-import { GEMPlugin, permutedStream, Strategy, type StrategyPlugin } from '@gemlab/gem';
+import { permutedStream } from '@gemlab/gem';
 import { Rng } from '@gemlab/tensor';
 import { loadMnist } from '../data/mnist.ts';
-import type { Example, Lab, Preset, Settings } from './example.ts';
+import type { Bench, Example, Preset, Settings } from './example.ts';
 
-async function run(settings: Settings, { watch, compare }: Lab): Promise<void> {
+function setUp(settings: Settings): Bench {
   const rng = new Rng(settings.seed);
-
-  const stream = permutedStream({
-    train: loadMnist('train'),
-    test: loadMnist('test', { limit: settings.testSamples }),
-    tasks: settings.tasks,
-    samplesPerTask: settings.samples,
-    rng: rng.foldIn(0),
-  });
-
-  // Both learners start from the same weights and see the same samples in the same order; only the plugins and the lr differ.
-  const learner = (lr: number, plugins: StrategyPlugin[]) => {
-    const model = new nn.MLP([784, 100, 100, 10], { rng: rng.foldIn(1), init: 'xavier' });
-    return new Strategy({
-      model,
-      optimizer: new optim.SGD(model.parameters(), { lr }),
-      loss: losses.crossEntropy,
-      plugins: [...plugins, watch],
-      trainBatchSize: settings.batchSize,
-      trainEpochs: settings.epochs,
-      rng: rng.foldIn(2),
-    });
+  const digits = { train: loadMnist('train'), test: loadMnist('test', { limit: settings.testSamples }) };
+  return {
+    name: 'permuted-mnist',
+    settings,
+    sizes: [784, 100, 100, 10],
+    rng,
+    stream: ({ taskLabels } = { taskLabels: false }) =>
+      permutedStream({
+        ...digits,
+        tasks: settings.tasks,
+        samplesPerTask: settings.samples,
+        taskLabels,
+        rng: rng.foldIn(0),
+      }),
   };
-
-  const gem = new GEMPlugin({
-    patternsPerExperience: settings.memories,
-    memoryStrength: settings.memoryStrength,
-    profile: settings.profile,
-    rng: rng.foldIn(3),
-  });
-
-  await compare(stream, {
-    'fine-tuning': learner(settings.finetuneLr, []),
-    GEM: learner(settings.lr, [gem]),
-  });
 }
 
 const paper: Preset = {
@@ -73,5 +53,5 @@ export const permutedMnist: Example = {
     paper,
   },
   limits: { tasks: 100, samples: 60_000, testSamples: 10_000 },
-  run,
+  setUp,
 };

@@ -70,6 +70,8 @@ function summary(result: RunResult, { width }: Page): string[] {
   const gem = finished.find(({ projectedSteps }) => projectedSteps !== null);
   const other = finished.find((m) => m !== gem);
   const comparable = gem !== undefined && other !== undefined && gem.trained === other.trained;
+  // What has been trained on as many tasks stands in one table.
+  const counts = [...new Set(finished.map(({ trained }) => trained))];
   const projected = gem && `GEM changed the gradient in ${gem.projectedSteps} of its ${counted(gem.steps, 'step')}.`;
   return [
     ...stopped,
@@ -78,8 +80,7 @@ function summary(result: RunResult, { width }: Page): string[] {
     '',
     ...metricsExplained(width),
     '',
-    ...summaryTable(comparable ? [other, gem] : finished.slice(0, 1)),
-    ...(comparable ? [] : finished.slice(1).flatMap((m) => ['', ...summaryTable([m])])),
+    ...counts.flatMap((count) => ['', ...summaryTable(finished.filter(({ trained }) => trained === count))]).slice(1),
     '',
     `All together ${duration(result.seconds)}.`,
   ];

@@ -26,15 +26,15 @@ const COLUMNS: readonly (readonly [head: string, metric: keyof Metrics, text: ty
   ['learned', 'learningAccuracy', fixed],
 ];
 
-/** One line for each method; below two of them the second minus the first. */
+/** One line for each method; below two of them, where there are just two, the second minus the first. */
 export function summaryTable(methods: readonly MethodSummary[]): string[] {
   const rows = methods.map(({ name, metrics, seconds }) => [
     name,
     ...COLUMNS.map(([, metric, text]) => text(metrics[metric], 3)),
     duration(seconds),
   ]);
-  const [first, second] = methods.map(({ metrics }) => metrics);
-  if (first && second) rows.push(['difference', ...COLUMNS.map(([, m]) => signed(second[m] - first[m], 3))]);
+  const [first, second, third] = methods.map(({ metrics }) => metrics);
+  if (first && second && !third) rows.push(['difference', ...COLUMNS.map(([, m]) => signed(second[m] - first[m], 3))]);
   const head = ['', ...COLUMNS.map(([name]) => name), 'time'];
   return table([head, ...rows], ['left', ...head.slice(1).map(() => 'right' as const)]);
 }

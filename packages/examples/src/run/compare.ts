@@ -1,45 +1,54 @@
-// Several learners on one stream, one after another: the runner that all examples share.
+// Several methods on one stream, one after another: the runner that all examples share.
 
-import { type Experiment, runStream, type Strategy, type Stream } from '@gemlab/gem';
-import type { Lab, Settings } from '../examples/example.ts';
+import { type Experiment, runStream } from '@gemlab/gem';
+import type { Example, Settings } from '../examples/example.ts';
+import type { Method } from '../methods/method.ts';
 import type { Progress } from '../report/progress.ts';
 import { type Comparison, type MethodResult, metricsSoFar } from './result.ts';
 import { type RunConfig, runSaved, savedSteps } from './saved.ts';
 import { Watch } from './watch.ts';
 
-export interface OpenLab {
-  readonly lab: Lab;
-  /** What has come of it, also after an interruption. */
-  outcome(): Comparison;
-}
-
 /** Where and as what the runs of the learners are saved. */
 export interface Saving extends Omit<RunConfig, 'learner'> {
   readonly folder: string;
   readonly versions: Readonly<Record<string, string>>;
-  /** The only learner; all if it is left out. */
-  readonly only?: string | undefined;
+}
+
+/** A comparison under way. */
+export interface Comparing {
+  /** Trains each learner on the stream, in turn, and measures it on all tasks after each. */
+  run(): Promise<void>;
+  /** What has come of it, also after an interruption. */
+  outcome(): Comparison;
 }
 
 /** @param signal stops between two steps; what has been measured by then stands. */
-export function openLab(settings: Settings, progress: Progress, signal: AbortSignal, saving: Saving | null): OpenLab {
+export function compare(
+  example: Example,
+  settings: Settings,
+  methods: readonly Method[],
+  progress: Progress,
+  signal: AbortSignal,
+  saving: Saving | null,
+): Comparing {
   const watch = new Watch(progress, settings);
-  const methods: MethodResult[] = [];
+  const results: MethodResult[] = [];
   let tasks: readonly string[] = [];
 
-  async function measure(name: string, strategy: Strategy, stream: Stream): Promise<MethodResult> {
+  async function measure(method: Method, experiment: Experiment): Promise<MethodResult> {
     const start = performance.now();
-    watch.begin(name, strategy);
+    watch.begin(method, experiment.strategy);
     const outcome =
       saving === null
-        ? { matrix: await runStream(strategy, stream, { signal }) }
-        : await saved(saving, name, { strategy, stream });
+        ? { matrix: await runStream(experiment.strategy, experiment.stream, { signal }) }
+        : await saved(saving, method.label, experiment);
     const matrix = outcome.matrix.toJSON();
     const trained = matrix.accuracies.filter((row) => row[0] !== null).length;
     return {
-      name,
+      name: method.label,
+      numbers: method.numbers(example.name, settings),
       seconds: (performance.now() - start) / 1000,
-      steps: strategy.clock.step,
+      steps: experiment.strategy.clock.step,
       ...outcome,
       projectedSteps: watch.projectedSteps,
       trained,
@@ -49,25 +58,22 @@ export function openLab(settings: Settings, progress: Progress, signal: AbortSig
   }
 
   async function saved({ folder, versions, ...config }: Saving, learner: string, experiment: Experiment) {
-    const { example, preset } = config;
-    const run = { example, preset, settings, learner };
-    const { matrix, steps, seconds } = await runSaved(folder, run, experiment, { versions, signal });
+    const { matrix, steps, seconds } = await runSaved(folder, { ...config, learner }, experiment, { versions, signal });
     // Also of the steps that were made before this program began.
     watch.review(await savedSteps(folder, learner));
     return { matrix, steps, seconds };
   }
 
-  const lab: Lab = {
-    watch,
-    async compare(stream, learners) {
-      tasks = stream.map((experience) => experience.name);
-      watch.plan(stream, Object.values(learners));
-      for (const [name, strategy] of Object.entries(learners)) {
+  return {
+    async run() {
+      const bench = example.setUp(settings);
+      tasks = bench.stream().map((experience) => experience.name);
+      watch.plan(methods);
+      for (const method of methods) {
         if (signal.aborted) return;
-        if (saving?.only !== undefined && saving.only !== name) continue;
-        methods.push(await measure(name, strategy, stream));
+        results.push(await measure(method, method.experiment(bench, watch)));
       }
     },
+    outcome: () => ({ tasks, interrupted: signal.aborted, methods: results, step: watch.step }),
   };
-  return { lab, outcome: () => ({ tasks, interrupted: signal.aborted, methods, step: watch.step }) };
 }

@@ -3,10 +3,13 @@
 import type { AccuracyMatrixJSON, StepRecord } from '@gemlab/gem';
 import { AccuracyMatrix } from '@gemlab/gem';
 import type { PresetName, Settings } from '../examples/example.ts';
+import type { Numbers } from '../methods/method.ts';
 import type { Metrics } from '../report/summary.ts';
 
 export interface MethodResult {
   readonly name: string;
+  /** Its learning rate, and what else it has numbers for. Runs recorded by version 0.1 have none. */
+  readonly numbers?: Numbers;
   /** Wall-clock time of training and testing. */
   readonly seconds: number;
   /** Training steps taken. */

@@ -18,11 +18,16 @@ import { directoryStore } from '@gemlab/gem/node';
 import { UsageError } from '../cli/errors.ts';
 import type { Example, PresetName, Settings } from '../examples/example.ts';
 import { EXAMPLES } from '../examples/index.ts';
+import { DEFAULT_METHODS, METHODS } from '../methods/index.ts';
+import type { Method } from '../methods/method.ts';
 
 export interface RunConfig {
   readonly example: string;
   readonly preset: PresetName;
   readonly settings: Settings;
+  /** The labels of all that are compared, in order; fine-tuning and GEM in runs that do not say. */
+  readonly methods?: readonly string[];
+  /** The label of the one whose run this is. */
   readonly learner: string;
 }
 
@@ -34,12 +39,14 @@ export interface Surroundings {
 
 /** 'fine-tuning', 'gem': the learner's name as that of a folder. */
 const folderOf = (folder: string, learner: string) =>
-  join(folder, learner.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-'));
+  join(folder, learner.toLowerCase().replaceAll(/[^a-z0-9+]+/g, '-'));
 
 export interface SavedExample {
   readonly example: Example;
   readonly preset: PresetName;
   readonly settings: Settings;
+  /** All that are compared, in order. */
+  readonly methods: readonly Method[];
   /** By learner. */
   readonly runs: ReadonlyMap<string, SavedRun>;
 }
@@ -54,8 +61,14 @@ export async function openSaved(folder: string): Promise<SavedExample> {
   const configs = found.map(({ config }) => config as unknown as RunConfig);
   const example = EXAMPLES.find(({ name }) => name === configs[0]?.example);
   if (example === undefined) throw new UsageError(`there is no saved run in '${folder}'; --save FOLDER makes one`);
-  const { preset, settings } = configs[0]!;
-  return { example, preset, settings, runs: new Map(found.map((run, i) => [configs[i]!.learner, run])) };
+  const { preset, settings, methods } = configs[0]!;
+  return {
+    example,
+    preset,
+    settings,
+    methods: methods === undefined ? DEFAULT_METHODS : METHODS.filter(({ label }) => methods.includes(label)),
+    runs: new Map(found.map((run, i) => [configs[i]!.learner, run])),
+  };
 }
 
 /** The folders in a folder; none where there is no such. */
@@ -116,23 +129,4 @@ export function branchSaved(
       build: (c) => build(c.settings),
     },
   );
-}
-
-/** The experiment of one learner, without running it. */
-export async function experimentOf(
-  example: Example,
-  settings: Settings,
-  learner: string,
-  watch: Parameters<Example['run']>[1]['watch'],
-): Promise<Experiment> {
-  let experiment: Experiment | undefined;
-  await example.run(settings, {
-    watch,
-    async compare(stream, learners) {
-      const strategy = learners[learner];
-      if (strategy !== undefined) experiment = { strategy, stream };
-    },
-  });
-  if (experiment === undefined) throw new UsageError(`${example.name} has no learner '${learner}'`);
-  return experiment;
 }

@@ -1,40 +1,18 @@
 // A plugin that changes nothing: it counts the work done, so that progress can tell how long the rest will take, and keeps one step of
 // GEM worth explaining.
 
-import { GEMPlugin, type StepRecord, type Strategy, type StrategyPlugin, type Stream } from '@gemlab/gem';
+import { GEMPlugin, type StepRecord, type Strategy, type StrategyPlugin } from '@gemlab/gem';
 import type { Settings } from '../examples/example.ts';
+import { costOf, learnerCost, plainStep, type StepCost } from '../methods/cost.ts';
+import type { Method } from '../methods/method.ts';
 import type { Progress } from '../report/progress.ts';
 
-/** What one training step costs beyond its arithmetic, in samples passed forward. Measured, like SAMPLES_PER_SECOND. */
-const STEP_OVERHEAD = 100;
-
-/** A backward pass costs about as much as two forward passes. */
-const PASSES = 3;
-
-/** Samples passed forward through the 784-100-100-10 network per second on two ordinary cores. */
+/** Samples passed forward through the 784-100-100-10 network per second on two ordinary cores. Measured. */
 const SAMPLES_PER_SECOND = 100_000;
 
-const stepCost = (batch: number, remembered: number) => PASSES * (batch + remembered) + STEP_OVERHEAD;
-
-/** What a learner has done after so many tasks, steps of the next one, and test samples: its cost in samples passed forward. */
-function costOf(settings: Settings, hasMemory: boolean, tasks: number, steps: number, tested: number): number {
-  const { samples, batchSize, epochs } = settings;
-  const memories = hasMemory ? Math.min(settings.memories, samples) : 0;
-  const stepsOfTask = Math.ceil(samples / batchSize) * epochs;
-  const pastTasks = (tasks * (tasks - 1)) / 2;
-  const finished = stepsOfTask * (tasks * stepCost(batchSize, 0) + pastTasks * PASSES * memories);
-  return finished + steps * stepCost(batchSize, tasks * memories) + tested;
-}
-
-/** The cost of a whole learner. */
-function learnerCost(settings: Settings, hasMemory: boolean): number {
-  const { tasks, testSamples } = settings;
-  return costOf(settings, hasMemory, tasks, 0, (tasks + 1) * tasks * testSamples);
-}
-
-/** What a run with and without GEM will take here, roughly, before anything has been measured. */
-export function estimatedSeconds(settings: Settings): number {
-  return (learnerCost(settings, true) + learnerCost(settings, false)) / SAMPLES_PER_SECOND;
+/** What the run of some methods will take here, roughly, before anything has been measured. */
+export function estimatedSeconds(settings: Settings, methods: readonly Method[]): number {
+  return methods.reduce((sum, { cost }) => sum + learnerCost(settings, cost), 0) / SAMPLES_PER_SECOND;
 }
 
 const gemOf = (strategy: Strategy) => strategy.plugins.find((plugin) => plugin instanceof GEMPlugin);
@@ -48,7 +26,7 @@ export class Watch implements StrategyPlugin {
   readonly #progress: Progress;
   readonly #settings: Settings;
   #learner = '';
-  #tasks = 0;
+  #step: StepCost = plainStep;
   /** The cost of the learners before this one, of all those begun, and of all. */
   #before = 0;
   #begun = 0;
@@ -61,28 +39,29 @@ export class Watch implements StrategyPlugin {
   }
 
   /** Announces all the learners of a run. */
-  plan(stream: Stream, learners: readonly Strategy[]): void {
-    this.#tasks = stream.length;
+  plan(methods: readonly Method[]): void {
     this.#begun = 0;
-    this.#total = learners.reduce((sum, s) => sum + learnerCost(this.#settings, gemOf(s) !== undefined), 0);
+    this.#total = methods.reduce((sum, { cost }) => sum + learnerCost(this.#settings, cost), 0);
   }
 
   /** Announces the learner whose training follows. */
-  begin(name: string, strategy: Strategy): void {
+  begin({ label, cost }: Method, strategy: Strategy): void {
     this.#before = this.#begun;
-    this.#begun += learnerCost(this.#settings, gemOf(strategy) !== undefined);
-    this.#learner = name;
+    this.#begun += learnerCost(this.#settings, cost);
+    this.#learner = label;
+    this.#step = cost;
     this.#accuracy = null;
     this.projectedSteps = gemOf(strategy) === undefined ? null : 0;
   }
 
   afterTrainingIteration(strategy: Strategy): void {
     const { experience, epoch, iteration, iterations } = strategy.clock;
+    const { tasks, epochs } = this.#settings;
     const gem = gemOf(strategy);
     if (gem?.lastRecord) this.#keep(gem.lastRecord);
-    const [steps, rounds] = [epoch * iterations + iteration + 1, experience + 1];
-    const where = `task ${experience + 1} of ${this.#tasks}`;
-    this.#show(strategy, steps, rounds * this.#tasks, where, `step ${iteration + 1} of ${iterations}`);
+    const share = (epoch + (iteration + 1) / iterations) / epochs;
+    const where = `task ${experience + 1} of ${tasks}`;
+    this.#show(strategy, share, (experience + 1) * tasks, where, `step ${iteration + 1} of ${iterations}`);
   }
 
   /** Looks at all the steps of the current learner again: some may have been made by a program before this one. */
@@ -104,7 +83,7 @@ export class Watch implements StrategyPlugin {
   afterEvalIteration(strategy: Strategy): void {
     const { experience } = strategy.clock;
     const where = experience === 0 ? 'before training' : `after task ${experience}`;
-    this.#show(strategy, 0, experience * this.#tasks + strategy.results.length, where, 'testing');
+    this.#show(strategy, 0, experience * this.#settings.tasks + strategy.results.length, where, 'testing');
   }
 
   afterEval(strategy: Strategy): void {
@@ -112,11 +91,11 @@ export class Watch implements StrategyPlugin {
     if (seen.length > 0) this.#accuracy = seen.reduce((sum, r) => sum + r.accuracy, 0) / seen.length;
   }
 
-  /** @param tests test sets that the learner has been through. */
-  #show(strategy: Strategy, steps: number, tests: number, where: string, detail: string): void {
+  /** @param share of the task under way, 0 to 1. @param tests test sets that the learner has been through. */
+  #show(strategy: Strategy, share: number, tests: number, where: string, detail: string): void {
     const { experience } = strategy.clock;
     const tested = tests * this.#settings.testSamples;
-    const done = this.#before + costOf(this.#settings, gemOf(strategy) !== undefined, experience, steps, tested);
+    const done = this.#before + costOf(this.#settings, this.#step, experience, share, tested);
     this.#progress.update({
       label: `${this.#learner}, ${where}`,
       detail,
