@@ -9,6 +9,7 @@ import { help, listExamples } from '../src/cli/help.ts';
 import { optionName, SETTING_NAMES } from '../src/cli/options.ts';
 import { type Example, PRESET_NAMES } from '../src/examples/example.ts';
 import { EXAMPLES } from '../src/examples/index.ts';
+import { METHODS } from '../src/methods/index.ts';
 import { widthOf } from '../src/report/text.ts';
 
 const read = (line: string) => readArguments(line.split(' ').filter((word) => word !== ''));
@@ -54,6 +55,16 @@ describe('what is understood', () => {
 
   it('puts options in place of the preset, wherever they stand', () => {
     expect(run('--tasks 3 --preset paper').settings).toMatchObject({ tasks: 3, testSamples: 10_000 });
+  });
+
+  it('compares fine-tuning and GEM, or the methods that are named, each once and in that order', () => {
+    const names = (line: string) => run(line).methods.map(({ name }) => name);
+    expect(names('')).toEqual(['fine-tuning', 'gem']);
+    expect(names('split-mnist --methods gem,EWC,replay,gem')).toEqual(['gem', 'ewc', 'replay']);
+    expect(names('--methods=der++')).toEqual(['der++']);
+    expect(names('--methods all')).toEqual(METHODS.map(({ name }) => name));
+    expect(new Set(METHODS.map(({ name }) => name)).size).toBe(METHODS.length);
+    expect(new Set(METHODS.map(({ label }) => label)).size).toBe(METHODS.length);
   });
 
   it('saves, resumes and branches', () => {
@@ -107,7 +118,12 @@ describe('what is not understood', () => {
     ],
     ['--sed 3', "there is no option '--sed'; did you mean '--seed'?"],
     ['--memorystrength 3', "there is no option '--memorystrength'; did you mean '--memory-strength'?"],
-    ['-x', /^there is no option '-x'; there are --help, --json, --preset, --save, --step, --into, --seed, /],
+    ['-x', /^there is no option '-x'; there are --help, --json, --methods, --preset, --save, --step, --into, --seed, /],
+    ['--methods gem,er', /^--methods has no method 'er'/],
+    ['--methods replayy', "--methods has no method 'replayy'; did you mean 'replay'?"],
+    ['--methods xyz', /; there are fine-tuning, joint, cumulative, .*, all$/],
+    ['--methods gem,', /^--methods has no method ''; there are /],
+    ['resume runs --methods gem', 'resume takes no option --methods: a run goes on as it was started'],
     ['--preset papr', "--preset has no value 'papr'; did you mean 'paper'?"],
     ['--profile gem', "--profile has no value 'gem'; there are exact, reference, avalanche"],
     ['--seed', '--seed needs a value: --seed VALUE'],
@@ -199,6 +215,7 @@ describe('help', () => {
     const text = help(example).join('\n');
     for (const setting of SETTING_NAMES) expect(text).toContain(`--${optionName(setting)} `);
     for (const preset of PRESET_NAMES) expect(text).toContain(`--preset ${preset}`);
+    for (const { name } of METHODS) expect(text).toMatch(new RegExp(`^  ${name.replaceAll('+', '\\+')} `, 'm'));
     const commands = help(example).filter((line) => /^ {2}pnpm .*start /.test(line));
     expect(commands.length).toBeGreaterThanOrEqual(3);
     for (const command of commands) {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXAMPLES } from '../src/examples/index.ts';
+import { METHODS } from '../src/methods/index.ts';
 import type { BranchResult } from '../src/report/branch.ts';
 import { widthOf } from '../src/report/text.ts';
 import type { RunResult } from '../src/run/result.ts';
@@ -72,6 +73,31 @@ describe('a run', () => {
     expect(result.methods[0]!.matrix.baseline).toEqual(result.methods[1]!.matrix.baseline);
     expect(result.step!.tasks).toEqual([0]);
     expect(Object.keys(result.versions)).toEqual(expect.arrayContaining(['gemlab', 'node', 'platform']));
+  });
+
+  it.each(EXAMPLES)('$name compares all methods that there are', { timeout: TIMEOUT }, async ({ name }) => {
+    const { code, stdout, stderr } = await cli(name, '--json', '--methods', 'all', ...TINY);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('fine-tuning, joint, cumulative')]);
+    const { methods } = JSON.parse(stdout) as RunResult;
+    expect(methods.map((m) => m.name)).toEqual(METHODS.map(({ label }) => label));
+    for (const { name, numbers, trained, metrics, matrix } of methods) {
+      expect([name, trained, numbers!.lr > 0, metrics !== null]).toEqual([name, 2, true, true]);
+      // Methods that need no network of their own start from the same one, on the same test sets.
+      if (name !== 'independent' && name !== 'multimodal') expect(matrix.baseline).toEqual(methods[0]!.matrix.baseline);
+    }
+    // They are different methods: what they learn differs, save on a first task that nothing has come before.
+    const ends = methods.map(({ matrix }) => JSON.stringify(matrix.accuracies));
+    expect(new Set(ends).size).toBeGreaterThan(METHODS.length / 2);
+  });
+
+  it('reports any choice of methods within 80 columns', { timeout: TIMEOUT }, async () => {
+    const { code, stdout, stderr } = await cli('--methods', 'gem,replay,a-gem', ...TINY);
+    expect(code).toBe(0);
+    for (const line of `${stdout}${stderr}`.split('\n')) expect(widthOf(line), line).toBeLessThanOrEqual(80);
+    for (const label of ['GEM', 'replay', 'A-GEM']) {
+      expect(stdout).toMatch(new RegExp(`^${label}( +[+-]?\\d\\.\\d{3}){5} +\\d+\\.\\d s$`, 'm'));
+    }
+    expect(stdout).not.toMatch(/^difference/m);
   });
 
   it('gives the same numbers for the same seed, and others for another', { timeout: TIMEOUT }, async () => {
@@ -162,6 +188,22 @@ describe('a saved run', () => {
     expect(refused.stderr).toMatch(/^gemlab: .*run\.json was changed after it was written/);
   });
 
+  it('goes on with the methods that it was started with, also those that had not begun', {
+    timeout: TIMEOUT,
+  }, async () => {
+    const folder = join(root, 'methods');
+    const chosen = ['--methods', 'der++,online-ewc,independent'];
+    const whole = await cli('--json', ...chosen, ...LONGER);
+    const child = start(['--json', '--save', folder, ...chosen, ...LONGER]);
+    const ended = finish(child);
+    while (!existsSync(join(folder, 'der++', 'run.json'))) await new Promise((resume) => setTimeout(resume, 10));
+    child.kill('SIGINT');
+    expect((await ended).code).toBe(130);
+    const resumed = await cli('resume', folder, '--json');
+    expect(resumed.code).toBe(0);
+    expect(matrices(resumed)).toEqual(matrices(whole));
+  });
+
   it('is not where there is none, and takes no folder that is in use', async () => {
     const used = join(root, 'used');
     mkdirSync(join(used, 'gem'), { recursive: true });
@@ -206,6 +248,7 @@ describe('mistakes', () => {
     [['permuted-mnits'], "gemlab: there is no example 'permuted-mnits'; did you mean 'permuted-mnist'?"],
     [['permutted'], "gemlab: there is no example 'permutted'; did you mean 'permuted-mnist'?"],
     [['--sed', '1'], "gemlab: there is no option '--sed'; did you mean '--seed'?"],
+    [['--methods', 'gem,ewcc'], "gemlab: --methods has no method 'ewcc'; did you mean 'ewc'?"],
     [['--preset', 'papre'], "gemlab: --preset has no value 'papre'; did you mean 'paper'?"],
     [['--tasks', 'many'], "gemlab: --tasks must be a whole number from 1 to 100, found 'many'"],
   ])('%j: exit code 2, and the message on stderr only', async (args, message) => {

@@ -66,7 +66,7 @@ export async function openSaved(folder: string): Promise<SavedExample> {
     example,
     preset,
     settings,
-    methods: methods === undefined ? DEFAULT_METHODS : METHODS.filter(({ label }) => methods.includes(label)),
+    methods: methods?.flatMap((label) => METHODS.find((method) => method.label === label) ?? []) ?? DEFAULT_METHODS,
     runs: new Map(found.map((run, i) => [configs[i]!.learner, run])),
   };
 }
