@@ -49,7 +49,7 @@ async function serve({ about, pieces }: Library): Promise<void> {
       return { bytes: process.memoryUsage.rss(), peak: process.resourceUsage().maxRSS * 1024 };
     if (request.do === 'open') {
       piece = null;
-      piece = pieces[request.kind]!(whenAsked(request.inputs), request.params);
+      piece = await pieces[request.kind]!(whenAsked(request.inputs), request.params);
       return {};
     }
     if (piece === null) throw new Error(`'${request.do}' before 'open'`);
@@ -85,7 +85,7 @@ if (mode === 'startup') {
   const inputs = plainStep();
   const start = performance.now();
   const { pieces } = await ((await import(module)) as LibraryModule).load(options);
-  await time(pieces.step!(inputs, { batch: 10, lr: 0.01 }), 1);
+  await time(await pieces.step!(inputs, { batch: 10, lr: 0.01 }), 1);
   process.stdout.write(`${JSON.stringify({ ms: performance.now() - start })}\n`);
 } else {
   await serve(await ((await import(module)) as LibraryModule).load(options));

@@ -19,7 +19,7 @@ export interface Piece {
 
 export type Inputs = Readonly<Record<string, HostArray>>;
 
-export type Pieces = { readonly [K in Kind]?: (inputs: Inputs, params: Params) => Piece };
+export type Pieces = { readonly [K in Kind]?: (inputs: Inputs, params: Params) => Piece | Promise<Piece> };
 
 export interface Library {
   /** Versions, and what computes. */

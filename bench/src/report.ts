@@ -55,13 +55,15 @@ export function report(result: BenchResult): string[] {
         'the median of the ratios within the rounds; below 1 they are faster. One thread each.',
       PAGE_WIDTH,
     ),
-    '',
-    ...works.flatMap(remarks),
+    ...apart(works.flatMap(remarks)),
     ...about(result),
     ...result.errors.flatMap((error) => wrap(`error: ${error}`, PAGE_WIDTH)),
     ...(result.interrupted ? ['Interrupted: what had been measured by then.'] : []),
   ];
 }
+
+/** Lines with an empty one before them, if there are any. */
+const apart = (lines: readonly string[]): string[] => (lines.length === 0 ? [] : ['', ...lines]);
 
 /** What a row has no room for. */
 function remarks({ name, timings }: WorkResult): string[] {
@@ -100,8 +102,5 @@ function about({ date, machine, libraries, absent }: BenchResult): string[] {
       .join(', ');
   const said = Object.entries(libraries).map(([name, of]) => `${name}: ${facts(of)}.`);
   const missing = Object.entries(absent).map(([name, why]) => `Without ${name}: ${why}.`);
-  return [`On ${date}: ${facts(machine)}.`, ...said, ...missing].flatMap((text, i) => [
-    ...(i === 0 ? [''] : []),
-    ...wrap(text, PAGE_WIDTH),
-  ]);
+  return apart([`On ${date}: ${facts(machine)}.`, ...said, ...missing].flatMap((text) => wrap(text, PAGE_WIDTH)));
 }

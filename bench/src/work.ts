@@ -3,8 +3,8 @@
 
 import { nn } from '@gemlab/autograd';
 import { loadMnist } from '@gemlab/examples';
-import { permutedStream } from '@gemlab/gem';
 import { Rng, randint, randn, type Tensor } from '@gemlab/tensor';
+import { gemOrder, gemStream } from './gem-stream.ts';
 import type { HostArray } from './host-array.ts';
 
 /** How a library knows a piece of work. */
@@ -28,6 +28,7 @@ export interface Work {
   readonly parts?: number;
 }
 
+/** The paper's network. */
 export const SIZES = [784, 100, 100, 10] as const;
 
 export interface Scale {
@@ -139,21 +140,6 @@ function mnist(tasks: number, n: number): { images: HostArray; digits: HostArray
   return { images: host(inputs.reshape([tasks, n, SIZES[0]])), digits: host(targets.reshape([tasks, n])) };
 }
 
-/** What the GEM run is made from, for gemlab and for anybody else: the seeds of packages/examples' permuted-mnist. */
-export function gemStream({ tasks, samples, testSamples }: Params) {
-  return permutedStream({
-    train: loadMnist('train'),
-    test: loadMnist('test', { limit: testSamples! }),
-    tasks: tasks!,
-    samplesPerTask: samples,
-    rng: new Rng(0).foldIn(0),
-  });
-}
-
-export const gemRng = {
-  order: () => new Rng(0).foldIn(2),
-};
-
 /** The paper's permuted stream: one pass over `samples` of each task, batches of 10, lr 0.1, memory strength 0.5. */
 function gem(tasks: number, samples: number, memories: number, testSamples: number): Work {
   const params = { tasks, samples, memories, testSamples, batch: 10, lr: 0.1, memoryStrength: 0.5 };
@@ -165,7 +151,7 @@ function gem(tasks: number, samples: number, memories: number, testSamples: numb
     // The data as arrays, for those who cannot make the stream: batches in the order in which gemlab's strategy draws them.
     inputs: () => {
       const stream = gemStream(params);
-      const rng = gemRng.order();
+      const rng = gemOrder();
       const [d] = SIZES;
       const train = new Float32Array(tasks * samples * d);
       const targets = new Int32Array(tasks * samples);

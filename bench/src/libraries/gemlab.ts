@@ -1,11 +1,11 @@
 // Every piece of work in gemlab, through its public API and as its READMEs write it.
 
-import { losses, nn, optim, variable } from '@gemlab/autograd';
-import { GEMPlugin, Strategy } from '@gemlab/gem';
-import { concat, type Device, info, keep, Rng, scope, stack, type Tensor, tensor } from '@gemlab/tensor';
+import { groupGradients, layerFactors, losses, nn, optim, variable } from '@gemlab/autograd';
+import { concat, type Device, full, info, keep, Rng, scope, type Tensor, tensor } from '@gemlab/tensor';
 import type { HostArray } from '../host-array.ts';
 import type { Inputs, Library, Piece } from '../library.ts';
-import { gemRng, gemStream, SIZES } from '../work.ts';
+
+const SIZES = [784, 100, 100, 10];
 
 const back = (x: Tensor): HostArray => ({ shape: x.shape, data: (x.dataSync() as HostArray['data']).slice() });
 
@@ -96,27 +96,25 @@ export function load([name = 'cpu']: readonly string[]): Library {
           },
         };
       },
-      memory: (inputs, { tasks }) => {
+      // All memories in one pass: the factors of the layers give the gradients of groups of samples.
+      memory: (inputs, { tasks, n }) => {
         const model = network(inputs, device);
-        const parameters = model.parameters();
-        const batches = Array.from({ length: tasks! }, (_, k) => ({
-          x: keep(take(inputs.x!).slice(k)),
-          y: keep(take(inputs.y!).slice(k)),
-        }));
-        return pure(() =>
-          stack(
-            batches.map(({ x, y }) =>
-              scope(() => {
-                losses.crossEntropy(model.forward(variable(x)), y).backward();
-                const g = concat(parameters.map((p) => p.grad!.value.reshape([-1])));
-                model.zeroGrad();
-                return g;
-              }),
-            ),
-          ),
-        );
+        const [all, groups] = [tasks! * n!, Array.from({ length: tasks! }, () => n!)];
+        const [x, y] = [take(inputs.x!).reshape([all, SIZES[0]!]), take(inputs.y!).reshape([all])];
+        const weights = full([all], 1 / n!, { device });
+        return pure(() => {
+          const each = losses.crossEntropy(model.forward(variable(x)), y, { reduction: 'none' });
+          const gradients = groupGradients(layerFactors(each, model, { weights }).factors, groups);
+          return concat(
+            model.parameters().map((p) => gradients.get(p)!.reshape([tasks!, -1])),
+            1,
+          );
+        });
       },
-      gem: (inputs, params) => {
+      gem: async (inputs, params) => {
+        // Loaded here, so that start-up is that of tensors and derivatives alone.
+        const { GEMPlugin, Strategy } = await import('@gemlab/gem');
+        const { gemOrder, gemStream } = await import('../gem-stream.ts');
         const stream = gemStream(params);
         const model = network(inputs, device);
         const gem = new GEMPlugin({ patternsPerExperience: params.memories!, memoryStrength: params.memoryStrength! });
@@ -126,7 +124,7 @@ export function load([name = 'cpu']: readonly string[]): Library {
           loss: losses.crossEntropy,
           plugins: [gem],
           trainBatchSize: params.batch!,
-          rng: gemRng.order(),
+          rng: gemOrder(),
         });
         return {
           run: () => strategy.train(stream[strategy.clock.experience]!),

@@ -1,0 +1,20 @@
+// The stream of the GEM run, for gemlab and for all who are given its arrays: that of `pnpm start permuted-mnist --preset paper --seed 0`.
+
+import { loadMnist } from '@gemlab/examples';
+import { type PermutedExperience, permutedStream, type Stream } from '@gemlab/gem';
+import { Rng } from '@gemlab/tensor';
+
+const seed = () => new Rng(0);
+
+export function gemStream(params: Readonly<Record<string, number>>): Stream<PermutedExperience> {
+  return permutedStream({
+    train: loadMnist('train'),
+    test: loadMnist('test', { limit: params.testSamples! }),
+    tasks: params.tasks!,
+    samplesPerTask: params.samples,
+    rng: seed().foldIn(0),
+  });
+}
+
+/** Shuffles each task's samples. */
+export const gemOrder = (): Rng => seed().foldIn(2);
