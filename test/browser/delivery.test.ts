@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import type { Browser } from 'playwright-core';
 import { transformWithOxc } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -18,6 +19,11 @@ const withPolicy = (site: Site): Site => {
   const page = site.get('/')!;
   return new Map([...site, ['/', { ...page, csp: CSP }]]);
 };
+
+const holdingGpuJs = (site: Site) =>
+  [...site].filter(([, { body }]) => body.includes('WebGL2Kernel')).map(([path]) => path);
+/** What a visitor loads before the page asks for a gpu. */
+const gzipped = (site: Site): number => gzipSync(site.get('/index.js')!.body).length;
 
 /** Every file of the packages' dist, where import maps say it is; no file is changed but the entry, which loses its types. */
 async function unbundled(): Promise<Site> {
@@ -76,9 +82,9 @@ describeInChromium('in a page', () => {
     const { result, said, evaluates } = await run(site);
     expect({ result, said, evaluates }).toEqual({ result: expected, said: [], evaluates: true });
     // gpu.js is in a file of its own, which a page that never asks for the gpu never loads.
-    const holding = [...site].filter(([, { body }]) => body.includes('WebGL2Kernel')).map(([path]) => path);
-    expect(holding).not.toContain('/index.js');
-    expect(holding.length).toBeGreaterThan(0);
+    expect(holdingGpuJs(site)).not.toContain('/index.js');
+    expect(holdingGpuJs(site).length).toBeGreaterThan(0);
+    expect(gzipped(site), 'of this page').toBeLessThan(60_000);
   }, 60_000);
 
   test('errors keep their names where a minifier has renamed their classes', async () => {
@@ -98,6 +104,9 @@ describeInChromium('in a page', () => {
     expect(new Set(names.map(([name]) => name))).toEqual(new Set(defined));
     expect(await page.evaluate('thrown')).toMatch(/^ShapeError: matmul: inner dimensions differ/);
     expect(site.get('/index.js')!.body).not.toMatch(/class \w+Error/);
+    // This page holds all that the three packages have.
+    expect(holdingGpuJs(site)).not.toContain('/index.js');
+    expect(gzipped(site), 'of everything').toBeLessThan(120_000);
     await page.close();
   }, 60_000);
 
