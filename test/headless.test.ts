@@ -33,9 +33,9 @@ if (missing !== undefined) {
 /** Every method of the page `gpu.page.ts` that tells of a law, in one process; prints what each says. */
 const SCRIPT = (seed: number) => `
 await import('./index.js');
-const answers = { device: await gpu.start(), info: gpu.info().gpu, large: gpu.large(), repeated: gpu.repeated(),
+const answers = { device: await gpu.start(), info: gpu.info().gpu, large: await gpu.large('gpu'), repeated: gpu.repeated(),
   programs: gpu.programs(${seed}, 15), refusals: gpu.refusals(), reading: await gpu.reading(), laws: {} };
-for (const op of ${JSON.stringify(PRIMITIVES)}) answers.laws[op] = gpu.law(op, ${seed}, 8);
+for (const op of ${JSON.stringify(PRIMITIVES)}) answers.laws[op] = await gpu.law(op, ${seed}, 8);
 answers.globals = [typeof OffscreenCanvas, typeof WebGL2RenderingContext];
 console.log(JSON.stringify(answers));
 `;

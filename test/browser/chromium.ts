@@ -1,4 +1,4 @@
-// Pages in the Chromium of this machine, where there is one. WebGL2 is SwiftShader's, so no
+// Pages in the Chromium of this machine, where there is one. WebGL2 and WebGPU are SwiftShader's, so no
 // GPU is needed. Nothing is served: every request of a page is answered from memory or from this workspace.
 
 import { delimiter } from 'node:path';
@@ -32,6 +32,8 @@ export function launch(): Promise<Browser> {
       '--use-angle=swiftshader',
       '--enable-unsafe-swiftshader',
       '--ignore-gpu-blocklist',
+      '--enable-unsafe-webgpu',
+      '--use-webgpu-adapter=swiftshader',
       '--js-flags=--expose-gc',
       '--enable-precise-memory-info',
     ],

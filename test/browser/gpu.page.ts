@@ -1,11 +1,12 @@
-// What runs in the page: the laws of every backend, on the gpu. A float64, or an integer that a float cannot hold, must be refused by
+// What runs in the page: the laws of every backend, on the gpu or the webgpu (where all is read behind promises). A float64, or an integer that a float cannot hold, must be refused by
 // name; all else must be what the law says.
 
-import { variable } from '@gemlab/autograd';
+import { losses, nn, optim, variable } from '@gemlab/autograd';
 import {
   arange,
   chooseDevice,
   concat,
+  type Device,
   errors,
   info,
   ones,
@@ -25,15 +26,42 @@ import { rounded } from '../../packages/tensor/test/programs/rounded.ts';
 import { withIntegersBelow } from '../../packages/tensor/test/support/samples.ts';
 import { agrees, tolerance } from './tolerance.ts';
 
+interface Timers {
+  setTimeout(run: (value: unknown) => void, milliseconds: number): unknown;
+}
+interface WebGpuClasses {
+  readonly GPUDevice?: { prototype: { createBuffer(settings: object): object } };
+  readonly GPUBuffer?: { prototype: { destroy(): void } };
+}
+// Every buffer of WebGPU there is, whoever made it.
+const buffers = new Set<unknown>();
+const { GPUDevice, GPUBuffer } = globalThis as WebGpuClasses;
+if (GPUDevice && GPUBuffer) {
+  const { createBuffer } = GPUDevice.prototype;
+  const { destroy } = GPUBuffer.prototype;
+  GPUDevice.prototype.createBuffer = function (settings) {
+    const buffer = createBuffer.call(this, settings);
+    buffers.add(buffer);
+    return buffer;
+  };
+  GPUBuffer.prototype.destroy = function () {
+    buffers.delete(this);
+    destroy.call(this);
+  };
+}
+
 const LIMIT = 2 ** 24;
 /** Numbers below may be taken for 0. */
 const LEAST = 2 ** -126;
 
-function refused(what: string, fn: () => unknown): void {
+type Gpu = 'gpu' | 'webgpu';
+const read = async (x: Tensor) => (x.device === 'gpu' ? x.dataSync() : x.data());
+
+async function refused(device: Gpu, what: string, fn: () => unknown): Promise<void> {
   try {
-    fn();
+    await fn();
   } catch (error) {
-    if (error instanceof errors.DTypeError && error.message.startsWith('gpu: ')) return;
+    if (error instanceof errors.DTypeError && error.message.startsWith(`${device}: `)) return;
     throw error;
   }
   throw new Error(`${what} was not refused`);
@@ -48,23 +76,23 @@ function tooLarge(op: Primitive, { inputs, expected }: Case): boolean {
   return op === 'cumprod' && a!.reduce((product, v) => product * Math.max(1, Math.abs(v)), 1) >= LIMIT;
 }
 
-function hold(op: Primitive, law: Case): void {
+async function hold(device: Gpu, op: Primitive, law: Case): Promise<void> {
   const { params, inputs, expected } = law;
   const wide = inputs.find((x) => x.model.dtype === 'float64');
   if (wide !== undefined) {
-    refused('float64', () => wide.on('gpu'));
+    await refused(device, 'float64', () => wide.on(device));
     return;
   }
-  const operands = inputs.map((x) => x.on('gpu'));
-  const before = operands.map((x) => Array.from(x.dataSync()));
+  const operands = inputs.map((x) => x.on(device));
+  const before = await Promise.all(operands.map(read));
   const compute = () => operands[0]!.apply(op, params, operands);
   if (expected.dtype === 'float64') {
-    refused('float64', compute);
+    await refused(device, 'float64', compute);
     return;
   }
   const result: Tensor = compute();
-  operands.forEach((x, i) => {
-    x.dataSync().forEach((v, j) => {
+  (await Promise.all(operands.map(read))).forEach((values, i) => {
+    values.forEach((v, j) => {
       if (!Object.is(v, before[i]![j])) throw new Error('an operand was written to');
     });
   });
@@ -73,11 +101,11 @@ function hold(op: Primitive, law: Case): void {
   }
   if (tooLarge(op, law)) {
     // A running product may have got there by a line that did not.
-    if (op !== 'cumprod') refused('a large integer', () => result.dataSync());
+    if (op !== 'cumprod') await refused(device, 'a large integer', () => read(result));
     return;
   }
   const slack = tolerance(op, law);
-  const found = result.dataSync();
+  const found = await read(result);
   if (found.length !== expected.values.length)
     throw new Error(`${found.length} elements, not ${expected.values.length}`);
   expected.values.forEach((value, i) => {
@@ -93,27 +121,29 @@ function repeated(): number[][] {
 }
 
 /** A wide line to be folded in parts, a long list to be joined in rounds: the sizes that the laws do not reach. */
-function large(): boolean[] {
+function large(device: Gpu): Promise<boolean[]> {
   const [rows, columns] = [3, 1000];
   const host = randn([rows, columns], new Rng(5));
-  const x = host.to('gpu');
-  const near = (a: Tensor, b: Tensor, slack = 1e-4) =>
-    String(a.shape) === String(b.shape) && (a.to('cpu').sub(b).abs().max().item() as number) <= slack;
+  const x = host.to(device);
+  const near = async (a: Tensor, b: Tensor, slack = 1e-4) => {
+    const [found, expected] = [await read(a), b.dataSync()];
+    return String(a.shape) === String(b.shape) && expected.every((v, i) => Math.abs(found[i]! - v) <= slack);
+  };
   const parts = host.split(columns / 20, 1);
   // Ties, NaN, an axis that is not the last.
   const steps = host.mul(2).round();
   const ties = where(steps.eq(1), Number.NaN, steps).transpose();
   const whole = ties.isNan().logicalNot().cast('int32');
   const sorted = [false, true].map((descending) =>
-    near(ties.to('gpu').argsort(0, { descending }), ties.argsort(0, { descending }), 0),
+    near(ties.to(device).argsort(0, { descending }), ties.argsort(0, { descending }), 0),
   );
   // Two matrices with an odd number of rows, of columns and in between, one of them transposed and one shared.
   const [a, b] = [randn([2, 65, 131], new Rng(6)), randn([67, 131], new Rng(7)).transpose()];
-  return [
+  return Promise.all([
     ...sorted,
-    near(whole.to('gpu').cumsum(0), whole.cumsum(0), 0),
-    near(a.to('gpu').matmul(b.to('gpu')), a.matmul(b), 1e-4),
-    near(b.transpose().to('gpu').matmul(a.to('gpu').transpose()), b.transpose().matmul(a.transpose()), 1e-4),
+    near(whole.to(device).cumsum(0), whole.cumsum(0), 0),
+    near(a.to(device).matmul(b.to(device)), a.matmul(b), 1e-4),
+    near(b.transpose().to(device).matmul(a.to(device).transpose()), b.transpose().matmul(a.transpose()), 1e-4),
     near(x.sum(), host.sum()),
     near(x.sum(1), host.sum(1)),
     near(x.transpose().sum(0), host.sum(1)),
@@ -123,13 +153,13 @@ function large(): boolean[] {
     near(x.matmul(x.transpose()), host.matmul(host.transpose()), 1e-3),
     near(
       concat(
-        parts.map((p) => p.to('gpu')),
+        parts.map((p) => p.to(device)),
         1,
       ),
       host,
       0,
     ),
-  ];
+  ]);
 }
 
 /**
@@ -205,9 +235,71 @@ async function reading(): Promise<unknown[]> {
   return [Array.from(await pending!), gone, late!.storage.released, x.toArray(), x.to('cpu').to('gpu').device];
 }
 
+/** What the webgpu alone does: refuses to be read at once, knows integers that were uploaded, keeps order, and trains. */
+async function queued() {
+  const device = 'webgpu';
+  const said = (fn: () => unknown) => {
+    try {
+      return fn();
+    } catch (error) {
+      return String(error);
+    }
+  };
+  const x = tensor(
+    [
+      [1, 2, 3],
+      [4, 5, 6],
+    ],
+    { device },
+  );
+  const index = tensor([2, -1, 0, 1], { dtype: 'int32', device });
+  let pending: Promise<ArrayLike<number>> | undefined;
+  let late: Tensor | undefined;
+  scope(() => {
+    late = x.add(1);
+    pending = late.slice([1, null]).data();
+  });
+  const train = async (where: Device) => {
+    const model = new nn.MLP([4, 8, 3], { rng: new Rng(1) }).to(where);
+    const optimizer = new optim.SGD(model.parameters(), { lr: 0.1, momentum: 0.9 });
+    const inputs = randn([6, 4], new Rng(2)).to(where);
+    const targets = tensor([0, 1, 2, 0, 1, 2], { dtype: 'int32', device: where });
+    const counts: number[] = [];
+    for (let step = 0; step < 60; step++) {
+      const loss = scope(() => {
+        const error = losses.crossEntropy(model.forward(variable(inputs)), targets);
+        error.backward();
+        optimizer.step();
+        model.zeroGrad();
+        return error.value;
+      });
+      await loss.data();
+      if (step % 20 !== 19) continue;
+      for (let i = 0; i < 3; i++) {
+        (globalThis as unknown as { gc(): void }).gc();
+        await new Promise((resolve) => (globalThis as unknown as Timers).setTimeout(resolve, 20));
+      }
+      counts.push(buffers.size);
+    }
+    const weights = await Promise.all(model.parameters().map(async (p) => [...(await p.value.data())]));
+    return { weights: weights.flat(), counts };
+  };
+  const [cpu, webgpu] = [await train('cpu'), await train(device)];
+  return {
+    refused: said(() => x.dataSync()),
+    computed: said(() => x.take(index.add(0), 1)),
+    taken: [...(await x.take(index, 1).data())],
+    known: index.flip().toArray(),
+    order: [Array.from(await pending!), await late!.data().catch((error) => error.name)],
+    apart: Math.max(...webgpu.weights.map((v, i) => Math.abs(v - cpu.weights[i]!))),
+    counts: webgpu.counts,
+  };
+}
+
 Object.assign(globalThis, {
   gpu: {
-    start: () => chooseDevice('gpu'),
+    start: (device: Gpu = 'gpu') => chooseDevice(device),
+    queued,
     info,
     repeated,
     large,
@@ -215,9 +307,9 @@ Object.assign(globalThis, {
     convolution,
     refusals,
     reading,
-    law: (op: Primitive, seed: number, numRuns: number) => {
-      const property = fc.property(laws[op] as fc.Arbitrary<Case>, (law) => hold(op, law));
-      const details = withIntegersBelow(60, () => fc.check(property, { seed, numRuns }));
+    law: async (op: Primitive, seed: number, numRuns: number, device: Gpu = 'gpu') => {
+      const property = fc.asyncProperty(laws[op] as fc.Arbitrary<Case>, (law) => hold(device, op, law));
+      const details = await withIntegersBelow(60, async () => fc.check(property, { seed, numRuns }));
       return details.failed ? `${details.errorInstance} for ${fc.stringify(details.counterexample)}` : 'held';
     },
   },

@@ -5,51 +5,59 @@ import { createCpuBackend } from './backends/cpu/backend.ts';
 import { createReferenceBackend } from './backends/reference.ts';
 import { DeviceError } from './errors.ts';
 
-export type Device = 'cpu' | 'gpu' | 'reference';
+export type Device = 'cpu' | 'gpu' | 'webgpu' | 'reference';
 /** What a caller may ask for: a device, or 'auto' for the gpu where it has been started and else the cpu. */
 export type DeviceChoice = Device | 'auto';
 
-// Made when first asked for; a backend has no settings, so sharing one is not configuration. The gpu must be awaited: chooseDevice.
-const makers: { readonly [D in Exclude<Device, 'gpu'>]: () => Backend } = {
+/** Devices that must be awaited: chooseDevice. */
+type Awaited = 'gpu' | 'webgpu';
+const AWAITED: readonly string[] = ['gpu', 'webgpu'] satisfies Awaited[];
+
+// Made when first asked for; a backend has no settings, so sharing one is not configuration.
+const makers: { readonly [D in Exclude<Device, Awaited>]: () => Backend } = {
   cpu: createCpuBackend,
   reference: createReferenceBackend,
 };
 const made = new Map<Device, Backend>();
 const names = Object.keys(makers) as Device[];
 
-/** The names a tensor's `device` option takes here: 'gpu' is one of them once it has been started. */
+/** The names a tensor's `device` option takes here: 'gpu' and 'webgpu' are among them once they have been started. */
 export const devices: readonly Device[] = names;
 
-const NOT_STARTED = "the gpu has not been started: await chooseDevice('gpu'), or 'auto', first";
+const notStarted = (name: string) =>
+  `the ${name} has not been started: await chooseDevice('${name}')${name === 'gpu' ? ", or 'auto'," : ''} first`;
 // What 'auto' stands for, and why.
-let automatic = { device: 'cpu' as Device, because: NOT_STARTED };
-let starting: Promise<Backend> | undefined;
+let automatic = { device: 'cpu' as Device, because: notStarted('gpu') };
+const starting = new Map<Awaited, Promise<Backend>>();
 
-/** The gpu's backend is loaded here and only here, so that nobody else loads or bundles gpu.js. */
-async function startGpu(): Promise<void> {
-  starting ??= import('./backends/gpu/backend.ts').then((gpu) => gpu.createGpuBackend());
+/** The gpu's backends are loaded here and only here, so that nobody else loads or bundles gpu.js. */
+async function start(name: Awaited): Promise<void> {
+  const known = starting.get(name) ?? import('./backends/gpu/backend.ts').then((gpu) => gpu.createGpuBackend(name));
+  starting.set(name, known);
   try {
-    const backend = await starting;
-    if (made.has('gpu')) return;
-    made.set('gpu', backend);
-    names.push('gpu');
-    automatic = { device: 'gpu', because: 'it was started' };
+    const backend = await known;
+    if (made.has(name)) return;
+    made.set(name, backend);
+    names.push(name);
+    // On the other one nothing can be read at once, which is no choice to make for anybody.
+    if (name === 'gpu') automatic = { device: 'gpu', because: 'it was started' };
   } catch (error) {
-    starting = undefined;
-    automatic = { device: 'cpu', because: error instanceof Error ? error.message : String(error) };
+    starting.delete(name);
+    if (name === 'gpu') automatic = { device: 'cpu', because: error instanceof Error ? error.message : String(error) };
     throw error;
   }
 }
 
 /**
- * The device to use: 'gpu' starts the GPU (once), 'auto' tries to and else takes the cpu. From then on the name works wherever a
- * device is asked for, and `info().auto` says what 'auto' stands for, and why.
- * @throws DeviceError if 'gpu' is wanted and there is none: it says what was found and how to get one; or for another name.
+ * The device to use: 'gpu' starts the GPU by WebGL2 (once), 'webgpu' by WebGPU, where nothing can be read at once, and 'auto' tries to
+ * start the 'gpu' and else takes the cpu. From then on the name works wherever a device is asked for, and `info().auto` says what 'auto'
+ * stands for, and why.
+ * @throws DeviceError if one is wanted and there is none: it says what was found and how to get one; or for another name.
  */
 export async function chooseDevice(wish: DeviceChoice): Promise<Device> {
-  if (wish === 'gpu') await startGpu();
+  if (wish === 'gpu' || wish === 'webgpu') await start(wish);
   // 'auto' chooses openly: the reason is in info().
-  if (wish === 'auto') await startGpu().catch(() => undefined);
+  if (wish === 'auto') await start('gpu').catch(() => undefined);
   return backendOf(wish).name as Device;
 }
 
@@ -58,12 +66,13 @@ export function backendOf(device: DeviceChoice): Backend {
   const name = device === 'auto' ? automatic.device : device;
   const known = made.get(name);
   if (known) return known;
-  if (name === 'gpu') throw new DeviceError(NOT_STARTED, { device });
+  if (AWAITED.includes(name)) throw new DeviceError(notStarted(name), { device });
   if (!Object.hasOwn(makers, name)) {
-    const all = [...names, ...(names.includes('gpu') ? [] : ["gpu (after await chooseDevice('gpu'))"]), 'auto'];
+    const later = AWAITED.filter((d) => !made.has(d as Device)).map((d) => `${d} (after await chooseDevice('${d}'))`);
+    const all = [...names, ...later, 'auto'];
     throw new DeviceError(`no device named '${String(device)}'; this build has ${all.join(', ')}`, { device });
   }
-  const backend = makers[name]();
+  const backend = makers[name as keyof typeof makers]();
   made.set(name, backend);
   return backend;
 }
@@ -72,7 +81,8 @@ export function backendOf(device: DeviceChoice): Backend {
 export function info(): { readonly [D in DeviceChoice]: Readonly<Record<string, string>> } {
   return {
     cpu: backendOf('cpu').describe(),
-    gpu: made.get('gpu')?.describe() ?? { state: NOT_STARTED },
+    gpu: made.get('gpu')?.describe() ?? { state: notStarted('gpu') },
+    webgpu: made.get('webgpu')?.describe() ?? { state: notStarted('webgpu') },
     reference: backendOf('reference').describe(),
     auto: automatic,
   };

@@ -119,13 +119,13 @@ describe('devices', () => {
   test('cpu is the default, and every device is listed', () => {
     expect(zeros([1]).device).toBe('cpu');
     expect(devices).toEqual(['cpu', 'reference']);
-    expect(Object.keys(info())).toEqual(['cpu', 'gpu', 'reference', 'auto']);
+    expect(Object.keys(info())).toEqual(['cpu', 'gpu', 'webgpu', 'reference', 'auto']);
   });
 
   test.each(['webgl', 'toString', ''])("there is none named '%s'", (name) => {
     const error = thrown(() => tensor([1], { device: name as Device }));
     expect(error.message).toBe(
-      `no device named '${name}'; this build has cpu, reference, gpu (after await chooseDevice('gpu')), auto`,
+      `no device named '${name}'; this build has cpu, reference, gpu (after await chooseDevice('gpu')), webgpu (after await chooseDevice('webgpu')), auto`,
     );
     expect(error).toBeInstanceOf(errors.DeviceError);
   });
@@ -141,8 +141,12 @@ describe('devices', () => {
     const refused = await fresh.chooseDevice('gpu').catch((error) => error);
     expect(refused).toBeInstanceOf(fresh.errors.DeviceError);
     expect(refused.message).toMatch(
-      /^no GPU: this runtime has no canvas, so it has no WebGL; a GPU needs a browser with/,
+      /^no GPU: this runtime has no canvas, and the package gl, which gives Node WebGL2, .*; npm install gl@/,
     );
+    const without = await fresh.chooseDevice('webgpu').catch((error) => error);
+    expect(without).toBeInstanceOf(fresh.errors.DeviceError);
+    expect(without.message).toMatch(/^no WebGPU: this runtime has no navigator\.gpu/);
+    expect(() => fresh.ones([1], { device: 'webgpu' })).toThrow('the webgpu has not been started: await chooseDevice(');
     expect(await fresh.chooseDevice('auto')).toBe('cpu');
     expect(fresh.info().auto).toEqual({ device: 'cpu', because: refused.message });
     expect(fresh.devices).toEqual(['cpu', 'reference']);
@@ -194,6 +198,7 @@ describe('devices', () => {
     expect(info()).toEqual({
       cpu: { 'float32 matmul': createGemm().kernel, others: 'strided loops in JavaScript' },
       gpu: { state: "the gpu has not been started: await chooseDevice('gpu'), or 'auto', first" },
+      webgpu: { state: "the webgpu has not been started: await chooseDevice('webgpu') first" },
       reference: { kernels: 'naive loops, float64 sums' },
       auto: { device: 'cpu', because: "the gpu has not been started: await chooseDevice('gpu'), or 'auto', first" },
     });

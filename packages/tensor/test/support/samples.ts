@@ -86,11 +86,11 @@ const SPECIAL: Record<DType, number[]> = {
 let integers = 2 ** 31 + 1;
 
 /** Runs `body`, in which all integers drawn are below `limit` in absolute value. */
-export function withIntegersBelow<T>(limit: number, body: () => T): T {
+export async function withIntegersBelow<T>(limit: number, body: () => Promise<T>): Promise<T> {
   const before = integers;
   integers = limit;
   try {
-    return body();
+    return await body();
   } finally {
     integers = before;
   }

@@ -1,14 +1,13 @@
-// The gpu backend: the primitives as programs for WebGL2, through gpu.js. Elements stay in textures from op to op; they cross over only
-// in upload and read. Views are resolved inside the programs. What a texture of floats cannot hold is refused by name.
+// The gpu backends: the primitives as programs for WebGL2 or WebGPU, through gpu.js. Elements stay in textures (on WebGPU: in buffers, which
+// are called textures here, too) from op to op; they cross over only in upload and read. Views are resolved inside the programs. What a texture of floats cannot hold is refused by name.
 
 import { type Backend, type Kernel, type Kernels, kernelsFor, type Operand } from '../../backend.ts';
 import { arrayType, convert, type DType, type TypedArray } from '../../dtype.ts';
-import { DTypeError } from '../../errors.ts';
+import { DeviceError, DTypeError } from '../../errors.ts';
 import { ARG_REDUCE, BINARY, COMPARE, REDUCE, type Reduce, SCAN, type Spec, UNARY } from '../../primitives.ts';
-import { reducedShape, sizeOf } from '../../shape.ts';
+import { contiguousStrides, reducedShape, sizeOf } from '../../shape.ts';
 import type { Storage } from '../../storage.ts';
 import { contiguousView, isContiguous, type View } from '../../view.ts';
-import { finished } from './context.ts';
 import * as elementwise from './elementwise.ts';
 import { kindOf } from './elementwise.ts';
 import * as folding from './folding.ts';
@@ -16,19 +15,13 @@ import { argsort, linesOf, scan } from './lines.ts';
 import { matmul as matmulOf } from './matmul.ts';
 import { concatProgram, embedProgram, FILL, foldProgram, gatherProgram, scatterProgram } from './moving.ts';
 import { merged, type Program, walkNumbers } from './program.ts';
-import { openRuntime, type Runtime, type Texture } from './runtime.ts';
+import type { Runtime, Texture } from './runtime.ts';
 import { TextureStorages } from './texture-storage.ts';
+import { openWebGL2 } from './webgl2.ts';
+import { openWebGpu } from './webgpu.ts';
 
 /** Folded in one go; longer lines are folded in parts, and then the parts. */
 const PART = 256;
-/** Textures that one program may read: WebGL2 promises 16. */
-const MOST_OPERANDS = 8;
-
-const holds = (dtype: DType): void => {
-  if (dtype !== 'float64') return;
-  throw new DTypeError("gpu: float64 does not exist on this device; cast to 'float32', or move to the cpu", { dtype });
-};
-
 /** Row-major strides of a view's axes but one, which has stride 0. */
 const without = (view: View, axis: number): View => ({
   ...view,
@@ -36,13 +29,23 @@ const without = (view: View, axis: number): View => ({
 });
 
 /** Starts the GPU. @throws DeviceError that says what was found and how to get one. */
-export async function createGpuBackend(): Promise<Backend> {
-  return gpuBackend(await openRuntime());
+export async function createGpuBackend(name: Runtime['name']): Promise<Backend> {
+  return gpuBackend(await (name === 'gpu' ? openWebGL2() : openWebGpu()));
 }
 
 function gpuBackend(runtime: Runtime): Backend {
-  const storages = new TextureStorages();
+  const { name, mostTextures } = runtime;
+  const storages = new TextureStorages(name);
+  /** Where nothing can be read at once: integers that were uploaded, for an index is checked by reading it. */
+  const known = new WeakMap<Storage, TypedArray>();
   const textureOf = (x: Operand) => storages.textureOf(x.storage);
+
+  const holds = (dtype: DType): void => {
+    if (dtype !== 'float64') return;
+    throw new DTypeError(`${name}: float64 does not exist on this device; cast to 'float32', or move to the cpu`, {
+      dtype,
+    });
+  };
 
   /** The elements of a result, by a program or, if there are none, by nobody. */
   const produce = (out: Spec, make: (length: number) => Texture): Storage => {
@@ -115,7 +118,7 @@ function gpuBackend(runtime: Runtime): Backend {
       axis,
       inputs.reduce((n, x) => n + x.shape[axis]!, 0),
     );
-    if (inputs.length <= MOST_OPERANDS) {
+    if (inputs.length <= mostTextures) {
       const numbers = inputs.flatMap((x) => [x.shape[axis]!, x.offset, ...x.strides]);
       const program = concatProgram(inputs.length, shape.length, axis);
       const textures = inputs.map((x) => x.texture);
@@ -124,8 +127,8 @@ function gpuBackend(runtime: Runtime): Backend {
     const made: Texture[] = [];
     try {
       const parts: (typeof inputs)[number][] = [];
-      for (let i = 0; i < inputs.length; i += MOST_OPERANDS) {
-        const some = inputs.slice(i, i + MOST_OPERANDS);
+      for (let i = 0; i < inputs.length; i += mostTextures) {
+        const some = inputs.slice(i, i + mostTextures);
         const size = some.reduce((n, x) => n + x.shape[axis]!, 0);
         made.push(join(some, axis));
         parts.push({ ...contiguousView(shape.with(axis, size)), texture: made.at(-1)! });
@@ -211,27 +214,42 @@ function gpuBackend(runtime: Runtime): Backend {
     copy: (_, [x], out) => produce(out, () => copied(x!)),
   };
 
-  const readTexture = (texture: Texture, dtype: DType): TypedArray => {
-    const floats = runtime.read(texture);
+  const fromFloats = (floats: Float32Array, dtype: DType): TypedArray => {
     if (dtype === 'float32') return floats;
     if (floats.some(Number.isNaN)) {
       throw new DTypeError(
-        `gpu: ${dtype} is held exactly below 2^24 only, and an op has led beyond (or joined what had); ` +
+        `${name}: ${dtype} is held exactly below 2^24 only, and an op has led beyond (or joined what had); ` +
           "cast to 'float32' before it, or compute this on the cpu",
         { dtype },
       );
     }
     return arrayType(dtype).from(floats);
   };
-  /** All elements in row-major order, in a texture that is the caller's to delete. */
-  const snapshot = (x: Operand): Texture => {
-    // The texture of a released storage would be gone.
-    const texture = textureOf(x);
-    return texture && copied(x);
+  const readSync = (x: Operand): TypedArray => {
+    const own = textureOf(x);
+    if (own === null || sizeOf(x.shape) === 0) return new (arrayType(x.dtype))(0);
+    if (runtime.readSync === null) {
+      const host = known.get(x.storage);
+      if (host !== undefined) return elementsOf(x, host);
+      throw new DeviceError(
+        `${name}: nothing can be read at once on this device; await x.data(), or compute on the gpu (WebGL2) or the cpu. ` +
+          'An index is checked by reading it, so here it must be one that was uploaded',
+        { shape: x.shape, dtype: x.dtype },
+      );
+    }
+    if (x.offset === 0 && x.storage.length === sizeOf(x.shape) && isContiguous(x)) {
+      return fromFloats(runtime.readSync(own), x.dtype);
+    }
+    const texture = copied(x);
+    try {
+      return fromFloats(runtime.readSync(texture), x.dtype);
+    } finally {
+      texture.delete();
+    }
   };
 
   return {
-    name: 'gpu',
+    name,
     kernels,
     upload: (data, dtype) => {
       holds(dtype);
@@ -239,45 +257,43 @@ function gpuBackend(runtime: Runtime): Backend {
         const found = data.find((v) => Math.abs(v) >= 2 ** 24);
         if (found !== undefined) {
           throw new DTypeError(
-            `gpu: int32 is held exactly below 2^24 only, found ${found}; cast to 'float32' on the cpu before, or compute there`,
+            `${name}: int32 is held exactly below 2^24 only, found ${found}; cast to 'float32' on the cpu before, or compute there`,
             { dtype, found },
           );
         }
       }
       const length = data.length;
       const floats = data instanceof Float32Array ? data : Float32Array.from(data);
-      return storages.hold(dtype, length === 0 ? null : runtime.upload(floats), length);
+      const storage = storages.hold(dtype, length === 0 ? null : runtime.upload(floats), length);
+      if (runtime.readSync === null && dtype !== 'float32') known.set(storage, data);
+      return storage;
     },
     read: async (x) => {
-      const texture = snapshot(x);
-      if (texture === null || sizeOf(x.shape) === 0) return new (arrayType(x.dtype))(0);
-      try {
-        await finished(runtime.gl);
-        return readTexture(texture, x.dtype);
-      } finally {
-        texture.delete();
-      }
-    },
-    readSync: (x) => {
-      const own = textureOf(x);
-      if (own === null || sizeOf(x.shape) === 0) return new (arrayType(x.dtype))(0);
-      if (x.offset === 0 && x.storage.length === sizeOf(x.shape) && isContiguous(x)) return readTexture(own, x.dtype);
+      // The texture of a released storage would be gone: what is read is a copy.
+      if (textureOf(x) === null || sizeOf(x.shape) === 0) return new (arrayType(x.dtype))(0);
       const texture = copied(x);
       try {
-        return readTexture(texture, x.dtype);
+        return fromFloats(await runtime.read(texture), x.dtype);
       } finally {
         texture.delete();
       }
     },
+    readSync,
     describe: () => ({
-      kernels: 'WebGL2 through gpu.js',
-      renderer: runtime.renderer,
-      'largest texture': `${runtime.maxTextureSize} x ${runtime.maxTextureSize}`,
+      ...runtime.describe(),
       'int32 and bool': 'held as floats: integers below 2^24 only',
       float64: 'refused',
       'textures held by tensors': String(storages.live),
-      'programs compiled': String(runtime.programs),
       'on the host': 'nothing but uploads and reads; the checks of gather and scatter read their index',
     }),
   };
+}
+
+/** The elements of a view of a host array, in row-major order. */
+function elementsOf(x: Operand, data: TypedArray): TypedArray {
+  const strides = contiguousStrides(x.shape);
+  const place = (i: number) =>
+    x.strides.reduce((at, step, axis) => at + (Math.floor(i / strides[axis]!) % x.shape[axis]!) * step, x.offset);
+  const elements = new (arrayType(x.dtype))(sizeOf(x.shape));
+  return elements.map((_, i) => data[place(i)]!);
 }

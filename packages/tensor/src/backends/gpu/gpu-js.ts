@@ -2,7 +2,7 @@
 // in the build of this package (tsconfig.json) they are not looked at, either.
 
 /** A result that stays on the device. Several may share one GL texture, which goes when the last of them is deleted. */
-export interface Texture {
+export interface GpuTexture {
   readonly type?: string;
   toArray(): Float32Array;
   delete(): void;
@@ -31,14 +31,42 @@ export interface KernelSettings {
 }
 
 export interface KernelRun {
-  (...values: unknown[]): Texture;
+  (...values: unknown[]): GpuTexture;
   setOutput(output: readonly number[]): unknown;
   /** What runs when this is called: gpu.js exchanges it for another kind of kernel when it sees fit. */
   readonly kernel: {
     readonly constructor: unknown;
     readonly fallbackReason?: string | null;
-    readonly texture: Texture;
+    readonly texture: GpuTexture;
   };
+}
+
+/** A result in a buffer of WebGPU. Several may share one buffer, which goes when the last of them is deleted. */
+export interface GpuBuffer {
+  readonly buffer: object;
+  readonly context: object;
+  readonly kernel: object;
+  toArray(): Promise<Float32Array>;
+  delete(): void;
+}
+export interface WebGpuSettings {
+  readonly output: readonly number[];
+  readonly argumentTypes: readonly string[];
+  readonly pipeline: true;
+  readonly immutable: true;
+  readonly dynamicOutput: true;
+  readonly dynamicArguments: true;
+}
+/** gpu.js's own kernel, of which this folder makes subclasses: what they override translates the source, which here is WGSL already. */
+export interface WebGpuKernel {
+  translatedFunctions: string;
+  translatedBody: string;
+  returnType: string;
+  componentCount: number;
+  outputBuffer: { _refs: number } | null;
+  translateSource(): void;
+  setOutput(output: readonly number[]): unknown;
+  run(...values: unknown[]): Promise<GpuBuffer>;
 }
 
 export type KernelClass = { readonly mode: string };
@@ -53,6 +81,13 @@ export interface GPU {
 export interface GpuJs {
   readonly GPU: new (settings: { readonly mode: 'webgl2' }) => GPU;
   readonly WebGL2Kernel: KernelClass;
+  readonly WebGPUKernel: new (source: string, settings: WebGpuSettings) => WebGpuKernel;
+  readonly WebGPUBufferResult: new (settings: {
+    readonly buffer: object;
+    readonly context: object;
+    readonly kernel: object;
+    readonly output: readonly number[];
+  }) => GpuBuffer;
   readonly input: (value: Float32Array, size: readonly number[]) => unknown;
 }
 

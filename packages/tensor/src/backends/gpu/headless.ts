@@ -32,8 +32,11 @@ const none = (found: string, remedy: string) =>
 /** @throws DeviceError that says what was found and how to get a GPU. */
 export async function openHeadless(): Promise<HeadlessContext> {
   const { default: createContext } = (await import(/* @vite-ignore */ PACKAGE).catch((error: unknown) => {
-    const why = (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND' ? 'not installed' : `broken: ${error}`;
-    throw none(`and the package gl, which gives Node WebGL2, is ${why}`, 'npm install gl@^9.0.0-rc.10');
+    const why =
+      (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND'
+        ? 'is not installed'
+        : `cannot be loaded (${error})`;
+    throw none(`and the package gl, which gives Node WebGL2, ${why}`, 'npm install gl@^9.0.0-rc.10');
   })) as { default: HeadlessGl };
   const { WebGL2RenderingContext } = createContext;
   if (WebGL2RenderingContext === undefined) {

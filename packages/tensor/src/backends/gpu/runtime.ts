@@ -1,62 +1,20 @@
-// The one place that talks to gpu.js: it loads it, compiles programs, runs them, and sees to it that they ran on the GPU. gpu.js
-// is large, so it comes by a dynamic import: who uses only the cpu neither loads nor bundles it.
+// What the backend wants of whatever runs its programs: WebGL2 (webgl2.ts) or WebGPU (webgpu.ts), both through gpu.js. gpu.js is large, so
+// it comes by a dynamic import: who uses only the cpu neither loads nor bundles it.
 
-import { DeviceError, ShapeError } from '../../errors.ts';
-import { checkFloats, hasCanvas, openCanvas, rendererOf, type WebGL2 } from './context.ts';
-import type { GPU, GpuJs, GpuJsModule, KernelRun, Texture } from './gpu-js.ts';
-import { openHeadless, withGlobals } from './headless.ts';
-import { elementSource, kernelSource, type Program } from './program.ts';
+import { DeviceError } from '../../errors.ts';
+import type { GpuJs, GpuJsModule } from './gpu-js.ts';
+import type { Program } from './program.ts';
 
-export type { Texture };
-
-async function load(): Promise<GpuJs> {
-  const { default: library } = (await import('gpu.js')) as unknown as GpuJsModule;
-  const loaded = (library?.default ?? library ?? (globalThis as { GPU?: GpuJs }).GPU) as GpuJs | undefined;
-  if (typeof loaded?.GPU !== 'function') {
-    throw new DeviceError('no GPU: the module gpu.js was found but is not gpu.js 2', { found: typeof loaded });
-  }
-  return loaded;
+/** A result that stays on the device: a texture of WebGL2, a buffer of WebGPU. */
+export interface Texture {
+  delete(): void;
 }
 
-/** Opens the GPU. @throws DeviceError that says what was found and how to get one. */
-export async function openRuntime(): Promise<Runtime> {
-  if (hasCanvas()) {
-    const gl = openCanvas();
-    checkFloats(gl);
-    return new Runtime(await load(), gl);
-  }
-  const { gl, globals } = await openHeadless();
-  checkFloats(gl);
-  const library = await load();
-  return withGlobals(globals, () => new Runtime(library, gl));
-}
-
-export class Runtime {
-  readonly gl: WebGL2;
-  readonly renderer: string;
-  readonly maxTextureSize: number;
-  readonly #library: GpuJs;
-  readonly #gpu: GPU;
-  readonly #compiled = new Map<string, KernelRun>();
-
-  constructor(library: GpuJs, gl: WebGL2) {
-    this.gl = gl;
-    this.renderer = rendererOf(gl);
-    this.maxTextureSize = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
-    this.#library = library;
-    // By name: by a context gpu.js takes any ANGLE for WebGL 1.
-    this.#gpu = new library.GPU({ mode: 'webgl2' });
-    this.#gpu.context = gl;
-    // Kernels draw into textures only. The canvas is a stand-in, since gpu.js resizes it to each new output.
-    this.#gpu.canvas = { width: 1, height: 1 };
-    this.#check(this.#gpu.Kernel, undefined);
-  }
-
-  /** How many programs have been compiled. */
-  get programs(): number {
-    return this.#compiled.size;
-  }
-
+export interface Runtime {
+  /** The name of the device, which begins the messages of errors. */
+  readonly name: 'gpu' | 'webgpu';
+  /** The most textures that one program may read. */
+  readonly mostTextures: number;
   /** Runs a program for each of `length` elements. The texture is the caller's to delete. @throws DeviceError, ShapeError */
   run(
     program: Program,
@@ -64,109 +22,21 @@ export class Runtime {
     ints: readonly number[],
     floats: readonly number[],
     length: number,
-  ) {
-    return this.#call(program, [...textures, ...ints, ...floats], length);
-  }
-
+  ): Texture;
   /** Host elements as a texture. @throws DeviceError, ShapeError */
-  upload(data: Float32Array): Texture {
-    return this.#call(UPLOAD, [this.#library.input(data, [data.length])], data.length);
-  }
-
-  /** The elements of a texture, as soon as the GPU has them. @throws DeviceError */
-  read(texture: Texture): Float32Array {
-    const data = texture.toArray();
-    this.#alive();
-    return data;
-  }
-
-  #call(program: Program, values: readonly unknown[], length: number): Texture {
-    this.#alive();
-    this.#fits(length);
-    const known = this.#compiled.get(program.name);
-    const run = known ?? this.#compile(program, length);
-    // A kernel would draw into its last texture again, or (where that is an argument now) into one from before that, of whatever size
-    // the output then had. Here each run has a new texture, and the result alone owns it.
-    known?.setOutput([length]);
-    const texture = run(...values);
-    this.#check(run.kernel.constructor, run.kernel.fallbackReason);
-    run.kernel.texture.delete();
-    if (texture?.type !== (program.block ? BLOCKS : ELEMENTS)) {
-      throw new DeviceError(`gpu: the kernel '${program.name}' gave no texture`, { kernel: program.name });
-    }
-    return texture;
-  }
-
-  #compile(program: Program, length: number): KernelRun {
-    const { textures, blocks = [], ints, floats = [], block } = program;
-    const returnType = block ? 'Array(4)' : 'Number';
-    const run = this.#gpu.createKernel(kernelSource(program), {
-      output: [length],
-      argumentTypes: [
-        ...textures.map(() => (program === UPLOAD ? 'Input' : ELEMENTS)),
-        ...blocks.map(() => BLOCKS),
-        ...ints.map(() => 'Integer'),
-        ...floats.map(() => 'Float'),
-      ],
-      nativeFunctions: [{ name: 'element', source: elementSource(program), returnType }],
-      returnType,
-      precision: 'single',
-      // Else gpu.js takes less where it thinks that this is enough.
-      tactic: 'precision',
-      // For loops that gpu.js translates, of which there are none here.
-      loopMaxIterations: 1,
-      pipeline: true,
-      immutable: true,
-      dynamicOutput: true,
-      dynamicArguments: true,
-      optimizeFloatMemory: false,
-      fixIntegerDivisionAccuracy: false,
-    });
-    this.#compiled.set(program.name, run);
-    return run;
-  }
-
-  /** gpu.js degrades in silence; this does not. */
-  #check(kernel: unknown, fallbackReason: string | null | undefined): void {
-    if (kernel === this.#library.WebGL2Kernel && !fallbackReason) return;
-    const found = (kernel as { name?: string } | null)?.name ?? String(kernel);
-    throw new DeviceError(
-      `gpu: gpu.js ran a kernel elsewhere (${found}${fallbackReason ? `: ${fallbackReason}` : ''})`,
-      {
-        found,
-        fallbackReason,
-      },
-    );
-  }
-
-  #alive(): void {
-    if (this.gl.isContextLost()) {
-      throw new DeviceError(
-        'gpu: the browser took the WebGL context back (the GPU was reset, or ran out of memory), and with it all ' +
-          'tensors on it; reload the page, or keep fewer tensors',
-        { renderer: this.renderer },
-      );
-    }
-  }
-
-  #fits(length: number): void {
-    if (length <= this.maxTextureSize * (this.maxTextureSize - 1)) return;
-    throw new ShapeError(
-      `gpu: ${length} elements do not fit a texture, which holds ${this.maxTextureSize} x ${this.maxTextureSize} here; ` +
-        "split the tensor or use { device: 'cpu' }",
-      { length, maxTextureSize: this.maxTextureSize },
-    );
-  }
+  upload(data: Float32Array): Texture;
+  /** The elements of a texture, which may be deleted as soon as they are there. @throws DeviceError */
+  read(texture: Texture): Promise<Float32Array>;
+  /** The same at once, or null where nothing can be read at once. */
+  readonly readSync: ((texture: Texture) => Float32Array) | null;
+  describe(): Readonly<Record<string, string>>;
 }
 
-/** The names by which gpu.js knows textures of one element to a texel, and of four. */
-const ELEMENTS = 'ArrayTexture(1)';
-const BLOCKS = 'ArrayTexture(4)';
-
-/** What gpu.js uploads has four elements to a texel; results have one. */
-const UPLOAD: Program = {
-  name: 'upload',
-  textures: ['data'],
-  ints: [],
-  body: 'int t = r >> 2; return texelFetch($data, ivec2(t % $dataSize.x, t / $dataSize.x), 0)[r & 3];',
-};
+export async function loadGpuJs(): Promise<GpuJs> {
+  const { default: library } = (await import('gpu.js')) as unknown as GpuJsModule;
+  const loaded = (library?.default ?? library ?? (globalThis as { GPU?: GpuJs }).GPU) as GpuJs | undefined;
+  if (typeof loaded?.GPU !== 'function') {
+    throw new DeviceError('no GPU: the module gpu.js was found but is not gpu.js 2', { found: typeof loaded });
+  }
+  return loaded;
+}

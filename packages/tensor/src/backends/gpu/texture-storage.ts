@@ -9,14 +9,16 @@ import type { Texture } from './runtime.ts';
 class TextureLease implements Lease {
   readonly start = 0;
   readonly address = -1;
+  readonly #device: string;
   readonly #end: () => void;
 
-  constructor(end: () => void) {
+  constructor(device: string, end: () => void) {
+    this.#device = device;
     this.#end = end;
   }
 
   get buffer(): ArrayBuffer {
-    throw new DeviceError('gpu: the elements are in a texture; read them with data() or dataSync()');
+    throw new DeviceError(`${this.#device}: the elements are in a texture; read them with data() or dataSync()`);
   }
 
   end(): void {
@@ -36,7 +38,12 @@ export class TextureStorages {
   /** null: no elements, and so no texture. */
   readonly #textures = new WeakMap<Storage, Texture | null>();
   readonly #collected = new FinalizationRegistry<Texture>((texture) => this.#drop(texture));
+  readonly #device: string;
   #live = 0;
+
+  constructor(device: string) {
+    this.#device = device;
+  }
 
   /** How many textures tensors hold now. */
   get live(): number {
@@ -46,7 +53,7 @@ export class TextureStorages {
   /** A storage that owns the texture. */
   hold(dtype: DType, texture: Texture | null, length: number): Storage {
     if (texture !== null) this.#live++;
-    const lease = new TextureLease(() => {
+    const lease = new TextureLease(this.#device, () => {
       if (texture === null) return;
       this.#collected.unregister(texture);
       this.#drop(texture);
