@@ -1,10 +1,10 @@
 // The report of a run, from its result alone: what was measured, as tables, pictures and sentences. The summary comes last, where
 // the eye is when the run ends.
 
+import { explainStep } from '@gemlab/gem';
 import type { ChalkInstance } from 'chalk';
 import type { MethodResult, RunResult } from '../run/result.ts';
 import { accuracyChart } from './chart.ts';
-import { explainStep } from './explain.ts';
 import { heatMap, heatMapFits, heatMapLegend, matrixTable } from './matrix.ts';
 import { counted, duration, listing } from './numbers.ts';
 import { type MethodSummary, metricsExplained, summaryTable, verdict } from './summary.ts';
@@ -29,10 +29,14 @@ export function report(result: RunResult, page: Page): string[] {
     ),
     ...section('The same at a glance', heatMaps(result, page), page),
     ...section('Accuracy on task 1, from its own training (left) to the last task (right)', charts(result, page), page),
-    ...section('One step of GEM, explained', result.step ? explainStep(result.step, page.width) : [], page),
+    ...section('One step of GEM, explained', explained(result.step, page), page),
     ...section('Summary', summary(result, page), page),
   ];
 }
+
+/** Tables in an explanation have no narrower form than their numbers take. */
+const explained = (step: RunResult['step'], { width }: Page): string[] =>
+  step === null ? [] : explainStep(step, { width }).split('\n');
 
 const measured = ({ methods }: RunResult) => methods.filter(({ matrix }) => matrix.baseline[0] !== null);
 

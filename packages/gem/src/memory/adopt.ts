@@ -19,10 +19,13 @@ export function adoptMemory<S extends Samples>(memory: EpisodicMemory<S>, state:
     return;
   }
   const { groups } = readContents<S>({ ...was, policy: { name: was.policy } }, state);
-  const slots = [...groups.values()].flatMap((group) => group.slots).filter((slot) => slot !== undefined);
+  const slots = [...groups].flatMap(([group, { slots }]) =>
+    slots.flatMap((slot) => (slot === undefined ? [] : [{ ...slot, group }])),
+  );
   const byAge = slots.sort((a, b) => (a.origin.step ?? 0) - (b.origin.step ?? 0));
-  for (const { sample, origin } of byAge) {
+  for (const { sample, origin, group } of byAge) {
     const { experience, index, step } = origin;
-    memory.add(experience, sample, { indices: index === null ? null : tensor(Int32Array.of(index)), step });
+    const indices = index === null ? null : tensor(Int32Array.of(index));
+    memory.add(experience, sample, { indices, step, groups: [group] });
   }
 }

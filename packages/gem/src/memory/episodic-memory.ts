@@ -33,18 +33,22 @@ export type FillPolicy<S extends Samples = Samples> = PolicyName | Policy<S>;
 export type MemoryBudget = number | { readonly total: number };
 
 export interface MemoryOptions {
-  /** What a group is: a 'task' (default), a 'class' (a label), or 'all' that comes by. */
-  readonly by?: 'task' | 'class' | 'all' | undefined;
+  /** What a group is: a 'task' (default), a 'class' (a label), 'all' that comes by, or what is 'given' with each sample. */
+  readonly by?: 'task' | 'class' | 'all' | 'given' | undefined;
   /** For policies that draw: they draw from children of this generator, the same ones whatever else is drawn from it. */
   readonly rng?: Rng | undefined;
   /** How many evictions are remembered: the newest so many. Default 0. */
   readonly evictionLog?: number | undefined;
 }
 
-/** Where a batch comes from: the places of its samples in the experience's training set (int32 [n]), and the step under way. */
+/**
+ * Where a batch comes from: the places of its samples in the experience's training set (int32 [n]), and the step under way. And where it
+ * goes, if groups are given: that of each sample, an integer >= 0.
+ */
 export interface BatchOrigin {
   readonly indices?: Tensor | null | undefined;
   readonly step?: number | null;
+  readonly groups?: readonly number[] | undefined;
 }
 
 /** 'memo' in ASCII: the family's name under the caller's generator. */
@@ -56,7 +60,7 @@ const ALL = -1;
 export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
   readonly budget: MemoryBudget;
   readonly policy: Policy<S>;
-  readonly by: 'task' | 'class' | 'all';
+  readonly by: 'task' | 'class' | 'all' | 'given';
   readonly evictionLog: number;
   readonly #rng: Rng | null;
   #held: Contents<S>;
@@ -74,7 +78,7 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
     const count = (n: unknown, low: number) => Number.isInteger(n) && (n as number) >= low;
     want(count(slots, 1), total === undefined ? 'patternsPerExperience' : 'total', slots, 'a positive integer');
     want(count(evictionLog, 0), 'evictionLog', evictionLog, 'an integer >= 0');
-    want(['task', 'class', 'all'].includes(by), 'by', by, "'task', 'class' or 'all'");
+    want(['task', 'class', 'all', 'given'].includes(by), 'by', by, "'task', 'class', 'all' or 'given'");
     const known = typeof policy !== 'string' || Object.hasOwn(policies, policy);
     want(known, 'policy', policy, `one of ${Object.keys(policies).join(', ')}`);
     const { name, random, shrink, start, oneState } = typeof policy === 'string' ? policies[policy] : policy;
@@ -125,10 +129,10 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
   /**
    * Offers the samples of a batch, and stores copies of those that the policy wants. They may have more fields than inputs and targets:
    * each is a tensor with one row for each sample.
-   * @throws InvalidOptionError if their fields, shapes or dtypes are not those of the samples stored; what the policy throws. The
-   *   memory is then as it was.
+   * @throws InvalidOptionError if their fields, shapes or dtypes are not those of the samples stored, or where groups are to be given and
+   *   are not; what the policy throws. The memory is then as it was.
    */
-  add(task: number, samples: S, { indices, step = null }: BatchOrigin = {}): void {
+  add(task: number, samples: S, { indices, step = null, groups: given }: BatchOrigin = {}): void {
     wantAlike(samples, this.#any()?.sample);
     const places = (indices?.toArray() as number[] | undefined) ?? [];
     const newcomer = (i: number): Slot<S> => ({
@@ -138,7 +142,7 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
     const { policy } = this;
     let { shared } = this.#held;
     const gone: Eviction[] = [];
-    const offers = this.#offers(task, samples);
+    const offers = this.#offers(task, samples, given);
     const keys = [...new Set([...this.groups, ...offers.keys()])];
     const groups = keys.map((key, place): [number, Group<S>] => {
       const before = this.#held.groups.get(key) ?? this.#emptyGroup(key);
@@ -171,10 +175,15 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
   }
 
   /** The rows of a batch for each group that they belong to. */
-  #offers(task: number, { targets }: S): Map<number, number[]> {
-    if (this.by !== 'class') return new Map([[this.by === 'task' ? task : 0, upTo(targets.size)]]);
-    const labels = targets.toArray() as number[];
-    return new Map([...new Set(labels)].map((c) => [c, upTo(labels.length).filter((i) => labels[i] === c)]));
+  #offers(task: number, { targets }: S, given: readonly number[] | undefined): Map<number, number[]> {
+    const n = targets.shape[0]!;
+    if (this.by === 'task' || this.by === 'all') return new Map([[this.by === 'task' ? task : 0, upTo(n)]]);
+    const groups = this.by === 'class' ? (targets.toArray() as number[]) : (given ?? []);
+    if (groups.length !== n || !groups.every((group) => Number.isSafeInteger(group) && group >= 0)) {
+      const expected = `the group of each of ${n} samples, an integer >= 0`;
+      throw new InvalidOptionError('EpisodicMemory.add', 'groups', `[${groups}]`, expected);
+    }
+    return new Map([...new Set(groups)].map((c) => [c, upTo(n).filter((i) => groups[i] === c)]));
   }
 
   /** Some stored sample: one is like the other. */

@@ -3,50 +3,49 @@
 //   beforeTrainingIteration   g_k = gradient of the loss on the memory of task k, for each past task k; G has the rows g_k
 //   afterBackward             if some <g, g_k> < 0, replace g by z = G'v + g, the nearest vector with <z, g_k> >= 0 for all k;
 //                             v solves  min 1/2 v'GG'v + (Gg)'v  s.t.  v >= 0                              (eq. 11-12)
+//   afterUpdate               (where the update is projected) the same with theta - theta' for g, and theta'' = theta - z
 //   afterTrainingIteration    remember samples of the current task (profiles whose memory is a ring)
 //   afterTrainingExp          remember samples of the task just finished (Avalanche's profile)
 //
-// How the g_k are had is memory-pass.ts.
+// How the g_k are had is memory-pass.ts; which memories there are, memory-groups.ts. Where several batches make one update, all this
+// happens once for each update, and g is their gradient.
 
 import type { Dataset } from '@gemlab/autograd';
 import { type Rng, type RngState, scope, type Tensor, tensor } from '@gemlab/tensor';
-import { InvalidOptionError, NonFiniteGradientError } from '../errors.ts';
+import { InvalidOptionError } from '../errors.ts';
 import { projectFromGram } from '../gem-dual.ts';
 import { adoptMemory } from '../memory/adopt.ts';
 import { EpisodicMemory } from '../memory/episodic-memory.ts';
-import { type BatchNormMode, type Profile, type ProfileName, resolveProfile } from '../profiles.ts';
+import type { Profile } from '../profiles.ts';
 import type { Json, SavedState, State } from '../state.ts';
-import { projectionRecord, type StepRecord } from '../step-record.ts';
+import { finiteOrNull, projectionRecord, type StepRecord } from '../step-record.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
-import { gradientVector, parameterAt, writeGradients } from './gradient-vector.ts';
-import { type MemoryPass, plainMemoryPass } from './memory-pass.ts';
-import { wantOneOf } from './options.ts';
+import { type GEMOptions, isDue, type ResolvedGEMOptions, resolveGEMOptions } from './gem-options.ts';
+import { gradientVector, writeGradients } from './gradient-vector.ts';
+import type { StreamPlace } from './memory-groups.ts';
+import { type MemoryPass, plainMemoryPass, type TaskMemory } from './memory-pass.ts';
+import { moveTo, updateSince } from './realised-update.ts';
 import { ofTask, type TaskSamples, withTasks } from './remember.ts';
 import { inMemoryPass } from './running-statistics.ts';
+import { stepDetails } from './step-details.ts';
+import { wantFinite } from './want-finite.ts';
 
-export interface GEMOptions {
-  /** n: samples remembered for each experience. */
-  readonly patternsPerExperience: number;
-  /** gamma >= 0: how strongly steps are turned toward the memories' own descent directions. Default 0.5, the paper's. */
-  readonly memoryStrength?: number;
-  /** Which published details to follow. Default 'exact'. */
-  readonly profile?: ProfileName;
-  /** Overrides the profile's ridge on the Gram matrix. */
-  readonly ridge?: number;
-  /** Overrides what the profile does to running statistics when the memories pass through the model: see `BatchNormMode`. */
-  readonly batchNorm?: BatchNormMode;
-  /** Overrides what the profile does with the part of z that belongs to a parameter without a gradient: see `Profile`. */
-  readonly missingGradient?: Profile['missingGradient'];
-  /**
-   * Draws the samples to remember where the profile's memory takes a shuffled pass ('avalanche'), and only there. Left out: a child of the
-   * strategy's generator. null: nothing is drawn, the first n of the experience are remembered in the order in which it has them.
-   */
-  readonly rng?: Rng | null;
-}
+export type { GEMOptions } from './gem-options.ts';
 
 /** 'gem' in ASCII: the name of the plugin's own child of the strategy's generator. */
 const FAMILY = 0x67656d;
+
+/** The step under way. */
+interface Step {
+  readonly strategy: Strategy;
+  readonly memories: readonly TaskMemory[];
+  /** The gradients of the memories. */
+  readonly pass: MemoryPass;
+  /** What was projected, and where the parameters were. */
+  g: Tensor | null;
+  readonly theta: readonly Tensor[];
+}
 
 export class GEMPlugin implements StrategyPlugin {
   readonly name = 'gem';
@@ -58,32 +57,38 @@ export class GEMPlugin implements StrategyPlugin {
   readonly memory: EpisodicMemory<TaskSamples>;
   /** What the last training step did; null before the first, and in steps without past tasks. */
   lastRecord: StepRecord | null = null;
+  readonly #options: ResolvedGEMOptions;
   readonly #rng: Rng | null | undefined;
-  /** The step under way: the past tasks, and the gradients of their memories. */
-  #step: { readonly strategy: Strategy; readonly tasks: readonly number[]; readonly pass: MemoryPass } | null = null;
+  /** Samples that came by, each epoch's counted. */
+  #seen = 0;
+  #step: Step | null = null;
 
-  /** @throws InvalidOptionError for an unknown profile, a negative strength or ridge, or no positive number of patterns. */
+  /** @throws InvalidOptionError for an option out of its range. */
   constructor(options: GEMOptions) {
-    const { patternsPerExperience, memoryStrength = 0.5, rng } = options;
-    const resolved = resolveProfile('GEMPlugin', { ...options, memoryStrength });
+    this.#options = resolveGEMOptions(options);
+    const { patternsPerExperience, memoryStrength, profile, ridge, groups } = this.#options;
     this.patternsPerExperience = patternsPerExperience;
     this.memoryStrength = memoryStrength;
-    const { batchNorm = resolved.profile.batchNorm, missingGradient = resolved.profile.missingGradient } = options;
-    wantOneOf('GEMPlugin', 'batchNorm', batchNorm, ['update', 'restored', 'frozen']);
-    wantOneOf('GEMPlugin', 'missingGradient', missingGradient, ['write', 'skip']);
-    this.profile = { ...resolved.profile, batchNorm, missingGradient };
-    this.ridge = resolved.ridge;
-    this.memory = new EpisodicMemory(patternsPerExperience, resolved.profile.memoryFill);
-    this.#rng = rng;
+    this.profile = profile;
+    this.ridge = ridge;
+    this.memory = new EpisodicMemory(patternsPerExperience, profile.memoryFill, { by: groups.by });
+    this.#rng = options.rng;
   }
 
-  /** Computes g_k for every past task. Leaves no gradient behind. */
+  /** Computes g_k for every memory that constrains the step. Touches no gradient of the parameters. */
   beforeTrainingIteration(strategy: Strategy): void {
-    const tasks = this.memory.tasks.filter((task) => task < strategy.clock.experience && this.memory.size(task) > 0);
-    const memories = tasks.map((task) => ({ task, samples: this.memory.batch(task) }));
-    const pass = () => inMemoryPass(strategy.model, this.profile.batchNorm, () => plainMemoryPass(strategy, memories));
-    this.#step = memories.length === 0 ? null : { strategy, tasks, pass: pass() };
     this.lastRecord = null;
+    this.#step = null;
+    // The parameters do not move before the last batch of an update: its g_k are those of the first.
+    if (!strategy.endsUpdate) return;
+    const { memory, profile } = this;
+    const place = this.#place(strategy);
+    const constrains = (group: number) => this.#options.groups.constrains(group, place) && memory.size(group) > 0;
+    const memories = memory.groups.filter(constrains).map((task) => ({ task, samples: memory.batch(task) }));
+    if (memories.length === 0) return;
+    const pass = inMemoryPass(strategy.model, profile.batchNorm, () => plainMemoryPass(strategy, memories));
+    const theta = strategy.optimizer.parameters.map((p) => p.value);
+    this.#step = { strategy, memories, pass, g: null, theta };
   }
 
   beforeBackward(strategy: Strategy): void {
@@ -95,8 +100,36 @@ export class GEMPlugin implements StrategyPlugin {
     if (this.#step === null) return;
     const { parameters } = strategy.optimizer;
     const g = gradientVector(parameters);
+    if (this.#options.project === 'update') {
+      // A gradient that is no number must not reach the optimizer.
+      wantFinite(strategy, this.#tasks, g, this.#step.pass.products(g), 'the gradient');
+      return;
+    }
     const z = this.solveQuadprog(g);
     if (z !== g) writeGradients(parameters, z, this.profile.missingGradient === 'write');
+  }
+
+  /** Projects the update that the optimizer has made if it would raise the loss on some memory, and looks at what came of the step. */
+  afterUpdate(strategy: Strategy): void {
+    if (this.#step === null) return;
+    const { theta } = this.#step;
+    const { project, record } = this.#options;
+    const { parameters, groups } = strategy.optimizer;
+    if (project === 'update') {
+      const d = updateSince(theta, parameters).neg();
+      const skipped = this.profile.missingGradient === 'skip' ? parameters.filter((p) => p.grad === null) : [];
+      try {
+        // The multipliers of a step along lr g are lr times those of g, and so is what memory strength adds to them.
+        const z = this.#project(d, this.memoryStrength * groups[0]!.lr);
+        if (z !== d) moveTo(theta, z, parameters, skipped);
+      } catch (error) {
+        parameters.forEach((p, i) => {
+          p.assign(theta[i]!);
+        });
+        throw error;
+      }
+    }
+    if (isDue(record, this.lastRecord!)) this.#look(strategy, this.#step);
   }
 
   /**
@@ -106,46 +139,76 @@ export class GEMPlugin implements StrategyPlugin {
    * @throws NonFiniteGradientError if g or some g_k holds NaN or infinity; InvalidOptionError outside of a step with past tasks.
    */
   solveQuadprog(g: Tensor): Tensor {
+    return this.#project(g, this.memoryStrength);
+  }
+
+  #project(g: Tensor, gamma: number): Tensor {
     if (this.#step === null) {
       throw new InvalidOptionError('GEMPlugin.solveQuadprog', 'memory', 'empty', 'a training step with past tasks');
     }
-    const { strategy, tasks, pass } = this.#step;
-    const products = pass.products(g);
-    const { dots } = products;
-    if (!dots.every(Number.isFinite)) wantFinite(strategy, tasks, g, products.G);
+    const { strategy, pass } = this.#step;
+    const { project, groups } = this.#options;
     const { memoryStrength, ridge, profile } = this;
+    const tasks = this.#tasks;
+    const products = pass.products(g);
+    const { dots } = wantFinite(strategy, tasks, g, products, `the ${project}`);
     const gradientNorm = Math.sqrt(products.squaredNorm);
     const violated = dots.flatMap((d, k) => (d < 0 ? [k] : []));
     const base = {
       step: strategy.clock.step,
       experience: strategy.clock.experience,
-      loss: strategy.loss!.item() as number,
+      loss: finiteOrNull(strategy.loss!.item() as number),
       profile: profile.name,
       memoryStrength,
       ridge,
+      project,
+      groups: groups.name,
       tasks,
+      memoryLosses: pass.losses.map(finiteOrNull),
       dots,
       gradientNorm,
       violated,
     };
+    this.#step.g = g;
     if (violated.length === 0) {
-      this.lastRecord = { ...base, projection: null };
+      this.lastRecord = { ...base, gram: null, projection: null, details: null };
       return g;
     }
-    const solution = projectFromGram(products.gram, dots, { profile: profile.name, memoryStrength, ridge });
-    this.lastRecord = { ...base, projection: projectionRecord(gradientNorm, solution) };
+    const solution = projectFromGram(products.gram, dots, { profile: profile.name, memoryStrength: gamma, ridge });
+    const { gram } = solution;
+    this.lastRecord = { ...base, gram, projection: projectionRecord(gradientNorm, solution), details: null };
     return products
       .combine(tensor(solution.v, { dtype: 'float64' }))
       .cast(g.dtype)
       .to(g.device);
   }
 
+  /** Adds the details to the record of the step that is done. */
+  #look(strategy: Strategy, { memories, pass, g, theta }: Step): void {
+    const record = this.lastRecord!;
+    const gram = record.gram ?? pass.products(g!).gram;
+    const update = updateSince(theta, strategy.optimizer.parameters);
+    const again = this.#options.actualChange ? this.profile.batchNorm : null;
+    const details = scope(() => stepDetails(strategy, { memories, pass, g: g!, gram, update, again }));
+    this.lastRecord = { ...record, gram, details };
+  }
+
+  get #tasks(): number[] {
+    return this.#step!.memories.map(({ task }) => task);
+  }
+
+  #place({ clock: { experience } }: Strategy): StreamPlace {
+    return { experience, seen: this.#seen };
+  }
+
   /** Remembers samples of the current batch, where the profile's memory is filled as samples come by. */
   afterTrainingIteration(strategy: Strategy): void {
     this.#step = null;
-    if (this.profile.memoryFill === 'first-n-shuffled') return;
     const { batch, indices, clock } = strategy;
-    this.memory.add(clock.experience, withTasks(strategy, batch!), { indices, step: clock.step });
+    if (this.profile.memoryFill !== 'first-n-shuffled') {
+      this.#remember(clock.experience, withTasks(strategy, batch!), indices!, clock.step);
+    }
+    this.#seen += batch!.targets.shape[0]!;
   }
 
   /** Remembers samples of the experience just finished, where the profile fills its memory then. */
@@ -160,15 +223,17 @@ export class GEMPlugin implements StrategyPlugin {
   stateDict(): State {
     const { tensors, data } = this.memory.stateDict();
     const record = this.lastRecord as unknown as Json;
-    return { tensors, data: { memory: data, rng: (this.#rng?.state as Json | undefined) ?? null, record } };
+    const rng = (this.#rng?.state as Json | undefined) ?? null;
+    return { tensors, data: { memory: data, rng, record, seen: this.#seen } };
   }
 
   /** @throws StateMismatchError if it is the state of a plugin with another memory; RandomStateError for another generator. */
   loadStateDict({ tensors, data }: SavedState): void {
-    const { memory, rng, record } = data as unknown as {
+    const { memory, rng, record, seen } = data as unknown as {
       memory: Json;
       rng: RngState | null;
       record: StepRecord | null;
+      seen: number;
     };
     const before = this.#rng?.state;
     if (rng !== null) this.#rng?.restore(rng);
@@ -179,6 +244,7 @@ export class GEMPlugin implements StrategyPlugin {
       throw error;
     }
     this.lastRecord = record;
+    this.#seen = seen;
   }
 
   /** @throws StateMismatchError if it is not the state of a GEM plugin. */
@@ -199,26 +265,14 @@ export class GEMPlugin implements StrategyPlugin {
 
   #pass(dataset: Dataset, t: number, taskLabel: number, batchSize: number, rng: Rng | null | undefined): void {
     for (const indices of dataset.indexBatches(batchSize, rng ? { rng } : {})) {
-      if (this.profile.memoryFill === 'first-n-shuffled' && this.memory.size(t) === this.patternsPerExperience) return;
-      scope(() => this.memory.add(t, ofTask(dataset.batch(indices), taskLabel), { indices }));
+      const isFull = this.memory.by === 'task' && this.memory.size(t) === this.patternsPerExperience;
+      if (this.profile.memoryFill === 'first-n-shuffled' && isFull) return;
+      scope(() => this.#remember(t, ofTask(dataset.batch(indices), taskLabel), indices, null));
     }
   }
-}
 
-/** @throws NonFiniteGradientError naming task and parameter of the first entry of g or G that is not a finite number. */
-function wantFinite({ model, optimizer }: Strategy, tasks: readonly number[], g: Tensor, G: Tensor): void {
-  const rows = [
-    ['g', undefined, g] as const,
-    ...G.split(G.shape[0]!).map((row, k) => [`G[${k}]`, k, row.squeeze(0)] as const),
-  ];
-  for (const [name, k, vector] of rows) {
-    const index = vector.isFinite().logicalNot().argmax().item() as number;
-    const value = vector.slice(index).item() as number;
-    if (Number.isFinite(value)) continue;
-    const parameter = parameterAt(model, optimizer.parameters, index);
-    const task = k === undefined ? undefined : tasks[k]!;
-    const of = task === undefined ? 'the current batch' : `the memory of task ${task}`;
-    const at = { parameter, text: `the gradient of ${parameter} on ${of}`, ...(task === undefined ? {} : { task }) };
-    throw new NonFiniteGradientError('GEMPlugin', name, k, index, value, at);
+  #remember(experience: number, samples: TaskSamples, indices: Tensor, step: number | null): void {
+    const groups = this.#options.groups.of?.(samples, { experience, seen: this.#seen });
+    this.memory.add(experience, samples, { indices, step, groups });
   }
 }

@@ -54,13 +54,13 @@ export abstract class ReferenceGradientPlugin implements StrategyPlugin, Statefu
   /** The samples whose gradient is the reference. There is at least one past task. */
   protected abstract reference(past: readonly number[]): Reference;
 
-  /** Computes g_ref. Leaves no gradient behind. */
+  /** Computes g_ref, once for each update. */
   beforeTrainingIteration(strategy: Strategy): void {
     const { memory } = this;
     const past = memory.tasks.filter((task) => task < strategy.clock.experience && memory.size(task) > 0);
     this.lastRecord = null;
     this.#reference = null;
-    if (past.length === 0) return;
+    if (past.length === 0 || !strategy.endsUpdate) return;
     const { tasks, samples } = this.reference(past);
     this.#reference = {
       gradient: lossAndGradient(strategy, samples).gradient,

@@ -8,6 +8,10 @@
 //                afterTrainingEpoch
 //              afterTrainingExp
 //          afterTraining
+//
+//   Where several batches make one update (accumulationSteps), gradients are set to zero before the first of them, and beforeUpdate
+//   and afterUpdate are called for the last.
+//
 //   eval:  beforeEval
 //            for each experience: beforeEvalDatasetAdaptation, afterEvalDatasetAdaptation, beforeEvalExp
 //              for each batch: beforeEvalIteration, beforeEvalForward, afterEvalForward, afterEvalIteration

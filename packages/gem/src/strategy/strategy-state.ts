@@ -1,8 +1,9 @@
 // What a strategy's next step depends on, as a state: the model's values, the optimizer's memory, every generator, the plugins that
-// remember something, and the clock. Tensors are named by owner: 'model/0.weight', 'optimizer/3.momentum', 'plugins/0/1.inputs'.
+// remember something, the clock, and in the middle of an update the gradients accumulated so far. Tensors are named by owner:
+// 'model/0.weight', 'optimizer/3.momentum', 'plugins/0/1.inputs', 'gradients/3'.
 
 import type { optim } from '@gemlab/autograd';
-import { Rng, type RngState, type Tensor } from '@gemlab/tensor';
+import { keep, Rng, type RngState, type Tensor } from '@gemlab/tensor';
 import { type Json, type State, type Stateful, StateMismatchError } from '../state.ts';
 import type { StrategyPlugin } from './callbacks.ts';
 import type { Clock, EvalResult, Strategy } from './strategy.ts';
@@ -40,7 +41,7 @@ export const ofOwner = (owner: string, tensors: Tensors): Tensors => {
 };
 
 /** The generators that modules hold as properties of theirs: those of dropout and its like. */
-function moduleRngs({ model }: Strategy): [path: string, rng: Rng][] {
+export function moduleRngs({ model }: Strategy): [path: string, rng: Rng][] {
   return [...model.namedModules()].flatMap(([path, module]) =>
     Object.entries(module).flatMap(([name, value]): [string, Rng][] =>
       value instanceof Rng ? [[path === '' ? name : `${path}.${name}`, value]] : [],
@@ -55,6 +56,8 @@ export const statefulPlugins = ({ plugins }: Strategy) =>
 export function writeStrategy(strategy: Strategy, { order, ending }: Inner): State {
   const { tensors: slots, ...optimizer } = strategy.optimizer.stateDict();
   const plugins = statefulPlugins(strategy).map((plugin) => ({ name: plugin.name, ...plugin.stateDict() }));
+  const given = strategy.optimizer.parameters.map(({ grad }, i) => [String(i), grad?.value] as const);
+  const gradients = Object.fromEntries(given.filter((entry): entry is [string, Tensor] => entry[1] !== undefined));
   const data: Data = {
     clock: { ...strategy.clock },
     order,
@@ -72,6 +75,7 @@ export function writeStrategy(strategy: Strategy, { order, ending }: Inner): Sta
   const tensors = Object.fromEntries([
     ...owned('model', strategy.model.stateDict()),
     ...owned('optimizer', slots),
+    ...owned('gradients', gradients),
     ...plugins.flatMap(({ tensors }, i) => owned(`plugins/${i}`, tensors)),
   ]);
   return { tensors, data: data as unknown as Json };
@@ -118,8 +122,22 @@ function load(strategy: Strategy, { tensors, data: json }: State): Inner {
     rngs.map(([path]) => path),
   );
 
+  const { parameters } = strategy.optimizer;
+  const gradients = ofOwner('gradients', tensors);
+  for (const [i, gradient] of Object.entries(gradients)) {
+    want(
+      `gradients of ${i}`,
+      [gradient.dtype, gradient.shape],
+      [parameters[Number(i)]?.dtype, parameters[Number(i)]?.shape],
+    );
+  }
   strategy.model.loadStateDict(ofOwner('model', tensors));
   strategy.optimizer.loadStateDict({ ...optimizer, tensors: ofOwner('optimizer', tensors) });
+  strategy.zeroGrad();
+  parameters.forEach((p, i) => {
+    const gradient = gradients[String(i)];
+    if (gradient !== undefined) p.grad = p.lift('grad', keep(gradient.to(p.value.device)), p.dtype);
+  });
   stateful.forEach((plugin, i) => {
     plugin.loadStateDict({ tensors: ofOwner(`plugins/${i}`, tensors), data: plugins[i]!.data });
   });

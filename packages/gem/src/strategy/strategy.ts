@@ -4,7 +4,7 @@
 // Each step runs in a scope: tensors made in it are returned when it ends, except parameters and what a plugin keep()s.
 
 import { type Dataset, type nn, noGrad, type optim, type Samples, type Variable, variable } from '@gemlab/autograd';
-import { Rng, type RngState, scope, type Tensor } from '@gemlab/tensor';
+import { keep, Rng, type RngState, scope, type Tensor } from '@gemlab/tensor';
 import { InvalidOptionError } from '../errors.ts';
 import { countCorrect } from '../metrics/accuracy.ts';
 import { type State, type Stateful, StateMismatchError } from '../state.ts';
@@ -23,6 +23,11 @@ export interface StrategyOptions {
   /** Called in this order at every callback. */
   readonly plugins?: readonly StrategyPlugin[];
   readonly trainBatchSize: number;
+  /**
+   * How many batches make one update of the optimizer: that by the gradient of the mean loss over all their samples, as if they were one
+   * batch (fewer at the end of an epoch). Default 1.
+   */
+  readonly accumulationSteps?: number;
   /** Passes over each experience. Default 1: GEM's setting sees each sample once. */
   readonly trainEpochs?: number;
   /** Default 1000. */
@@ -78,6 +83,7 @@ export class Strategy implements Stateful {
   readonly criterion: Loss;
   readonly plugins: readonly StrategyPlugin[];
   readonly trainBatchSize: number;
+  readonly accumulationSteps: number;
   readonly trainEpochs: number;
   readonly evalBatchSize: number;
   readonly rng: Rng;
@@ -107,8 +113,8 @@ export class Strategy implements Stateful {
 
   /** @throws InvalidOptionError if a size is not a positive integer. */
   constructor(options: StrategyOptions) {
-    const { trainEpochs = 1, evalBatchSize = 1000, trainBatchSize } = options;
-    for (const [name, value] of Object.entries({ trainBatchSize, trainEpochs, evalBatchSize })) {
+    const { trainEpochs = 1, evalBatchSize = 1000, accumulationSteps = 1, trainBatchSize } = options;
+    for (const [name, value] of Object.entries({ trainBatchSize, accumulationSteps, trainEpochs, evalBatchSize })) {
       if (!Number.isInteger(value) || value < 1) {
         throw new InvalidOptionError('Strategy', name, value, 'a positive integer');
       }
@@ -118,6 +124,7 @@ export class Strategy implements Stateful {
     this.criterion = options.loss;
     this.plugins = options.plugins ?? [];
     this.trainBatchSize = trainBatchSize;
+    this.accumulationSteps = accumulationSteps;
     this.trainEpochs = trainEpochs;
     this.evalBatchSize = evalBatchSize;
     this.rng = options.rng;
@@ -150,6 +157,8 @@ export class Strategy implements Stateful {
           if (afterStep) await afterStep();
         }
         resumed = null;
+        // What had been accumulated where the experience was ended.
+        this.zeroGrad();
         this.#fire('afterTrainingEpoch');
       }
       this.#fire('afterTrainingExp');
@@ -163,21 +172,44 @@ export class Strategy implements Stateful {
     this.indices = indices;
     this.batch = this.dataset!.batch(indices);
     this.#fire('beforeTrainingIteration');
-    this.zeroGrad();
+    if (this.startsUpdate) this.zeroGrad();
     this.#fire('beforeForward');
     this.outputs = this.forward(this.batch);
     this.#fire('afterForward');
     this.loss = this.criterion(this.outputs, this.batch.targets);
     this.#fire('beforeBackward');
-    this.loss.backward();
+    const share = this.#shareOfUpdate(indices.size);
+    (share === 1 ? this.loss : this.loss.mul(share)).backward();
     this.#fire('afterBackward');
-    this.#fire('beforeUpdate');
-    this.optimizer.step();
-    this.#fire('afterUpdate');
+    if (this.endsUpdate) {
+      this.#fire('beforeUpdate');
+      this.optimizer.step();
+      this.#fire('afterUpdate');
+    }
     this.lastLoss = this.loss.item() as number;
     this.#fire('afterTrainingIteration');
-    // Gradients belong to the step's scope, which ends here.
-    this.zeroGrad();
+    // Gradients belong to the step's scope, which ends here, save those that wait for more.
+    if (this.endsUpdate) this.zeroGrad();
+    else for (const p of [...this.optimizer.parameters, ...this.model.parameters()]) keep(p.grad?.value);
+  }
+
+  /** Whether the batch under way is the first of those that make an update together: gradients begin at zero. */
+  get startsUpdate(): boolean {
+    return this.clock.iteration % this.accumulationSteps === 0;
+  }
+
+  /** Whether it is the last of them: the optimizer moves the parameters after it. */
+  get endsUpdate(): boolean {
+    const done = this.clock.iteration + 1;
+    return done % this.accumulationSteps === 0 || done === this.clock.iterations;
+  }
+
+  /** The batch's share of the samples that make an update together. */
+  #shareOfUpdate(samples: number): number {
+    if (this.startsUpdate && this.endsUpdate) return 1;
+    const first = this.clock.iteration - (this.clock.iteration % this.accumulationSteps);
+    const end = (first + this.accumulationSteps) * this.trainBatchSize;
+    return samples / (Math.min(this.dataset!.length, end) - first * this.trainBatchSize);
   }
 
   /** The model's outputs for samples, which are of the experience's task where they do not say their own. */

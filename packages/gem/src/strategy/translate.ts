@@ -38,7 +38,7 @@ export function translator(strategy: Strategy, built: State): (state: State) => 
       plugins: plugins.map(({ name, data }) => ({ name, data })),
     };
     const tensors = Object.fromEntries([
-      ...['model', 'optimizer'].flatMap((owner) => owned(owner, ofOwner(owner, state.tensors))),
+      ...['model', 'optimizer', 'gradients'].flatMap((owner) => owned(owner, ofOwner(owner, state.tensors))),
       ...plugins.flatMap(({ tensors }, i) => owned(`plugins/${i}`, tensors)),
     ]);
     return { tensors, data: translated as unknown as Json };

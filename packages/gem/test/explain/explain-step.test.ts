@@ -1,21 +1,15 @@
 // One step of GEM in words: letter by letter for one step worked out by hand, and within the page for any.
 
-import type { ProjectionRecord, StepRecord } from '@gemlab/gem';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { explainStep } from '../src/report/explain.ts';
-import { widthOf } from '../src/report/text.ts';
+import { explainStep } from '../../src/explain-step.ts';
+import type { ProjectionRecord, StepDetails, StepRecord } from '../../src/step-record.ts';
 
 const kkt = { stationarity: 0, primal: 0, dual: 0, complementarity: 0, relative: 1.2e-16 };
 
 // g = (1, 1), g_1 = (-2, 0), g_2 = (0, 1). The nearest vector to g with <z, g_1> >= 0 and <z, g_2> >= 0 is (0, 1): v* = (0.5, 0).
 // With memory strength 0.5 added, v = (1, 0.5) and z = (-1, 1.5).
 const projection: ProjectionRecord = {
-  gram: [
-    [4, 0],
-    [0, 1],
-  ],
-  conditionNumber: 4,
   v: [1, 0.5],
   active: [0],
   dotsAfter: [2, 1.5],
@@ -38,23 +32,43 @@ const record: StepRecord = {
   dots: [-2, 1],
   gradientNorm: Math.SQRT2,
   violated: [0],
+  project: 'gradient',
+  groups: 'experience',
+  memoryLosses: [0.5, 0.25],
+  gram: [
+    [4, 0],
+    [0, 1],
+  ],
   projection,
+  details: null,
+};
+
+// Plain SGD with a learning rate of 0.1: theta' - theta = -0.1 z. Two parameters, each a number: g = (1 | 1).
+const details: StepDetails = {
+  conditionNumber: 4,
+  updateNorm: 0.1 * Math.sqrt(3.25),
+  realised: [-0.2, -0.15],
+  actualChange: [-0.19, -0.16],
+  layers: [
+    { name: '0.weight', norm: 1, memoryNorms: [2, 0], dots: [-2, 0], cosines: [-1, null] },
+    { name: '0.bias', norm: 1, memoryNorms: [0, 1], dots: [0, 1], cosines: [null, 1] },
+  ],
 };
 
 describe('a step explained', () => {
   it('shows the dots, the violated tasks, the multipliers and the angles of a step worked out by hand', () => {
-    expect(explainStep(record, 80).join('\n')).toBe(WORKED_OUT);
+    expect(explainStep({ ...record, details })).toBe(WORKED_OUT);
   });
 
   it('says so where nothing was violated', () => {
     const harmless = { ...record, dots: [2, 1], violated: [], projection: null };
-    const text = explainStep(harmless, 100).join('\n');
+    const text = explainStep(harmless, { width: 100 });
     expect(text).toContain('     1    2.000\n     2    1.000');
     expect(text).toContain('No dot product is negative: the step harms no past task, so GEM leaves g as it is.');
   });
 
   it('says what memory strength means in each profile', () => {
-    const text = (changes: Partial<StepRecord>) => explainStep({ ...record, ...changes }, 400).join('\n');
+    const text = (changes: Partial<StepRecord>) => explainStep({ ...record, ...changes }, { width: 400 });
     expect(text({ memoryStrength: 0 })).toContain('Memory strength 0 adds nothing');
     expect(text({ profile: 'exact' })).toContain('is added to every multiplier');
     expect(text({ profile: 'avalanche', ridge: 0.001 })).toContain('is the least that a multiplier may be');
@@ -63,11 +77,38 @@ describe('a step explained', () => {
   });
 
   it('has words for a gradient that vanishes and for dependent gradients', () => {
-    const vanished = { ...projection, projectedNorm: 0, turn: null, anglesAfter: [null, null], conditionNumber: null };
-    const text = explainStep({ ...record, projection: vanished }, 400).join('\n');
+    const vanished = { ...projection, projectedNorm: 0, turn: null, anglesAfter: [null, null] };
+    const text = explainStep(
+      { ...record, projection: vanished, details: { ...details, conditionNumber: null } },
+      { width: 400 },
+    );
     expect(text).toContain('no direction is left');
     expect(text).toContain('linearly dependent');
     expect(text).not.toMatch(/NaN|null|Infinity/);
+  });
+
+  it('speaks of steps where the update was projected, and of what the memories are of', () => {
+    const text = (changes: Partial<StepRecord>) => explainStep({ ...record, ...changes }, { width: 400 });
+    const update = text({ project: 'update' });
+    expect(update).toContain(
+      "Let g be the step that the optimizer makes on the current batch (loss 2.250), theta - theta'",
+    );
+    expect(update).toContain('Memory strength 0.5 times the learning rate is added to every multiplier');
+    expect(text({ project: 'update', profile: 'avalanche' })).toContain('0.5 times the learning rate is the least');
+    expect(text({ groups: 'class', tasks: [0, 7], violated: [1] })).toContain('Violated: class 7 (of 2 past classes)');
+    expect(text({ groups: 'class', tasks: [0, 7] })).toContain('z = g + 1.000 g_0 + 0.500 g_7.');
+    expect(text({ groups: 'blocks', tasks: [0, 7] })).toContain('the samples remembered from block k');
+    expect(text({ groups: 'custom', tasks: [0, 7] })).toContain('Violated: group 0 (of 2 past groups)');
+    expect(text({ loss: null })).toContain('(loss -)');
+  });
+
+  it('says what momentum may do after the projection, and where no layer objects', () => {
+    const risen = explainStep({ ...record, details: { ...details, realised: [0.3, -0.1], actualChange: null } });
+    expect(risen).toContain('weight decay act after the projection');
+    expect(risen).not.toContain('actual');
+    const agreed = { ...details, layers: details.layers.map((layer) => ({ ...layer, dots: [1, 1] })) };
+    expect(explainStep({ ...record, details: agreed })).toContain('no share of <g,g_1> = -2.000 is negative');
+    expect(() => explainStep(record, { width: 10 })).toThrow(/width is 10; expected an integer >= 20/);
   });
 
   it('fits the page whatever the numbers', () => {
@@ -100,7 +141,7 @@ describe('a step explained', () => {
     });
     fc.assert(
       fc.property(records, (any) => {
-        for (const line of explainStep(any, 80)) expect(widthOf(line), line).toBeLessThanOrEqual(80);
+        for (const line of explainStep(any).split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
       }),
       { numRuns: 50 },
     );
@@ -132,4 +173,16 @@ the memories too: old tasks may get better instead of just no worse.
 
 The quadratic program behind v rests on 1 constraint; its optimality conditions
 (KKT) hold to a relative 1.2e-16 (about 1e-16 is all that float64 can hold). The
-Gram matrix of the past gradients has condition number 4.000.`;
+Gram matrix of the past gradients has condition number 4.000.
+
+The parameters moved by |theta'-theta| = 0.1803. To first order that changes the
+loss on task k's memory by <theta'-theta,g_k>; the last column is what it did
+change by.
+
+task k  loss before  predicted   actual
+     1       0.5000    -0.2000  -0.1900
+     2       0.2500    -0.1500  -0.1600
+
+Where the conflict with task 1 sits: of <g,g_1> = -2.000, most of what is
+negative comes from 0.weight (-2.000, cosine -1.00); 1 parameter of 2 opposes
+it.`;
