@@ -165,6 +165,8 @@ export const f64x2 = {
   ...vectorFloat(0x47, 0xec),
   /** The two low lanes of a vector of f32. */
   fromLowF32x4: simdUnary(0x5f),
+  /** As `f32x4.relaxedMadd`. */
+  relaxedMadd: ternary(simd(0x107)),
 };
 
 export const i32x4 = {

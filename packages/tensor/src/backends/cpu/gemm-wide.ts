@@ -1,0 +1,130 @@
+/**
+ * Matrix products of float32 and float64 operands in float64, on WebAssembly vectors where there are any: GEM's inner products of
+ * gradients. The order of summation is that of gemm-wide-loops.ts, and so are the bits.
+ *
+ * Operands in the memory of the kernels are read where they are; others are copied, widened on the way. A product of a matrix with its own
+ * transpose is computed on and above the diagonal only.
+ */
+import { compileWide, LANE_BYTES } from './gemm-wide-kernel.ts';
+import { type Floats, type WideGemm, wideGemmLoops } from './gemm-wide-loops.ts';
+import { createWorkspace, type Workspace } from './module.ts';
+
+export { type Floats, type WideGemm, wideGemmLoops } from './gemm-wide-loops.ts';
+
+/** Terms at a time: of four lines they fill a third of a first-level cache of 48 KiB. */
+const CHUNK = 512;
+/** Lines of A and of B at a time. */
+const LINES = 64;
+/** Up to so many rows of A, dense rows of B are read in place. */
+const FEW_ROWS = 4;
+
+const even = (n: number): number => n + (n & 1);
+
+interface Lines {
+  readonly data: Floats;
+  /** Where in the memory of the kernels, or undefined. Taken before the memory grows, which detaches every array over it. */
+  readonly address: number | undefined;
+  readonly offset: number;
+  readonly row: number;
+  readonly col: number;
+}
+
+/** A wide product with its own state: modules compiled at the first call, scratch memory that grows to the largest product. */
+export const createWideGemm = (workspace?: Workspace): WideGemm => {
+  const start = () => {
+    const space = workspace ?? createWorkspace();
+    const exact = space && compileWide(space.memory, false);
+    // Of float32, whose products are exact, a fused sum has the same bits.
+    return exact && { space, exact, fused: compileWide(space.memory, true) ?? exact };
+  };
+  let engine: ReturnType<typeof start> | null = null;
+
+  return (m, n, k, a, aOffset, aRow, aCol, b, bOffset, bRow, bCol, c, cOffset) => {
+    if (m === 0 || n === 0) return;
+    if (engine === null) engine = start();
+    if (engine === undefined) {
+      wideGemmLoops(m, n, k, a, aOffset, aRow, aCol, b, bOffset, bRow, bCol, c, cOffset);
+      return;
+    }
+    const { space } = engine;
+    const { memory } = space;
+    const areFloat32 = a instanceof Float32Array && b instanceof Float32Array;
+    const wasm = areFloat32 ? engine.fused : engine.exact;
+    const place = (data: Floats, offset: number) =>
+      data.buffer === memory.buffer ? data.byteOffset + data.BYTES_PER_ELEMENT * offset : undefined;
+    const x: Lines = { data: a, address: place(a, aOffset), offset: aOffset, row: aRow, col: aCol };
+    const y: Lines = { data: b, address: place(b, bOffset), offset: bOffset, row: bCol, col: bRow };
+    const cHere = place(c, cOffset);
+    const combines = m <= FEW_ROWS && bCol === 1 && y.address !== undefined;
+    const [rows, columns] = [Math.min(LINES, m), Math.min(LINES, n)];
+    const width = 8 * CHUNK;
+    const tableRow = LANE_BYTES * even(columns);
+    const lineBytes = combines ? 8 * (k + 3) : width * (rows + columns) + tableRow * even(rows);
+    const scratch = space.reserve(lineBytes + (cHere === undefined ? 8 * m * n : 0));
+    const out = cHere ?? scratch + lineBytes;
+    const floats = new Float64Array(memory.buffer);
+
+    /** Lines first.. of x, terms p.., as float64 in the scratch. */
+    const widen = (
+      { data, address, offset, row, col }: Lines,
+      first: number,
+      count: number,
+      p: number,
+      terms: number,
+      to: number,
+    ) => {
+      const start = first * row + p * col;
+      if (address !== undefined) {
+        const bytes = data.BYTES_PER_ELEMENT;
+        const widenHere = bytes === 4 ? wasm.widen32 : wasm.widen64;
+        widenHere(count, terms, address + bytes * start, bytes * row, bytes * col, to);
+        return;
+      }
+      let at = to / 8;
+      for (let i = 0; i < count; i++) {
+        for (let j = 0; j < terms; j++) floats[at++] = data[offset + start + i * row + j * col];
+        while (at % 4 !== 0) floats[at++] = 0;
+      }
+    };
+
+    if (combines) {
+      const bytes = b.BYTES_PER_ELEMENT;
+      const combine = bytes === 4 ? wasm.combine32 : wasm.combine64;
+      const from = y.address as number;
+      for (let i = 0; i < m; i++) {
+        widen(x, i, 1, 0, k, scratch);
+        combine(n, k, scratch, from, bytes * bRow, out + 8 * i * n);
+      }
+    } else {
+      const table = scratch;
+      const xs = table + tableRow * even(rows);
+      const ys = xs + width * rows;
+      // What meets few lines is not worth widening first.
+      const narrow = n <= 2 && x.address !== undefined && a instanceof Float32Array && aCol === 1;
+      const isGram =
+        !narrow && m === n && m <= LINES && a === b && aOffset === bOffset && aRow === bCol && aCol === bRow;
+      for (let i = 0; i < m; i += LINES) {
+        const height = Math.min(LINES, m - i);
+        for (let j = 0; j < n; j += LINES) {
+          const breadth = Math.min(LINES, n - j);
+          floats.fill(0, table / 8, (table + tableRow * even(rows)) / 8);
+          for (let p = 0; p < k; p += CHUNK) {
+            const terms = Math.min(CHUNK, k - p);
+            const fours = Math.ceil(terms / 4);
+            const line = 32 * fours;
+            if (!isGram) widen(y, j, breadth, p, terms, ys);
+            if (narrow && terms % 4 === 0) {
+              const from = (x.address as number) + 4 * (i * aRow + p);
+              wasm.block32(height, breadth, fours, from, 4 * aRow, ys, line, table, tableRow, 0);
+            } else {
+              widen(x, i, height, p, terms, xs);
+              wasm.block64(height, breadth, fours, xs, line, isGram ? xs : ys, line, table, tableRow, isGram ? 1 : 0);
+            }
+          }
+          wasm.join(height, breadth, table, tableRow, out + 8 * (i * n + j), 8 * n, isGram ? 1 : 0);
+        }
+      }
+    }
+    if (cHere === undefined) c.set(floats.subarray(out / 8, out / 8 + m * n), cOffset);
+  };
+};
