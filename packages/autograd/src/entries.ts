@@ -65,13 +65,13 @@ function entriesThrough(
 ): Entry[] | Variable {
   switch (out.node!.op) {
     case 'matmul':
-      return [product(out, place)];
+      return isPlainProduct(out) ? [product(out, place)] : out;
     case 'gather':
       return place === 0 ? [lookedUp(v, out)] : out;
     case 'expand': {
       // A matrix is repeated to multiply a stack of others.
       const products = users.get(out) ?? [];
-      const stacked = v.rank === 2 && products.every((use) => use.out.node!.op === 'matmul' && use.place === 1);
+      const stacked = v.rank === 2 && products.every((use) => isPlainProduct(use.out) && use.place === 1);
       return stacked ? products.map((use) => stackedProduct(use.out)) : [repeated(v, out)];
     }
     case 'permute': {
@@ -85,6 +85,10 @@ function entriesThrough(
       return after(entriesOf(out, users, steps), (t) => elementwiseBack(t, out, place));
   }
 }
+
+/** A product in the operands' own type, in which factors may be formed again. */
+const isPlainProduct = ({ node }: Variable): boolean =>
+  node!.op === 'matmul' && (node!.params as PrimitiveParams['matmul']).dtype === undefined;
 
 /** Through an elementwise step, whose rule takes the gradients of all samples at once by broadcasting. */
 function elementwiseBack(t: Tensor, out: Variable, place: number): Tensor {

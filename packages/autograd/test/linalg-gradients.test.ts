@@ -190,3 +190,28 @@ describe('closed forms', () => {
     );
   });
 });
+
+test('a product in float64 of float32 operands: each gets its gradient in its own type, and the derivative of that', () => {
+  const rng = new Rng(4);
+  const [a, b] = [randn([3, 4], rng), randn([4, 2], rng, { dtype: 'float64' })].map((x) =>
+    variable(x, { requiresGrad: true }),
+  ) as [Variable, Variable];
+  const run = (x: Variable, y: Variable) => x.matmul(y, { dtype: 'float64' }).square().sum();
+  const [da, db] = gradientsOf(run(a, b), [a, b], { createGraph: true }) as [Variable, Variable];
+  expect([da.dtype, db.dtype]).toEqual(['float32', 'float64']);
+  const [a64, b64] = [a.value.cast('float64'), b.value].map((x) => variable(x, { requiresGrad: true })) as [
+    Variable,
+    Variable,
+  ];
+  const [da64, db64] = gradientsOf(a64.matmul(b64).square().sum(), [a64, b64], { createGraph: true }) as [
+    Variable,
+    Variable,
+  ];
+  const apart = (x: Variable, y: Variable) => x.value.cast('float64').sub(y.value).abs().max().item() as number;
+  expect(apart(da, da64)).toBeLessThan(1e-5);
+  expect(apart(db, db64)).toBeLessThan(1e-12);
+  const second = gradientsOf(da.square().sum(), [b])[0]!;
+  const second64 = gradientsOf(da64.square().sum(), [b64])[0]!;
+  expect(second.dtype).toBe('float64');
+  expect(apart(second, second64)).toBeLessThan(1e-3);
+});

@@ -71,8 +71,11 @@ export type ComputeParams = Each<Unary | Binary | Compare, None> &
     where: None;
     /** Where the elements of the sorted line stand (int32): stable, and NaN counts as the largest. */
     argsort: { readonly axis: number; readonly descending: boolean };
-    /** [...batch, m, k] x [...batch, k, n] -> [...batch, m, n]. */
-    matmul: None;
+    /**
+     * [...batch, m, k] x [...batch, k, n] -> [...batch, m, n]. With `dtype` the operands, each float32 or float64, are multiplied and
+     * summed in float64, as if they had been cast first.
+     */
+    matmul: { readonly dtype?: 'float64' };
     /** (x, index: int32): out[..., i, ...] = x[..., index[..., i, ...], ...] along the axis. */
     gather: { readonly axis: number };
     /** (base, index: int32, updates): base with updates written ('set': the last one wins) or added at index. */
@@ -155,7 +158,7 @@ const SPECS: { readonly [P in Primitive]: SpecRule<P> } = {
   ...each(ARG_REDUCE, found),
   where: (_, _condition, a) => ({ shape: a!.shape, dtype: a!.dtype }),
   argsort: (_, x) => ({ shape: x!.shape, dtype: 'int32' }),
-  matmul: (_, a, b) => ({ shape: [...a!.shape.slice(0, -1), b!.shape.at(-1)!], dtype: a!.dtype }),
+  matmul: ({ dtype }, a, b) => ({ shape: [...a!.shape.slice(0, -1), b!.shape.at(-1)!], dtype: dtype ?? a!.dtype }),
   gather: (_, x, index) => ({ shape: index!.shape, dtype: x!.dtype }),
   scatter: (_, base) => ({ shape: base!.shape, dtype: base!.dtype }),
   concat: ({ axis }, ...xs) => {

@@ -89,6 +89,38 @@ describe.each(devices)('%s', (device) => {
     ).toEqual([[1]]);
   });
 
+  test('with a dtype it is the product of the operands cast to it', () => {
+    const rng = new Rng(8);
+    const [a, b] = [randn([7, 40], rng, { device }), randn([40, 6], rng, { device })];
+    const wide = (x: Tensor) => x.cast('float64');
+    const close = (x: Tensor, y: Tensor) => {
+      expect(x.dtype).toBe('float64');
+      expect(x.shape).toEqual(y.shape);
+      expect(x.sub(y).abs().max().item()).toBeLessThan(1e-13);
+    };
+    const f64 = { dtype: 'float64' } as const;
+    close(a.matmul(b, f64), wide(a).matmul(wide(b)));
+    close(wide(a).matmul(b, f64), wide(a).matmul(wide(b)));
+    close(a.matmul(wide(b).flip(0), f64), wide(a).matmul(wide(b).flip(0)));
+    close(a.matmul(a.transpose(), f64), wide(a).matmul(wide(a).transpose()));
+    close(a.matmul(b.slice(null, 2), f64), wide(a).matmul(wide(b).slice(null, 2)));
+    close(a.slice(3).matmul(b, f64), wide(a).slice(3).matmul(wide(b)));
+    close(
+      a.reshape([7, 5, 8]).matmul(b.slice([0, 8]), f64),
+      wide(a)
+        .reshape([7, 5, 8])
+        .matmul(wide(b).slice([0, 8])),
+    );
+    close(a.round().cast('int32').matmul(b, f64), wide(a).round().matmul(wide(b)));
+    expect(a.matmul(b, { dtype: 'int32' }).dtype).toBe('int32');
+    expect(wide(a).matmul(b, { dtype: 'float32' }).toArray()).toEqual(a.matmul(b).toArray());
+    const lost = make([2 ** 24, 1, -(2 ** 24)]);
+    expect(lost.matmul(make([1, 1, 1]), f64).item()).toBe(1);
+    expect(thrown(() => a.matmul(b, { dtype: 'bool' })).message).toBe(
+      "matmul: products are numbers, found dtype 'bool'; did you mean 'int32'?",
+    );
+  });
+
   test('an empty inner axis gives zeros, an empty outer one nothing', () => {
     for (const dtype of numeric) {
       const empty = (...shape: number[]) => zeros(shape, { dtype, device });

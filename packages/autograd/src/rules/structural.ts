@@ -68,7 +68,10 @@ export const structural = {
   argsort: 'nondifferentiable',
   cumsum: [(g, { params: { axis } }) => g.flip(axis).cumsum(axis).flip(axis)],
   cumprod: [(g, { inputs: [x], out, params: { axis } }) => runningProduct(g, x!, out, axis)],
-  matmul: [(g, { inputs: [, b] }) => g.matmul(b!.transpose()), (g, { inputs: [a] }) => a!.transpose().matmul(g)],
+  matmul: [
+    (g, { inputs: [a, b], params }) => g.matmul(b!.transpose(), params).cast(a!.dtype),
+    (g, { inputs: [a, b], params }) => a!.transpose().matmul(g, params).cast(b!.dtype),
+  ],
   gather: [(g, { inputs: [x, index], params: { axis } }) => constant(g, 0, x!.shape).scatterAdd(axis, index!, g), null],
   scatter: [
     (g, { inputs: [, index], params: { axis, mode } }) =>

@@ -1,20 +1,29 @@
 // Linear algebra. matmul is the one primitive; its 1-d and batched forms are views of it, as in NumPy's PEP 465 rules. A diagonal is
 // a slice: in a matrix with n columns, laid out row by row, its elements stand n + 1 apart.
 
-import { promote } from '../dtype.ts';
-import { AxisError, IndexError, ShapeError, shapeText } from '../errors.ts';
+import { type DType, isFloat, promote } from '../dtype.ts';
+import { AxisError, DTypeError, IndexError, ShapeError, shapeText } from '../errors.ts';
 import { broadcastShapes, normalizeAxis, sizeOf } from '../shape.ts';
 import { type ArrayOf, expandTo } from './carrier.ts';
 import { where } from './elementwise.ts';
 import { SortOps } from './sorting.ts';
 
+export interface MatmulOptions {
+  /**
+   * In which type products are formed and summed, and the type of the result, as if both operands had been cast to it first; of
+   * float32 operands no copy in float64 is made. By default the type in which both meet.
+   */
+  readonly dtype?: DType;
+}
+
 export abstract class LinalgOps<Self extends LinalgOps<Self>> extends SortOps<Self> {
   /**
    * Matrix product over the last two axes: [..., m, k] x [..., k, n] -> [..., m, n], leading axes broadcast. A 1-d operand
-   * counts as a row (left) or a column (right) and loses that axis again: [k] x [k] is the dot product.
-   * @throws ShapeError for a scalar, or where the inner sizes differ.
+   * counts as a row (left) or a column (right) and loses that axis again: [k] x [k] is the dot product. `dtype: 'float64'` gives inner
+   * products of float32 vectors the digits of float64.
+   * @throws ShapeError for a scalar, or where the inner sizes differ; DTypeError for dtype 'bool'.
    */
-  matmul(other: ArrayOf<Self>): Self {
+  matmul(other: ArrayOf<Self>, options: MatmulOptions = {}): Self {
     const right = this.lift('matmul', other, this.dtype);
     if (this.rank === 0 || right.rank === 0) {
       throw new ShapeError('matmul: a scalar has no inner dimension; did you mean mul?', {
@@ -22,9 +31,17 @@ export abstract class LinalgOps<Self extends LinalgOps<Self>> extends SortOps<Se
       });
     }
     const met = promote(this.dtype, right.dtype);
-    const dtype = met === 'bool' ? 'int32' : met;
-    const a = (this.rank === 1 ? this.unsqueeze(0) : this.self).cast(dtype);
-    const b = (right.rank === 1 ? right.unsqueeze(1) : right).cast(dtype);
+    const dtype = options.dtype ?? (met === 'bool' ? 'int32' : met);
+    const [rows, columns] = [
+      this.rank === 1 ? this.unsqueeze(0) : this.self,
+      right.rank === 1 ? right.unsqueeze(1) : right,
+    ];
+    if (dtype === 'bool') {
+      throw new DTypeError("matmul: products are numbers, found dtype 'bool'; did you mean 'int32'?", { dtype });
+    }
+    const widens = options.dtype === 'float64' && [this.dtype, right.dtype].includes('float32');
+    const ready = (x: Self) => (widens && isFloat(x.dtype) ? x : x.cast(dtype));
+    const [a, b] = [ready(rows), ready(columns)];
     const [inner, innerB] = [a.shape.at(-1)!, b.shape.at(-2)!];
     if (inner !== innerB) {
       const swap = right.rank > 1 && b.shape.at(-1) === inner ? '; did you mean b.transpose()?' : '';
@@ -35,7 +52,7 @@ export abstract class LinalgOps<Self extends LinalgOps<Self>> extends SortOps<Se
       );
     }
     const batch = broadcastShapes('matmul, leading axes', a.shape.slice(0, -2), b.shape.slice(0, -2));
-    const product = a.apply('matmul', {}, [
+    const product = a.apply('matmul', widens ? { dtype: 'float64' } : {}, [
       expandTo(a, [...batch, ...a.shape.slice(-2)]),
       expandTo(b, [...batch, ...b.shape.slice(-2)]),
     ]);

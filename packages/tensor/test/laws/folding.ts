@@ -110,8 +110,7 @@ const scan = (op: (typeof SCAN)[number]): Law<typeof op> =>
  * Float products are within (k + 1) u |a||b| of the true ones in any order of summation (Higham, Accuracy and Stability, 3.13),
  * and so is the model; to that comes the underflow of each step.
  */
-export function product(a: Model, b: Model): Model {
-  const { dtype } = a;
+export function product(a: Model, b: Model, dtype: DType = a.dtype): Model {
   const k = a.shape.at(-1)!;
   const shape = [...a.shape.slice(0, -1), b.shape.at(-1)!];
   const terms = (index: Index, times: (x: number, y: number) => number) =>
@@ -127,12 +126,19 @@ export function product(a: Model, b: Model): Model {
   };
 }
 
+const types = fc.oneof(
+  oneOf(numeric).map((dtype) => ({ params: {}, a: dtype, b: dtype, out: dtype })),
+  fc
+    .tuple(oneOf(['float32', 'float64']), oneOf(['float32', 'float64']))
+    .map(([a, b]) => ({ params: { dtype: 'float64' as const }, a, b, out: 'float64' as const })),
+);
+
 const matmul: Law<'matmul'> = fc
-  .tuple(oneOf(numeric), fc.array(sizes, { maxLength: 2 }), sizes, sizes, sizes)
-  .chain(([dtype, batch, m, k, n]) =>
+  .tuple(types, fc.array(sizes, { maxLength: 2 }), sizes, sizes, sizes)
+  .chain(([{ params, a, b, out }, batch, m, k, n]) =>
     fc
-      .tuple(samples(dtype, [...batch, m, k], tameValue(dtype)), samples(dtype, [...batch, k, n], tameValue(dtype)))
-      .map((inputs) => ({ params: {}, inputs, expected: product(inputs[0].model, inputs[1].model) })),
+      .tuple(samples(a, [...batch, m, k], tameValue(a)), samples(b, [...batch, k, n], tameValue(b)))
+      .map((inputs) => ({ params, inputs, expected: product(inputs[0].model, inputs[1].model, out) })),
   );
 
 export const folding = { ...each(REDUCE, reduce), ...each(SCAN, scan), ...each(ARG_REDUCE, argReduce), matmul };

@@ -10,6 +10,7 @@ import { contiguousView, isContiguous, permuteView, positions, sliceView, type V
 import { referenceKernels } from '../reference.ts';
 import { createSortLine } from './argsort.ts';
 import { createGemm, gemmLoops64 } from './gemm.ts';
+import { createWideGemm } from './gemm-wide.ts';
 import {
   addLoop,
   binaryLoop,
@@ -31,6 +32,7 @@ import { foldViews, reduceInto } from './reduce.ts';
 export function createCpuBackend(): Backend {
   const pool = new BufferPool();
   const gemm = createGemm();
+  const wideGemm = createWideGemm();
   const fresh = (out: Spec) => pool.take(out.dtype, sizeOf(out.shape));
 
   /** Maps x into the part of `to` that `where` looks at. */
@@ -74,6 +76,7 @@ export function createCpuBackend(): Backend {
 
   const matmul: Kernel<'matmul'> = (params, inputs, out) => {
     if (out.dtype === 'int32') return referenceKernels.matmul(params, inputs, out);
+    const products = { float32: gemm, float64: params.dtype === 'float64' ? wideGemm : gemmLoops64 };
     const [a, b] = inputs as [Operand, Operand];
     const result = fresh(out);
     const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, a.shape.at(-1)!];
@@ -82,8 +85,7 @@ export function createCpuBackend(): Backend {
     let at = 0;
     for (const startA of starts(a)) {
       const startB = startsB.next().value as number;
-      const product = out.dtype === 'float32' ? gemm : gemmLoops64;
-      (product as (...args: unknown[]) => void)(
+      (products[out.dtype as keyof typeof products] as (...args: unknown[]) => void)(
         m,
         n,
         k,

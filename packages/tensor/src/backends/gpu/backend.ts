@@ -95,6 +95,7 @@ function gpuBackend(runtime: Runtime): Backend {
   };
 
   const matmul: Kernel<'matmul'> = (_, [a, b], out) => {
+    holds(out.dtype);
     if (a!.shape.at(-1) === 0) return filled(out, 0);
     return produce(out, () => matmulOf(runtime, a!, b!, out, [textureOf(a!), textureOf(b!)]));
   };
