@@ -35,8 +35,19 @@ export interface Finished {
 }
 
 /** Runs a command with nobody at its keyboard and waits for its end; a non-zero status is an answer, not an exception. */
-export async function run(command: string, args: readonly string[], cwd: string): Promise<Finished> {
-  const env = { ...process.env, CI: 'true', NO_COLOR: '1', PATH: `${root}node_modules/.bin:${process.env.PATH}` };
+export async function run(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  more: Record<string, string> = {},
+): Promise<Finished> {
+  const env = {
+    ...process.env,
+    ...more,
+    CI: 'true',
+    NO_COLOR: '1',
+    PATH: `${root}node_modules/.bin:${process.env.PATH}`,
+  };
   const running = promisify(execFile)(command, args, { cwd, env, maxBuffer: 2 ** 26 });
   running.child.stdin?.end();
   try {

@@ -81,6 +81,7 @@ export interface GPU {
 export interface GpuJs {
   readonly GPU: new (settings: { readonly mode: 'webgl2' }) => GPU;
   readonly WebGL2Kernel: KernelClass;
+  readonly WebGPUContext: { acquire(): Promise<unknown> };
   readonly WebGPUKernel: new (source: string, settings: WebGpuSettings) => WebGpuKernel;
   readonly WebGPUBufferResult: new (settings: {
     readonly buffer: object;

@@ -1,14 +1,11 @@
-// WebGL2 where there is no page: under Node, by the package `gl` (headless-gl), if the user has installed it. It is his to install, for it
-// is compiled code; this package neither brings nor bundles it. WebGL2 is in version 9 of it and later.
+// A GPU where there is no page: under Node, WebGL2 by the package `gl` (headless-gl, from version 9 on), WebGPU by the package `webgpu` (Dawn),
+// if the user has installed them. They are his to install, for they are compiled code; this package neither brings nor bundles them.
 
 import { DeviceError } from '../../errors.ts';
 import type { WebGL2 } from './context.ts';
 
-/** What a page has, and gpu.js asks for, when it looks whether WebGL2 is there. */
-export interface PageGlobals {
-  readonly OffscreenCanvas: unknown;
-  readonly WebGL2RenderingContext: unknown;
-}
+/** What a page has, and gpu.js asks for, when it looks whether WebGL2 or WebGPU is there. */
+export type PageGlobals = Readonly<Record<string, unknown>>;
 export interface HeadlessContext {
   readonly gl: WebGL2;
   readonly globals: PageGlobals;
@@ -19,8 +16,15 @@ interface HeadlessGl {
   readonly WebGL2RenderingContext?: unknown;
 }
 
-// A name that is no literal, so that bundlers do not look for it.
-const PACKAGE = 'gl';
+/** By a name that is no literal, so that bundlers do not look for it. A string says why it is not there. */
+async function imported<Module extends object>(name: string): Promise<Module | string> {
+  try {
+    return await import(/* @vite-ignore */ name);
+  } catch (error) {
+    const missing = (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND';
+    return missing ? 'is not installed' : `cannot be loaded (${error})`;
+  }
+}
 
 const none = (found: string, remedy: string) =>
   new DeviceError(
@@ -31,13 +35,11 @@ const none = (found: string, remedy: string) =>
 
 /** @throws DeviceError that says what was found and how to get a GPU. */
 export async function openHeadless(): Promise<HeadlessContext> {
-  const { default: createContext } = (await import(/* @vite-ignore */ PACKAGE).catch((error: unknown) => {
-    const why =
-      (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND'
-        ? 'is not installed'
-        : `cannot be loaded (${error})`;
-    throw none(`and the package gl, which gives Node WebGL2, ${why}`, 'npm install gl@^9.0.0-rc.10');
-  })) as { default: HeadlessGl };
+  const module = await imported<{ readonly default: HeadlessGl }>('gl');
+  if (typeof module === 'string') {
+    throw none(`and the package gl, which gives Node WebGL2, ${module}`, 'npm install gl@^9.0.0-rc.10');
+  }
+  const createContext = module.default;
   const { WebGL2RenderingContext } = createContext;
   if (WebGL2RenderingContext === undefined) {
     throw none('and the package gl that is installed has WebGL 1 only', 'npm install gl@^9.0.0-rc.10');
@@ -54,10 +56,18 @@ export async function openHeadless(): Promise<HeadlessContext> {
   return { gl, globals: { OffscreenCanvas, WebGL2RenderingContext } };
 }
 
+/** navigator.gpu as the package `webgpu` makes it, or why it does not. */
+export async function createWebGpu<Gpu extends object>(): Promise<Gpu | string> {
+  const module = await imported<{ create(options: readonly string[]): Gpu }>('webgpu');
+  return typeof module === 'string' ? module : module.create([]);
+}
+
 /** Runs `fn` with globals that a page would have, and takes them away again. */
 export function withGlobals<T>(globals: PageGlobals, fn: () => T): T {
   const before = Object.keys(globals).map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const);
-  Object.assign(globalThis, globals);
+  for (const [name, value] of Object.entries(globals)) {
+    Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+  }
   try {
     return fn();
   } finally {

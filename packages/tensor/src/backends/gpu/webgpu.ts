@@ -3,6 +3,7 @@
 
 import { DeviceError, GemlabError, ShapeError } from '../../errors.ts';
 import type { GpuBuffer, GpuJs, WebGpuKernel } from './gpu-js.ts';
+import { createWebGpu, withGlobals } from './headless.ts';
 import { FILL } from './moving.ts';
 import { kernelSource, type Program } from './program.ts';
 import { loadGpuJs, type Runtime, type Texture } from './runtime.ts';
@@ -13,8 +14,8 @@ interface Adapter {
   readonly info?: { readonly vendor: string; readonly architecture: string };
   readonly limits: { readonly maxStorageBufferBindingSize: number; readonly maxBufferSize: number };
 }
-interface WithWebGpu {
-  readonly navigator?: { readonly gpu?: { requestAdapter(): Promise<Adapter | null> } };
+interface Gpu {
+  requestAdapter(): Promise<Adapter | null>;
 }
 
 const none = (found: string) =>
@@ -26,13 +27,22 @@ const none = (found: string) =>
 
 /** Opens WebGPU, and has it compute something. @throws DeviceError that says what was found. */
 export async function openWebGpu(): Promise<Runtime> {
-  const { navigator } = globalThis as WithWebGpu;
-  if (!navigator?.gpu)
-    throw none('this runtime has no navigator.gpu (in a browser it is for pages by https or from localhost)');
-  const adapter = await navigator.gpu.requestAdapter();
+  const here = (globalThis as { readonly navigator?: { readonly gpu?: Gpu } }).navigator?.gpu;
+  const gpu = here ?? (await createWebGpu<Gpu>());
+  if (typeof gpu === 'string') {
+    const node = `under Node the package webgpu gives it, which ${gpu} (npm install webgpu)`;
+    throw none(`this runtime has no navigator.gpu: browsers have it for pages by https or from localhost; ${node}`);
+  }
+  const adapter = await gpu.requestAdapter();
   if (adapter === null)
-    throw none('navigator.gpu is there, but has no adapter: the browser knows no GPU that it would use');
-  const runtime = new WebGpuRuntime(await loadGpuJs(), adapter);
+    throw none('there is no adapter: the runtime knows no GPU (under Linux: no Vulkan) that it would use');
+  const library = await loadGpuJs();
+  // It asks for a device once, and keeps it.
+  const acquire = () => library.WebGPUContext.acquire();
+  await (here ? acquire() : withGlobals({ navigator: { gpu } }, acquire)).catch((error: unknown) => {
+    throw none(`the adapter gives no device (${error})`);
+  });
+  const runtime = new WebGpuRuntime(library, gpu, adapter);
   const [found] = await runtime.read(runtime.run(FILL, [], [], [0.5], 1));
   if (found !== 0.5) throw none(`a kernel that should give 0.5 gave ${found}`);
   return runtime;
@@ -65,12 +75,15 @@ class WebGpuRuntime implements Runtime {
   readonly mostTextures = 7;
   readonly readSync = null;
   readonly #library: GpuJs;
+  /** Under Node nobody else would keep it. */
+  readonly gpu: Gpu;
   readonly #adapter: Adapter;
   readonly #compiled = new Map<string, WebGpuKernel>();
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(library: GpuJs, adapter: Adapter) {
+  constructor(library: GpuJs, gpu: Gpu, adapter: Adapter) {
     this.#library = library;
+    this.gpu = gpu;
     this.#adapter = adapter;
   }
 
