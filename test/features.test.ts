@@ -24,13 +24,13 @@ interface Row {
   readonly backends: string;
 }
 
-/** The methods of Tensor by the class that brings them, the most basic class first. */
+/** The methods of Tensor by the class that brings them, the most basic class first; `_name` is private to its family. */
 const families = new Map<string, string[]>();
 for (let p = Tensor.prototype as object; p !== Object.prototype; p = Object.getPrototypeOf(p)) {
   const own = Object.entries(Object.getOwnPropertyDescriptors(p)).filter(([, d]) => typeof d.value === 'function');
   families.set(
     p.constructor.name,
-    own.map(([name]) => name).filter((name) => name !== 'constructor'),
+    own.map(([name]) => name).filter((name) => name !== 'constructor' && !name.startsWith('_')),
   );
 }
 const sections = [...families]

@@ -98,7 +98,7 @@ function publicOps(): string[] {
     );
     names.push(...methods.map(([name]) => name));
   }
-  return [...new Set(names)].filter((name) => !plumbing.includes(name));
+  return [...new Set(names)].filter((name) => !name.startsWith('_') && !plumbing.includes(name));
 }
 
 test('every public op has values made by NumPy or PyTorch', () => {

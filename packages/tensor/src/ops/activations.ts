@@ -19,7 +19,7 @@ const LEAST = -1000;
 export abstract class ActivationOps<Self extends ActivationOps<Self>> extends ElementwiseOps<Self> {
   /** x for x > 0, else x * negativeSlope. The slope may be a tensor that broadcasts with x, and learned: PReLU. */
   leakyRelu({ negativeSlope = 0.01 }: { readonly negativeSlope?: OperandOf<Self> } = {}): Self {
-    return this.#bent((x) => x.mul(negativeSlope));
+    return this._bent((x) => x.mul(negativeSlope));
   }
   /** min(max(x, 0), 6); derivative 0 at both ends. */
   relu6(): Self {
@@ -28,11 +28,11 @@ export abstract class ActivationOps<Self extends ActivationOps<Self>> extends El
   }
   /** x for x > 0, else alpha (exp(x) - 1) (Clevert et al., arXiv:1511.07289). */
   elu({ alpha = 1 }: { readonly alpha?: number } = {}): Self {
-    return this.#bent((x) => x.expm1().mul(alpha));
+    return this._bent((x) => x.expm1().mul(alpha));
   }
   /** x for x > 0, else alpha (exp(x / alpha) - 1): an elu with slope 1 at 0 for every alpha (Barron, arXiv:1704.07483). */
   celu({ alpha = 1 }: { readonly alpha?: number } = {}): Self {
-    return this.#bent((x) => x.div(alpha).expm1().mul(alpha));
+    return this._bent((x) => x.div(alpha).expm1().mul(alpha));
   }
   /** An elu scaled so that layers keep mean 0 and variance 1 (Klambauer et al., arXiv:1706.02515). */
   selu(): Self {
@@ -45,22 +45,22 @@ export abstract class ActivationOps<Self extends ActivationOps<Self>> extends El
    * @throws DataError for any other word.
    */
   gelu({ approximate = 'none' }: { readonly approximate?: 'none' | 'tanh' } = {}): Self {
-    if (approximate === 'none') return this.#gated((t) => t.mul(-Math.SQRT1_2).erfc().mul(0.5));
+    if (approximate === 'none') return this._gated((t) => t.mul(-Math.SQRT1_2).erfc().mul(0.5));
     if (approximate !== 'tanh') {
       throw new DataError(`gelu: approximate is 'none' or 'tanh', found '${approximate}'`, { approximate });
     }
     // (1 + tanh(y)) / 2 = sigmoid(2y), which does not cancel.
     const slope = 2 * Math.sqrt(2 / Math.PI);
-    return this.#gated((t) => t.square().mul(0.044715).add(1).mul(t).mul(slope).sigmoid());
+    return this._gated((t) => t.square().mul(0.044715).add(1).mul(t).mul(slope).sigmoid());
   }
   /** x sigmoid(x), also called swish. */
   silu(): Self {
-    return this.#gated((t) => t.sigmoid());
+    return this._gated((t) => t.sigmoid());
   }
   /** x tanh(softplus(x)) (Misra, arXiv:1908.08681). */
   mish(): Self {
-    const x = this.#asFloat();
-    const t = x.#folded().clamp(LEAST);
+    const x = this._asFloat();
+    const t = x._folded().clamp(LEAST);
     const e = t.exp();
     // tanh(log(1 + exp(x))) is n / (n + 2) for x = t, and 1 - m / (1 + 2e + m) for x = -t.
     const n = e.add(2).mul(e);
@@ -70,16 +70,16 @@ export abstract class ActivationOps<Self extends ActivationOps<Self>> extends El
   }
   /** log(1 + exp(beta x)) / beta, without overflow: PyTorch's threshold is not needed. */
   softplus({ beta = 1 }: { readonly beta?: number } = {}): Self {
-    const x = this.#asFloat().mul(beta);
-    return where(x.gt(0), x, 0).add(x.#folded().exp().log1p()).div(beta);
+    const x = this._asFloat().mul(beta);
+    return where(x.gt(0), x, 0).add(x._folded().exp().log1p()).div(beta);
   }
   /** log(sigmoid(x)), without underflow. */
   logSigmoid(): Self {
-    return this.#asFloat().neg().softplus().neg();
+    return this._asFloat().neg().softplus().neg();
   }
   /** x / (1 + |x|). */
   softsign(): Self {
-    const x = this.#asFloat();
+    const x = this._asFloat();
     const far = x.abs().gt(1);
     const near = where(far, 0, x);
     // Far out, 1 / (sign(x) + 1/x): infinity has a value, and the derivative is no difference of large numbers.
@@ -88,34 +88,34 @@ export abstract class ActivationOps<Self extends ActivationOps<Self>> extends El
   }
   /** relu6(x + 3) / 6 (PyTorch's; ONNX has other constants). */
   hardSigmoid(): Self {
-    return this.#asFloat().add(3).relu6().div(6);
+    return this._asFloat().add(3).relu6().div(6);
   }
   /** x hardSigmoid(x) (Howard et al., arXiv:1905.02244). */
   hardSwish(): Self {
-    const x = this.#asFloat().clamp(-3);
+    const x = this._asFloat().clamp(-3);
     return x.mul(x.hardSigmoid());
   }
 
-  #asFloat(): Self {
+  private _asFloat(): Self {
     return this.cast(floatFor(this.dtype));
   }
 
   /** x for x > 0, else f(x). */
-  #bent(f: (x: Self) => Self): Self {
-    const x = this.#asFloat();
+  private _bent(f: (x: Self) => Self): Self {
+    const x = this._asFloat();
     const positive = x.gt(0);
     return where(positive, x, f(where(positive, 0, x)));
   }
 
   /** -|x|, with derivative 1 at 0: what is computed from it has there the derivatives, of every order, of its formula for x <= 0. */
-  #folded(): Self {
+  private _folded(): Self {
     return where(this.gt(0), this.neg(), this.self);
   }
 
   /** x S(x), for an S with S(x) + S(-x) = 1 that vanishes on the left. */
-  #gated(gate: (t: Self) => Self): Self {
-    const x = this.#asFloat();
-    const t = x.#folded().clamp(LEAST);
+  private _gated(gate: (t: Self) => Self): Self {
+    const x = this._asFloat();
+    const t = x._folded().clamp(LEAST);
     // -0, because 0 + -0 would lose the sign that a zero has coming from the left.
     return where(x.gt(0), x, -0).add(t.mul(gate(t)));
   }

@@ -36,15 +36,15 @@ export abstract class ConvOps<Self extends ConvOps<Self>> extends WindowOps<Self
    * @throws ShapeError if ranks, channels or groups do not fit; WindowError for options out of range, or a filter too large.
    */
   conv1d(weight: ArrayOf<Self>, options: ConvOptions<ArrayOf<Self>> = {}): Self {
-    return this.#conv('conv1d', 1, weight, options);
+    return this._conv('conv1d', 1, weight, options);
   }
   /** [N, C, H, W] or [C, H, W], with filters [O, C / groups, KH, KW]; else as conv1d. */
   conv2d(weight: ArrayOf<Self>, options: ConvOptions<ArrayOf<Self>> = {}): Self {
-    return this.#conv('conv2d', 2, weight, options);
+    return this._conv('conv2d', 2, weight, options);
   }
   /** [N, C, D, H, W] or [C, D, H, W], with filters [O, C / groups, KD, KH, KW]; else as conv1d. */
   conv3d(weight: ArrayOf<Self>, options: ConvOptions<ArrayOf<Self>> = {}): Self {
-    return this.#conv('conv3d', 3, weight, options);
+    return this._conv('conv3d', 3, weight, options);
   }
 
   /**
@@ -54,19 +54,19 @@ export abstract class ConvOps<Self extends ConvOps<Self>> extends WindowOps<Self
    * @throws ShapeError if ranks, channels or groups do not fit; WindowError for options out of range, or if nothing is left.
    */
   convTranspose1d(weight: ArrayOf<Self>, options: ConvTransposeOptions<ArrayOf<Self>> = {}): Self {
-    return this.#convTranspose('convTranspose1d', 1, weight, options);
+    return this._convTranspose('convTranspose1d', 1, weight, options);
   }
   /** [N, C, H, W] or [C, H, W], with filters [C, O / groups, KH, KW]; else as convTranspose1d. */
   convTranspose2d(weight: ArrayOf<Self>, options: ConvTransposeOptions<ArrayOf<Self>> = {}): Self {
-    return this.#convTranspose('convTranspose2d', 2, weight, options);
+    return this._convTranspose('convTranspose2d', 2, weight, options);
   }
   /** [N, C, D, H, W] or [C, D, H, W], with filters [C, O / groups, KD, KH, KW]; else as convTranspose1d. */
   convTranspose3d(weight: ArrayOf<Self>, options: ConvTransposeOptions<ArrayOf<Self>> = {}): Self {
-    return this.#convTranspose('convTranspose3d', 3, weight, options);
+    return this._convTranspose('convTranspose3d', 3, weight, options);
   }
 
-  #conv(op: string, d: number, kernel: ArrayOf<Self>, options: ConvOptions<ArrayOf<Self>>): Self {
-    const { x, weight, groups } = this.#operands(op, d, kernel, options);
+  private _conv(op: string, d: number, kernel: ArrayOf<Self>, options: ConvOptions<ArrayOf<Self>>): Self {
+    const { x, weight, groups } = this._operands(op, d, kernel, options);
     const [n, channels, ...lengths] = x.shape as [number, number, ...number[]];
     const [filters, perGroup, ...kernelSize] = weight.shape as [number, number, ...number[]];
     if (channels !== perGroup * groups || filters % groups !== 0) {
@@ -84,11 +84,16 @@ export abstract class ConvOps<Self extends ConvOps<Self>> extends WindowOps<Self
       .matmul(columns)
       .reshape([filters, n, ...counts])
       .transpose(0, 1);
-    return this.#finish(op, d, y, options.bias);
+    return this._finish(op, d, y, options.bias);
   }
 
-  #convTranspose(op: string, d: number, kernel: ArrayOf<Self>, options: ConvTransposeOptions<ArrayOf<Self>>): Self {
-    const { x, weight, groups } = this.#operands(op, d, kernel, options);
+  private _convTranspose(
+    op: string,
+    d: number,
+    kernel: ArrayOf<Self>,
+    options: ConvTransposeOptions<ArrayOf<Self>>,
+  ): Self {
+    const { x, weight, groups } = this._operands(op, d, kernel, options);
     const [n, channels, ...counts] = x.shape as [number, number, ...number[]];
     const [filters, perGroup, ...kernelSize] = weight.shape as [number, number, ...number[]];
     if (channels !== filters || channels % groups !== 0) {
@@ -105,11 +110,11 @@ export abstract class ConvOps<Self extends ConvOps<Self>> extends WindowOps<Self
     const inside = kernelSize.map((_, i) => 1 + i);
     const counted = counts.map((_, i) => 2 + d + i);
     const y = unwindowed(columns.permute([d + 1, 0, ...counted, ...inside]), steps, before, lengths);
-    return this.#finish(op, d, y, options.bias);
+    return this._finish(op, d, y, options.bias);
   }
 
   /** The input with a batch axis, the filters, and the number of groups. @throws ShapeError, WindowError */
-  #operands(op: string, d: number, kernel: ArrayOf<Self>, options: ConvOptions<ArrayOf<Self>>) {
+  private _operands(op: string, d: number, kernel: ArrayOf<Self>, options: ConvOptions<ArrayOf<Self>>) {
     const weight = this.lift(op, kernel, this.dtype);
     const groups = perAxis(op, 'groups', options.groups ?? 1, 1, 1)[0]!;
     if ((this.rank !== d + 2 && this.rank !== d + 1) || weight.rank !== d + 2) {
@@ -123,7 +128,7 @@ export abstract class ConvOps<Self extends ConvOps<Self>> extends WindowOps<Self
   }
 
   /** y with the bias on its channels, and without the batch axis if the input had none. */
-  #finish(op: string, d: number, y: Self, bias: ArrayOf<Self> | null | undefined): Self {
+  private _finish(op: string, d: number, y: Self, bias: ArrayOf<Self> | null | undefined): Self {
     const channels = y.shape[1]!;
     if (bias && (bias.rank !== 1 || bias.size !== channels)) {
       throw new ShapeError(`${op}: wants a bias [${channels}], found ${shapeText(bias.shape)}`, {

@@ -10,82 +10,82 @@ import { ViewOps } from './views.ts';
 export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends ViewOps<Self> {
   /** this + other */
   add(other: OperandOf<Self>): Self {
-    return this.#binary('add', other);
+    return this._binary('add', other);
   }
   /** this - other */
   sub(other: OperandOf<Self>): Self {
-    return this.#binary('sub', other);
+    return this._binary('sub', other);
   }
   /** this * other */
   mul(other: OperandOf<Self>): Self {
-    return this.#binary('mul', other);
+    return this._binary('mul', other);
   }
   /** this / other, as a float even for integers; x/0 is IEEE's. */
   div(other: OperandOf<Self>): Self {
-    return this.#floatBinary('div', other);
+    return this._floatBinary('div', other);
   }
   /** this ** other. x^0 is 1 with derivative 0, also at x = 0. An integer to a negative integer truncates toward 0. */
   pow(exponent: OperandOf<Self>): Self {
-    return this.#binary('pow', exponent);
+    return this._binary('pow', exponent);
   }
   /** The remainder with the divisor's sign (Python's and NumPy's %). Integers modulo 0 give 0. */
   mod(divisor: OperandOf<Self>): Self {
-    return this.#binary('mod', divisor);
+    return this._binary('mod', divisor);
   }
   /** The larger of the two; NaN wins. Where they tie each gets half of the gradient. */
   maximum(other: OperandOf<Self>): Self {
-    return this.#binary('maximum', other);
+    return this._binary('maximum', other);
   }
   /** The smaller of the two; NaN wins. Where they tie each gets half of the gradient. */
   minimum(other: OperandOf<Self>): Self {
-    return this.#binary('minimum', other);
+    return this._binary('minimum', other);
   }
 
   /** The angle of the point (x = other, y = this) in (-pi, pi], with IEEE's signs of zero; derivative 0 at the origin. */
   atan2(other: OperandOf<Self>): Self {
-    return this.#floatBinary('atan2', other);
+    return this._floatBinary('atan2', other);
   }
   /** sqrt(this^2 + other^2) without overflow or underflow on the way; derivative 0 at the origin. */
   hypot(other: OperandOf<Self>): Self {
-    return this.#floatBinary('hypot', other);
+    return this._floatBinary('hypot', other);
   }
 
   neg(): Self {
-    return this.#arithmetic('neg');
+    return this._arithmetic('neg');
   }
   /** |x|; derivative 0 at 0. */
   abs(): Self {
-    return this.#arithmetic('abs');
+    return this._arithmetic('abs');
   }
   /** -1, 0 or 1; NaN stays NaN. */
   sign(): Self {
-    return this.#arithmetic('sign');
+    return this._arithmetic('sign');
   }
   floor(): Self {
-    return this.#arithmetic('floor');
+    return this._arithmetic('floor');
   }
   ceil(): Self {
-    return this.#arithmetic('ceil');
+    return this._arithmetic('ceil');
   }
   /** The nearest integer, ties to even. */
   round(): Self {
-    return this.#arithmetic('round');
+    return this._arithmetic('round');
   }
   /** Without its fraction: rounded toward 0. */
   trunc(): Self {
-    return this.#arithmetic('trunc');
+    return this._arithmetic('trunc');
   }
   /** max(x, 0); derivative 0 at 0. */
   relu(): Self {
-    return this.#arithmetic('relu');
+    return this._arithmetic('relu');
   }
 
   exp(): Self {
-    return this.#float('exp');
+    return this._float('exp');
   }
   /** exp(x) - 1, accurate near 0. */
   expm1(): Self {
-    return this.#float('expm1');
+    return this._float('expm1');
   }
   /** 2^x, exact for integers. */
   exp2(): Self {
@@ -94,73 +94,73 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
   }
   /** Natural logarithm; log(0) = -inf, of a negative number NaN. */
   log(): Self {
-    return this.#float('log');
+    return this._float('log');
   }
   /** log(1 + x), accurate near 0. */
   log1p(): Self {
-    return this.#float('log1p');
+    return this._float('log1p');
   }
   /** Logarithm to base 2, exact for powers of two. */
   log2(): Self {
-    return this.#float('log2');
+    return this._float('log2');
   }
   /** Logarithm to base 10. */
   log10(): Self {
-    return this.#float('log10');
+    return this._float('log10');
   }
   /** Derivative inf at 0. */
   sqrt(): Self {
-    return this.#float('sqrt');
+    return this._float('sqrt');
   }
   sin(): Self {
-    return this.#float('sin');
+    return this._float('sin');
   }
   cos(): Self {
-    return this.#float('cos');
+    return this._float('cos');
   }
   tan(): Self {
-    return this.#float('tan');
+    return this._float('tan');
   }
   asin(): Self {
-    return this.#float('asin');
+    return this._float('asin');
   }
   acos(): Self {
-    return this.#float('acos');
+    return this._float('acos');
   }
   atan(): Self {
-    return this.#float('atan');
+    return this._float('atan');
   }
   sinh(): Self {
-    return this.#float('sinh');
+    return this._float('sinh');
   }
   cosh(): Self {
-    return this.#float('cosh');
+    return this._float('cosh');
   }
   tanh(): Self {
-    return this.#float('tanh');
+    return this._float('tanh');
   }
   asinh(): Self {
-    return this.#float('asinh');
+    return this._float('asinh');
   }
   /** NaN below 1. */
   acosh(): Self {
-    return this.#float('acosh');
+    return this._float('acosh');
   }
   /** Infinite at -1 and 1, NaN beyond. */
   atanh(): Self {
-    return this.#float('atanh');
+    return this._float('atanh');
   }
   /** 1 / (1 + exp(-x)), without overflow in either tail. */
   sigmoid(): Self {
-    return this.#float('sigmoid');
+    return this._float('sigmoid');
   }
   /** The error function. */
   erf(): Self {
-    return this.#float('erf');
+    return this._float('erf');
   }
   /** 1 - erf(x), to full precision also where that is tiny. */
   erfc(): Self {
-    return this.#float('erfc');
+    return this._float('erfc');
   }
 
   /** x * x */
@@ -187,16 +187,16 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
   }
 
   eq(other: OperandOf<Self>): Self {
-    return this.#compare('eq', other);
+    return this._compare('eq', other);
   }
   ne(other: OperandOf<Self>): Self {
-    return this.#compare('eq', other, 'ne').logicalNot();
+    return this._compare('eq', other, 'ne').logicalNot();
   }
   lt(other: OperandOf<Self>): Self {
-    return this.#compare('lt', other);
+    return this._compare('lt', other);
   }
   le(other: OperandOf<Self>): Self {
-    return this.#compare('le', other);
+    return this._compare('le', other);
   }
   gt(other: OperandOf<Self>): Self {
     const [a, b] = meet('gt', this.self, other, false);
@@ -209,17 +209,17 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
 
   /** true where x is 0. */
   logicalNot(): Self {
-    return this.cast('bool').#compare('eq', 0);
+    return this.cast('bool')._compare('eq', 0);
   }
   logicalAnd(other: ArrayOf<Self>): Self {
-    return this.#logical('minimum', other);
+    return this._logical('minimum', other);
   }
   logicalOr(other: ArrayOf<Self>): Self {
-    return this.#logical('maximum', other);
+    return this._logical('maximum', other);
   }
   logicalXor(other: ArrayOf<Self>): Self {
     const b = this.lift('logicalXor', other, 'bool').cast('bool');
-    return this.cast('bool').#compare('eq', b, 'logicalXor').logicalNot();
+    return this.cast('bool')._compare('eq', b, 'logicalXor').logicalNot();
   }
   isNan(): Self {
     return this.ne(this.self);
@@ -233,31 +233,31 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
     return this.abs().eq(Infinity);
   }
 
-  #binary(op: Binary, other: OperandOf<Self>): Self {
+  private _binary(op: Binary, other: OperandOf<Self>): Self {
     const [a, b] = meet(op, this.self, other, true);
     return a.apply(op, {}, [a, b]);
   }
   /** Of two floats, whatever they were. */
-  #floatBinary(op: Binary, other: OperandOf<Self>): Self {
+  private _floatBinary(op: Binary, other: OperandOf<Self>): Self {
     const [a, b] = meet(op, this.self, other, true);
     const dtype = floatFor(a.dtype);
     return a.apply(op, {}, [a.cast(dtype), b.cast(dtype)]);
   }
-  #compare(op: Compare, other: OperandOf<Self>, name: string = op): Self {
+  private _compare(op: Compare, other: OperandOf<Self>, name: string = op): Self {
     const [a, b] = meet(name, this.self, other, false);
     return a.apply(op, {}, [a, b]);
   }
   /** and is the minimum of bits, or the maximum. */
-  #logical(op: 'minimum' | 'maximum', other: ArrayOf<Self>): Self {
+  private _logical(op: 'minimum' | 'maximum', other: ArrayOf<Self>): Self {
     const name = op === 'minimum' ? 'logicalAnd' : 'logicalOr';
     const [a, b] = meet(name, this.cast('bool'), this.lift(name, other, 'bool').cast('bool'), false);
     return a.apply(op, {}, [a, b]);
   }
-  #arithmetic(op: Unary): Self {
+  private _arithmetic(op: Unary): Self {
     const x = this.dtype === 'bool' ? this.cast('int32') : this.self;
     return x.apply(op, {}, [x]);
   }
-  #float(op: Unary): Self {
+  private _float(op: Unary): Self {
     const x = this.cast(floatFor(this.dtype));
     return x.apply(op, {}, [x]);
   }

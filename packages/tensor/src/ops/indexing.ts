@@ -22,7 +22,7 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends MaskOps<Self
    */
   gather(axis: number, index: ArrayOf<Self>): Self {
     const at = normalizeAxis('gather', axis, this.rank);
-    return this.apply('gather', { axis: at }, [this.self, this.#indexLike('gather', at, index)]);
+    return this.apply('gather', { axis: at }, [this.self, this._indexLike('gather', at, index)]);
   }
 
   /**
@@ -31,11 +31,11 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends MaskOps<Self
    * @throws IndexError, ShapeError, DTypeError as gather.
    */
   scatter(axis: number, index: ArrayOf<Self>, updates: ArrayOf<Self>): Self {
-    return this.#scatter('scatter', 'set', axis, index, updates);
+    return this._scatter('scatter', 'set', axis, index, updates);
   }
   /** A copy of x with `updates` added at `index` along an axis; repeated indices add up. bool is counted as int32. */
   scatterAdd(axis: number, index: ArrayOf<Self>, updates: ArrayOf<Self>): Self {
-    return this.#scatter('scatterAdd', 'sum', axis, index, updates);
+    return this._scatter('scatterAdd', 'sum', axis, index, updates);
   }
   /**
    * A copy of x in which each element is joined with all the updates for it (see scatter): their sum, product, maximum or minimum.
@@ -45,7 +45,7 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends MaskOps<Self
    */
   scatterReduce(axis: number, index: ArrayOf<Self>, updates: ArrayOf<Self>, reduction: ScatterReduction): Self {
     wantReduction('scatterReduce', reduction);
-    return this.#scatter('scatterReduce', reduction, axis, index, updates);
+    return this._scatter('scatterReduce', reduction, axis, index, updates);
   }
 
   /**
@@ -54,7 +54,7 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends MaskOps<Self
    */
   indexSelect(axis: number, indices: ArrayOf<Self>): Self {
     const at = normalizeAxis('indexSelect', axis, this.rank);
-    const index = this.#fromStart('indexSelect', at, this.lift('indexSelect', indices, 'int32'));
+    const index = this._fromStart('indexSelect', at, this.lift('indexSelect', indices, 'int32'));
     if (index.rank !== 1) {
       throw new ShapeError(`indexSelect: the index must be 1-d, found ${shapeText(index.shape)}`, {
         shape: index.shape,
@@ -71,7 +71,7 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends MaskOps<Self
   take(indices: ArrayOf<Self>, axis?: number): Self {
     if (axis === undefined) return this.reshape([this.size]).take(indices, 0);
     const at = normalizeAxis('take', axis, this.rank);
-    const index = this.#fromStart('take', at, this.lift('take', indices, 'int32'));
+    const index = this._fromStart('take', at, this.lift('take', indices, 'int32'));
     const lines = linesOf<Self>(this.self, at, index.reshape([index.size]));
     return lines.reshape(this.shape.toSpliced(at, 1, ...index.shape));
   }
@@ -82,7 +82,7 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends MaskOps<Self
    * @throws IndexError for an index outside [-size, size); DTypeError; ShapeError if the shapes do not fit.
    */
   gatherND(indices: ArrayOf<Self>, batchDims = 0): Self {
-    const { index, outer, rows, rest } = this.#tuples('gatherND', indices, batchDims);
+    const { index, outer, rows, rest } = this._tuples('gatherND', indices, batchDims);
     return linesOf<Self>(this.reshape([rows, sizeOf(rest)]), 0, index).reshape([...outer, ...rest]);
   }
 
@@ -93,7 +93,7 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends MaskOps<Self
    */
   scatterND(indices: ArrayOf<Self>, updates: ArrayOf<Self>, reduction?: ScatterReduction): Self {
     if (reduction !== undefined) wantReduction('scatterND', reduction);
-    const { index, outer, rows, rest } = this.#tuples('scatterND', indices, 0);
+    const { index, outer, rows, rest } = this._tuples('scatterND', indices, 0);
     const values = this.lift('scatterND', updates, this.dtype);
     if (!sameShape(values.shape, [...outer, ...rest])) {
       throw new ShapeError(
@@ -104,7 +104,7 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends MaskOps<Self
     const lines = [index.size, sizeOf(rest)];
     const at = expandTo(index.unsqueeze(1), lines);
     const flat = this.reshape([rows, sizeOf(rest)]);
-    return flat.#scatter('scatterND', reduction ?? 'set', 0, at, values.reshape(lines)).reshape(this.shape);
+    return flat._scatter('scatterND', reduction ?? 'set', 0, at, values.reshape(lines)).reshape(this.shape);
   }
 
   /**
@@ -115,12 +115,12 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends MaskOps<Self
     const shape: Shape = [...this.shape, classes];
     checkShape('oneHot', shape);
     const zeros = expandTo(this.lift('oneHot', 0, dtype), shape);
-    const index = zeros.#fromStart('oneHot', this.rank, this.self).unsqueeze(-1);
+    const index = zeros._fromStart('oneHot', this.rank, this.self).unsqueeze(-1);
     const ones = expandTo(this.lift('oneHot', 1, dtype), index.shape);
     return zeros.apply('scatter', { axis: this.rank, mode: 'set' }, [zeros, index, ones]);
   }
 
-  #scatter(
+  private _scatter(
     op: string,
     how: 'set' | ScatterReduction,
     axis: number,
@@ -128,7 +128,7 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends MaskOps<Self
     updates: ArrayOf<Self>,
   ): Self {
     const at = normalizeAxis(op, axis, this.rank);
-    const index = this.#indexLike(op, at, indices);
+    const index = this._indexLike(op, at, indices);
     const base = this.dtype === 'bool' && (how === 'sum' || how === 'prod') ? this.cast('int32') : this.self;
     const values = this.lift(op, updates, base.dtype).cast(base.dtype);
     if (!sameShape(values.shape, index.shape)) {
@@ -142,14 +142,14 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends MaskOps<Self
     }
     if (how === 'set') return base.apply('scatter', { axis: at, mode: 'set' }, [base, index, values]);
     if (how === 'sum') return base.apply('scatter', { axis: at, mode: 'add' }, [base, index, values]);
-    return base.#layered(how, at, index, values);
+    return base._layered(how, at, index, values);
   }
 
   /**
    * Updates in layers over x, the first of each element in one, the second in the next: no place is written twice, the others hold
    * what changes nothing, and the reduction is one over the layers.
    */
-  #layered(how: 'prod' | 'max' | 'min', axis: number, index: Self, updates: Self): Self {
+  private _layered(how: 'prod' | 'max' | 'min', axis: number, index: Self, updates: Self): Self {
     const strides = contiguousStrides(this.shape);
     const column = positions({ shape: index.shape, strides: strides.with(axis, 0), offset: 0 });
     const seen = new Map<number, number>();
@@ -169,7 +169,7 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends MaskOps<Self
   }
 
   /** An index for gather and scatter, from the start. */
-  #indexLike(op: string, axis: number, indices: ArrayOf<Self>): Self {
+  private _indexLike(op: string, axis: number, indices: ArrayOf<Self>): Self {
     const index = wantIndex(op, this.lift(op, indices, 'int32'));
     if (index.rank !== this.rank || index.shape.some((d, i) => i !== axis && d > this.shape[i]!)) {
       throw new ShapeError(
@@ -178,11 +178,15 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends MaskOps<Self
         { shape: this.shape, index: index.shape, axis },
       );
     }
-    return this.#fromStart(op, axis, index);
+    return this._fromStart(op, axis, index);
   }
 
   /** Index tuples as rows of x: its first axes, `rows` elements together, in row-major order; `rest` are the others. */
-  #tuples(op: string, indices: ArrayOf<Self>, batch: number): { index: Self; outer: Shape; rows: number; rest: Shape } {
+  private _tuples(
+    op: string,
+    indices: ArrayOf<Self>,
+    batch: number,
+  ): { index: Self; outer: Shape; rows: number; rest: Shape } {
     const tuples = wantIndex(op, this.lift(op, indices, 'int32'));
     const outer = tuples.shape.slice(0, -1);
     const length = tuples.shape.at(-1) ?? Number.NaN;
@@ -200,7 +204,7 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends MaskOps<Self
       axes.reduce(
         (row, size, i) => {
           const value = values[tuple * length + i]!;
-          if (value < -size || value >= size) throw this.#outside(op, value, [...indexAt(outer, tuple), i], batch + i);
+          if (value < -size || value >= size) throw this._outside(op, value, [...indexAt(outer, tuple), i], batch + i);
           return row * size + (value < 0 ? value + size : value);
         },
         Math.floor(tuple / each),
@@ -212,15 +216,15 @@ export abstract class IndexOps<Self extends IndexOps<Self>> extends MaskOps<Self
   }
 
   /** The same indices, negative ones counted from the start. */
-  #fromStart(op: string, axis: number, index: Self): Self {
+  private _fromStart(op: string, axis: number, index: Self): Self {
     const size = this.shape[axis]!;
     const values = wantIndex(op, index).hostValues();
     const bad = values.findIndex((i) => i < -size || i >= size);
-    if (bad >= 0) throw this.#outside(op, values[bad]!, indexAt(index.shape, bad), axis);
+    if (bad >= 0) throw this._outside(op, values[bad]!, indexAt(index.shape, bad), axis);
     return values.some((i) => i < 0) ? where<Self>(index.lt(0), index.add(size), index) : index;
   }
 
-  #outside(op: string, index: number, at: readonly number[], axis: number): IndexError {
+  private _outside(op: string, index: number, at: readonly number[], axis: number): IndexError {
     const size = this.shape[axis]!;
     const valid = size === 0 ? 'it has no elements' : `valid indices are ${-size}..${size - 1}`;
     const place = at.length === 0 ? '' : ` at ${shapeText(at)}`;

@@ -139,15 +139,15 @@ export abstract class LinalgOps<Self extends LinalgOps<Self>> extends SortOps<Se
    * @throws ShapeError unless there are two axes; IndexError unless the offset is an integer.
    */
   triu(offset = 0): Self {
-    return this.#band('triu', offset, (above) => above >= offset);
+    return this._band('triu', offset, (above) => above >= offset);
   }
   /** The lower triangle of each matrix, the elements x[..., i, j] with j - i <= offset; 0 elsewhere. @throws as triu. */
   tril(offset = 0): Self {
-    return this.#band('tril', offset, (above) => above <= offset);
+    return this._band('tril', offset, (above) => above <= offset);
   }
 
   /** The elements whose distance above the diagonal, j - i, is in the band. */
-  #band(op: string, offset: number, inBand: (above: number) => boolean): Self {
+  private _band(op: string, offset: number, inBand: (above: number) => boolean): Self {
     if (this.rank < 2) {
       throw new ShapeError(`${op}: wants matrices, [..., m, n], found ${shapeText(this.shape)}`, { shape: this.shape });
     }

@@ -13,7 +13,7 @@ export abstract class MaskOps<Self extends MaskOps<Self>> extends RearrangeOps<S
    * NumPy's and ONNX's nonzero.
    */
   nonzero(): Self {
-    const places = this.cast('bool').#places();
+    const places = this.cast('bool')._places();
     const rows = Int32Array.from(places.flatMap((place) => indexAt(this.shape, place)));
     return this.constant(rows, [places.length, this.rank], 'int32');
   }
@@ -23,8 +23,8 @@ export abstract class MaskOps<Self extends MaskOps<Self>> extends RearrangeOps<S
    * @throws DTypeError unless the mask is bool; ShapeError if the shapes do not broadcast.
    */
   maskedSelect(mask: ArrayOf<Self>): Self {
-    const [x, chosen] = this.#masked('maskedSelect', mask);
-    return linesOf<Self>(x.reshape([x.size]), 0, chosen.#index());
+    const [x, chosen] = this._masked('maskedSelect', mask);
+    return linesOf<Self>(x.reshape([x.size]), 0, chosen._index());
   }
 
   /**
@@ -32,7 +32,7 @@ export abstract class MaskOps<Self extends MaskOps<Self>> extends RearrangeOps<S
    * @throws DTypeError unless the mask is bool; ShapeError if the shapes do not broadcast, or the value is not a scalar.
    */
   maskedFill(mask: ArrayOf<Self>, value: OperandOf<Self>): Self {
-    const [x, chosen] = this.#masked('maskedFill', mask);
+    const [x, chosen] = this._masked('maskedFill', mask);
     const fill = this.lift('maskedFill', value, this.dtype).cast(this.dtype);
     if (fill.rank > 0) {
       throw new ShapeError(
@@ -51,14 +51,14 @@ export abstract class MaskOps<Self extends MaskOps<Self>> extends RearrangeOps<S
    * @throws DTypeError unless the mask is bool; ShapeError if it does not broadcast to x, or the source has too few elements.
    */
   maskedScatter(mask: ArrayOf<Self>, source: ArrayOf<Self>): Self {
-    const [x, chosen] = this.#masked('maskedScatter', mask);
+    const [x, chosen] = this._masked('maskedScatter', mask);
     if (x.size !== this.size) {
       throw new ShapeError(
         `maskedScatter: the mask ${shapeText(mask.shape)} is larger than what it is for, ${shapeText(this.shape)}`,
         { shape: this.shape, mask: mask.shape },
       );
     }
-    const index = chosen.#index();
+    const index = chosen._index();
     const values = this.lift('maskedScatter', source, this.dtype).cast(this.dtype);
     if (values.size < index.size) {
       throw new ShapeError(`maskedScatter: the mask has ${index.size} true elements, the source only ${values.size}`, {
@@ -72,7 +72,7 @@ export abstract class MaskOps<Self extends MaskOps<Self>> extends RearrangeOps<S
   }
 
   /** x and the mask, broadcast together. */
-  #masked(op: string, operand: ArrayOf<Self>): [x: Self, mask: Self] {
+  private _masked(op: string, operand: ArrayOf<Self>): [x: Self, mask: Self] {
     const mask = this.lift(op, operand, 'bool');
     if (mask.dtype !== 'bool') {
       throw new DTypeError(
@@ -87,7 +87,7 @@ export abstract class MaskOps<Self extends MaskOps<Self>> extends RearrangeOps<S
   }
 
   /** Of a mask, the places of the true elements in row-major order. */
-  #places(): number[] {
+  private _places(): number[] {
     const places: number[] = [];
     this.hostValues().forEach((v, i) => {
       if (v !== 0) places.push(i);
@@ -95,8 +95,8 @@ export abstract class MaskOps<Self extends MaskOps<Self>> extends RearrangeOps<S
     return places;
   }
 
-  #index(): Self {
-    const places = this.#places();
+  private _index(): Self {
+    const places = this._places();
     return this.constant(Int32Array.from(places), [places.length], 'int32');
   }
 }

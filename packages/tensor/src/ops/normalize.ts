@@ -31,7 +31,7 @@ export abstract class NormalizeOps<Self extends NormalizeOps<Self>> extends Pool
   /** Mean and population variance of each channel of [N, C, ...]: what batchNorm normalises by in training. @throws ShapeError */
   batchStatistics(): { mean: Self; variance: Self } {
     const axes = this.shape.map((_, i) => i).filter((i) => i !== 1);
-    this.#wantChannels('batchStatistics', 2);
+    this._wantChannels('batchStatistics', 2);
     return { mean: this.mean(axes), variance: this.var(axes, { correction: 0 }) };
   }
 
@@ -41,26 +41,26 @@ export abstract class NormalizeOps<Self extends NormalizeOps<Self>> extends Pool
    * @throws ShapeError
    */
   batchNorm(mean: ArrayOf<Self>, variance: ArrayOf<Self>, options: NormOptions<ArrayOf<Self>> = {}): Self {
-    const channels = this.#wantChannels('batchNorm', 2);
+    const channels = this._wantChannels('batchNorm', 2);
     const x = this.cast(floatFor(this.dtype));
-    const m = x.#parameter('batchNorm', 'mean', mean, [channels], 1);
-    const v = x.#parameter('batchNorm', 'variance', variance, [channels], 1);
+    const m = x._parameter('batchNorm', 'mean', mean, [channels], 1);
+    const v = x._parameter('batchNorm', 'variance', variance, [channels], 1);
     const deviation = v.add(options.eps ?? 1e-5).sqrt();
     const { weight, bias } = options;
     const scale = weight
-      ? x.#parameter('batchNorm', 'weight', weight, [channels], 1).div(deviation)
+      ? x._parameter('batchNorm', 'weight', weight, [channels], 1).div(deviation)
       : deviation.reciprocal();
     return x
       .sub(m)
       .mul(scale)
-      .#scaled('batchNorm', { bias: bias ?? null }, [channels], 1);
+      ._scaled('batchNorm', { bias: bias ?? null }, [channels], 1);
   }
 
   /** Each channel of each sample normalised by itself: [N, C, ...spatial], weight and bias [C]. @throws ShapeError */
   instanceNorm(options: NormOptions<ArrayOf<Self>> = {}): Self {
-    const channels = this.#wantChannels('instanceNorm', 3);
+    const channels = this._wantChannels('instanceNorm', 3);
     const spatial = this.shape.map((_, i) => i).slice(2);
-    return this.standardize(spatial, options).#scaled('instanceNorm', options, [channels], 1);
+    return this.standardize(spatial, options)._scaled('instanceNorm', options, [channels], 1);
   }
 
   /**
@@ -68,7 +68,7 @@ export abstract class NormalizeOps<Self extends NormalizeOps<Self>> extends Pool
    * @throws ShapeError unless the groups divide the channels; WindowError
    */
   groupNorm(groups: number, options: NormOptions<ArrayOf<Self>> = {}): Self {
-    const channels = this.#wantChannels('groupNorm', 2);
+    const channels = this._wantChannels('groupNorm', 2);
     const count = perAxis('groupNorm', 'groups', groups, 1, 1)[0]!;
     if (channels % count !== 0) {
       throw new ShapeError(
@@ -81,7 +81,7 @@ export abstract class NormalizeOps<Self extends NormalizeOps<Self>> extends Pool
     }
     const [n, ...rest] = this.shape as [number, ...number[]];
     const grouped = this.reshape([n, count, sizeOf(rest) / count]).standardize(2, options);
-    return grouped.reshape(this.shape).#scaled('groupNorm', options, [channels], 1);
+    return grouped.reshape(this.shape)._scaled('groupNorm', options, [channels], 1);
   }
 
   /**
@@ -89,8 +89,8 @@ export abstract class NormalizeOps<Self extends NormalizeOps<Self>> extends Pool
    * @throws ShapeError if the last axes have other sizes.
    */
   layerNorm(normalizedShape: number | Shape, options: NormOptions<ArrayOf<Self>> = {}): Self {
-    const { shape, axes, from } = this.#lastAxes('layerNorm', normalizedShape);
-    return this.standardize(axes, options).#scaled('layerNorm', options, shape, from);
+    const { shape, axes, from } = this._lastAxes('layerNorm', normalizedShape);
+    return this.standardize(axes, options)._scaled('layerNorm', options, shape, from);
   }
 
   /**
@@ -99,11 +99,11 @@ export abstract class NormalizeOps<Self extends NormalizeOps<Self>> extends Pool
    * @throws ShapeError if the last axes have other sizes.
    */
   rmsNorm(normalizedShape: number | Shape, options: Omit<NormOptions<ArrayOf<Self>>, 'bias'> = {}): Self {
-    const { shape, axes, from } = this.#lastAxes('rmsNorm', normalizedShape);
+    const { shape, axes, from } = this._lastAxes('rmsNorm', normalizedShape);
     const x = this.cast(floatFor(this.dtype));
     const eps = options.eps ?? (x.dtype === 'float64' ? 2 ** -52 : 2 ** -23);
     const y = x.div(x.square().mean(axes, { keepDims: true }).add(eps).sqrt());
-    return y.#scaled('rmsNorm', { weight: options.weight ?? null }, shape, from);
+    return y._scaled('rmsNorm', { weight: options.weight ?? null }, shape, from);
   }
 
   /**
@@ -115,7 +115,7 @@ export abstract class NormalizeOps<Self extends NormalizeOps<Self>> extends Pool
     size: number,
     { alpha = 1e-4, beta = 0.75, k = 1 }: { readonly alpha?: number; readonly beta?: number; readonly k?: number } = {},
   ): Self {
-    this.#wantChannels('localResponseNorm', 2);
+    this._wantChannels('localResponseNorm', 2);
     const n = perAxis('localResponseNorm', 'size', size, 1, 1)[0]!;
     const x = this.cast(floatFor(this.dtype));
     const widths = this.shape.map((_, i): [number, number] => (i === 1 ? [n >> 1, (n - 1) >> 1] : [0, 0]));
@@ -128,13 +128,13 @@ export abstract class NormalizeOps<Self extends NormalizeOps<Self>> extends Pool
     );
   }
 
-  #wantChannels(op: string, least: number): number {
+  private _wantChannels(op: string, least: number): number {
     if (this.rank >= least) return this.shape[1]!;
     const wanted = least === 3 ? '[N, C, ...spatial]' : '[N, C, ...]';
     throw new ShapeError(`${op}: wants ${wanted}, found ${shapeText(this.shape)}`, { shape: this.shape });
   }
 
-  #lastAxes(op: string, normalizedShape: number | Shape): { shape: Shape; axes: number[]; from: number } {
+  private _lastAxes(op: string, normalizedShape: number | Shape): { shape: Shape; axes: number[]; from: number } {
     const shape = typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape;
     const from = this.rank - shape.length;
     if (from < 0 || !sameShape(this.shape.slice(from), shape)) {
@@ -147,7 +147,7 @@ export abstract class NormalizeOps<Self extends NormalizeOps<Self>> extends Pool
   }
 
   /** A statistic or parameter of `shape`, laid along this tensor's axes from `axis` on. @throws ShapeError */
-  #parameter(op: string, name: string, operand: ArrayOf<Self>, shape: Shape, axis: number): Self {
+  private _parameter(op: string, name: string, operand: ArrayOf<Self>, shape: Shape, axis: number): Self {
     const value = this.lift(op, operand, this.dtype);
     if (!sameShape(value.shape, shape)) {
       throw new ShapeError(`${op}: ${name} must be ${shapeText(shape)}, found ${shapeText(value.shape)}`, {
@@ -158,8 +158,8 @@ export abstract class NormalizeOps<Self extends NormalizeOps<Self>> extends Pool
     return value.reshape([...shape, ...this.shape.slice(axis + shape.length).map(() => 1)]);
   }
 
-  #scaled(op: string, { weight, bias }: NormOptions<ArrayOf<Self>>, shape: Shape, axis: number): Self {
-    const y = weight ? this.mul(this.#parameter(op, 'weight', weight, shape, axis)) : this.self;
-    return bias ? y.add(this.#parameter(op, 'bias', bias, shape, axis)) : y;
+  private _scaled(op: string, { weight, bias }: NormOptions<ArrayOf<Self>>, shape: Shape, axis: number): Self {
+    const y = weight ? this.mul(this._parameter(op, 'weight', weight, shape, axis)) : this.self;
+    return bias ? y.add(this._parameter(op, 'bias', bias, shape, axis)) : y;
   }
 }

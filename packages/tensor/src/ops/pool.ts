@@ -33,28 +33,28 @@ export abstract class PoolOps<Self extends PoolOps<Self>> extends ConvOps<Self> 
    * @throws WindowError for options out of range, or where no window fits; ShapeError for too few axes.
    */
   maxPool1d(kernelSize: PerAxis, options: PoolOptions = {}): Self {
-    return this.#maxPool('maxPool1d', 1, kernelSize, options);
+    return this._maxPool('maxPool1d', 1, kernelSize, options);
   }
   /** As maxPool1d, on the last two axes. */
   maxPool2d(kernelSize: PerAxis, options: PoolOptions = {}): Self {
-    return this.#maxPool('maxPool2d', 2, kernelSize, options);
+    return this._maxPool('maxPool2d', 2, kernelSize, options);
   }
   /** As maxPool1d, on the last three axes. */
   maxPool3d(kernelSize: PerAxis, options: PoolOptions = {}): Self {
-    return this.#maxPool('maxPool3d', 3, kernelSize, options);
+    return this._maxPool('maxPool3d', 3, kernelSize, options);
   }
 
   /** maxPool1d beside where the maxima stand (int32): the first of each window, counted over the last axis. */
   maxPool1dWithIndices(kernelSize: PerAxis, options: PoolOptions = {}): { values: Self; indices: Self } {
-    return this.#maxPoolWithIndices('maxPool1dWithIndices', 1, kernelSize, options);
+    return this._maxPoolWithIndices('maxPool1dWithIndices', 1, kernelSize, options);
   }
   /** maxPool2d beside where the maxima stand (int32): the first of each window, counted over the last two axes flattened. */
   maxPool2dWithIndices(kernelSize: PerAxis, options: PoolOptions = {}): { values: Self; indices: Self } {
-    return this.#maxPoolWithIndices('maxPool2dWithIndices', 2, kernelSize, options);
+    return this._maxPoolWithIndices('maxPool2dWithIndices', 2, kernelSize, options);
   }
   /** maxPool3d beside where the maxima stand (int32): the first of each window, counted over the last three axes flattened. */
   maxPool3dWithIndices(kernelSize: PerAxis, options: PoolOptions = {}): { values: Self; indices: Self } {
-    return this.#maxPoolWithIndices('maxPool3dWithIndices', 3, kernelSize, options);
+    return this._maxPoolWithIndices('maxPool3dWithIndices', 3, kernelSize, options);
   }
 
   /**
@@ -62,15 +62,15 @@ export abstract class PoolOps<Self extends PoolOps<Self>> extends ConvOps<Self> 
    * @throws WindowError for options out of range, or where no window fits; ShapeError for too few axes.
    */
   avgPool1d(kernelSize: PerAxis, options: AvgPoolOptions = {}): Self {
-    return this.#avgPool('avgPool1d', 1, kernelSize, options);
+    return this._avgPool('avgPool1d', 1, kernelSize, options);
   }
   /** As avgPool1d, on the last two axes. */
   avgPool2d(kernelSize: PerAxis, options: AvgPoolOptions = {}): Self {
-    return this.#avgPool('avgPool2d', 2, kernelSize, options);
+    return this._avgPool('avgPool2d', 2, kernelSize, options);
   }
   /** As avgPool1d, on the last three axes. */
   avgPool3d(kernelSize: PerAxis, options: AvgPoolOptions = {}): Self {
-    return this.#avgPool('avgPool3d', 3, kernelSize, options);
+    return this._avgPool('avgPool3d', 3, kernelSize, options);
   }
 
   /**
@@ -78,64 +78,64 @@ export abstract class PoolOps<Self extends PoolOps<Self>> extends ConvOps<Self> 
    * @throws WindowError unless p is positive and finite, and as avgPool1d.
    */
   lpPool1d(p: number, kernelSize: PerAxis, options: PoolOptions = {}): Self {
-    return this.#lpPool('lpPool1d', 1, p, kernelSize, options);
+    return this._lpPool('lpPool1d', 1, p, kernelSize, options);
   }
   /** As lpPool1d, on the last two axes. */
   lpPool2d(p: number, kernelSize: PerAxis, options: PoolOptions = {}): Self {
-    return this.#lpPool('lpPool2d', 2, p, kernelSize, options);
+    return this._lpPool('lpPool2d', 2, p, kernelSize, options);
   }
   /** As lpPool1d, on the last three axes. */
   lpPool3d(p: number, kernelSize: PerAxis, options: PoolOptions = {}): Self {
-    return this.#lpPool('lpPool3d', 3, p, kernelSize, options);
+    return this._lpPool('lpPool3d', 3, p, kernelSize, options);
   }
 
   /** The largest elements of `outputSize` runs that cover the last axis. @throws WindowError; ShapeError for an empty axis. */
   adaptiveMaxPool1d(outputSize: AdaptiveSize): Self {
-    return this.#adaptive('adaptiveMaxPool1d', 1, outputSize, 'max');
+    return this._adaptive('adaptiveMaxPool1d', 1, outputSize, 'max');
   }
   /** As adaptiveMaxPool1d, on the last two axes. */
   adaptiveMaxPool2d(outputSize: AdaptiveSize): Self {
-    return this.#adaptive('adaptiveMaxPool2d', 2, outputSize, 'max');
+    return this._adaptive('adaptiveMaxPool2d', 2, outputSize, 'max');
   }
   /** As adaptiveMaxPool1d, on the last three axes. */
   adaptiveMaxPool3d(outputSize: AdaptiveSize): Self {
-    return this.#adaptive('adaptiveMaxPool3d', 3, outputSize, 'max');
+    return this._adaptive('adaptiveMaxPool3d', 3, outputSize, 'max');
   }
 
   /** The means of `outputSize` runs that cover the last axis. @throws WindowError; ShapeError for an empty axis. */
   adaptiveAvgPool1d(outputSize: AdaptiveSize): Self {
-    return this.#adaptive('adaptiveAvgPool1d', 1, outputSize, 'mean');
+    return this._adaptive('adaptiveAvgPool1d', 1, outputSize, 'mean');
   }
   /** As adaptiveAvgPool1d, on the last two axes. */
   adaptiveAvgPool2d(outputSize: AdaptiveSize): Self {
-    return this.#adaptive('adaptiveAvgPool2d', 2, outputSize, 'mean');
+    return this._adaptive('adaptiveAvgPool2d', 2, outputSize, 'mean');
   }
   /** As adaptiveAvgPool1d, on the last three axes. */
   adaptiveAvgPool3d(outputSize: AdaptiveSize): Self {
-    return this.#adaptive('adaptiveAvgPool3d', 3, outputSize, 'mean');
+    return this._adaptive('adaptiveAvgPool3d', 3, outputSize, 'mean');
   }
 
   /** The largest element of each channel: [N, C, ...spatial] to [N, C, 1, ...]. @throws ShapeError without elements. */
   globalMaxPool(): Self {
-    return this.max(this.#spatialAxes('globalMaxPool'), { keepDims: true });
+    return this.max(this._spatialAxes('globalMaxPool'), { keepDims: true });
   }
   /** The mean of each channel: [N, C, ...spatial] to [N, C, 1, ...]. @throws ShapeError */
   globalAvgPool(): Self {
-    return this.mean(this.#spatialAxes('globalAvgPool'), { keepDims: true });
+    return this.mean(this._spatialAxes('globalAvgPool'), { keepDims: true });
   }
   /** The p-norm of each channel: [N, C, ...spatial] to [N, C, 1, ...]. @throws WindowError, ShapeError */
   globalLpPool(p = 2): Self {
-    const axes = this.#spatialAxes('globalLpPool');
+    const axes = this._spatialAxes('globalLpPool');
     return rootOf(powersOf('globalLpPool', this.cast(floatFor(this.dtype)), p).sum(axes, { keepDims: true }), p);
   }
 
-  #maxPool(op: string, d: number, kernelSize: PerAxis, options: PoolOptions): Self {
-    const laid = this.#lay(op, d, kernelSize, options);
+  private _maxPool(op: string, d: number, kernelSize: PerAxis, options: PoolOptions): Self {
+    const laid = this._lay(op, d, kernelSize, options);
     return windowsOf(this.self, laid, lowest(this.self)).max(placeAxes(d));
   }
 
-  #maxPoolWithIndices(op: string, d: number, kernelSize: PerAxis, options: PoolOptions) {
-    const laid = this.#lay(op, d, kernelSize, options);
+  private _maxPoolWithIndices(op: string, d: number, kernelSize: PerAxis, options: PoolOptions) {
+    const laid = this._lay(op, d, kernelSize, options);
     const windows = windowsOf(this.self, laid, lowest(this.self));
     const values = windows.max(placeAxes(d));
     const lengths = this.shape.slice(-d);
@@ -151,8 +151,8 @@ export abstract class PoolOps<Self extends PoolOps<Self>> extends ConvOps<Self> 
     return { values, indices: where<Self>(found, places, beyond).min(placeAxes(d)) };
   }
 
-  #avgPool(op: string, d: number, kernelSize: PerAxis, options: AvgPoolOptions): Self {
-    const laid = this.#lay(op, d, kernelSize, options);
+  private _avgPool(op: string, d: number, kernelSize: PerAxis, options: AvgPoolOptions): Self {
+    const laid = this._lay(op, d, kernelSize, options);
     const x = this.cast(floatFor(this.dtype));
     const lengths = x.shape.slice(-d);
     const total = windowsOf(x, laid).sum(placeAxes(d));
@@ -165,14 +165,14 @@ export abstract class PoolOps<Self extends PoolOps<Self>> extends ConvOps<Self> 
     return total.div(windowsOf(counted, bare).sum(placeAxes(d)));
   }
 
-  #lpPool(op: string, d: number, p: number, kernelSize: PerAxis, options: PoolOptions): Self {
-    const laid = this.#lay(op, d, kernelSize, options);
+  private _lpPool(op: string, d: number, p: number, kernelSize: PerAxis, options: PoolOptions): Self {
+    const laid = this._lay(op, d, kernelSize, options);
     const powers = powersOf(op, this.cast(floatFor(this.dtype)), p);
     return rootOf(windowsOf(powers, laid).sum(placeAxes(d)), p);
   }
 
-  #adaptive(op: string, d: number, outputSize: AdaptiveSize, fold: 'max' | 'mean'): Self {
-    const lengths = this.#lastLengths(op, d);
+  private _adaptive(op: string, d: number, outputSize: AdaptiveSize, fold: 'max' | 'mean'): Self {
+    const lengths = this._lastLengths(op, d);
     const asked = typeof outputSize === 'number' ? outputSize : outputSize.map((n, i) => n ?? lengths[i] ?? 1);
     const counts = perAxis(op, 'outputSize', asked, d, 1);
     if (lengths.includes(0)) {
@@ -191,8 +191,8 @@ export abstract class PoolOps<Self extends PoolOps<Self>> extends ConvOps<Self> 
   }
 
   /** Windows on the last d axes, none of which lies in the padding alone. @throws WindowError, ShapeError */
-  #lay(op: string, d: number, kernelSize: PerAxis, options: PoolOptions): Laid[] {
-    const laid = layWindows(op, this.#lastLengths(op, d), kernelSize, {
+  private _lay(op: string, d: number, kernelSize: PerAxis, options: PoolOptions): Laid[] {
+    const laid = layWindows(op, this._lastLengths(op, d), kernelSize, {
       ...options,
       stride: options.stride ?? kernelSize,
     });
@@ -207,12 +207,12 @@ export abstract class PoolOps<Self extends PoolOps<Self>> extends ConvOps<Self> 
     return laid;
   }
 
-  #lastLengths(op: string, d: number): Shape {
+  private _lastLengths(op: string, d: number): Shape {
     if (this.rank >= d) return this.shape.slice(this.rank - d);
     throw new ShapeError(`${op}: pools the last ${d} axes, found only ${shapeText(this.shape)}`, { shape: this.shape });
   }
 
-  #spatialAxes(op: string): number[] {
+  private _spatialAxes(op: string): number[] {
     if (this.rank >= 3) return this.shape.map((_, i) => i).slice(2);
     throw new ShapeError(`${op}: wants [N, C, ...spatial], found ${shapeText(this.shape)}`, { shape: this.shape });
   }

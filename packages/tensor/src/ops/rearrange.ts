@@ -126,12 +126,12 @@ export abstract class RearrangeOps<Self extends RearrangeOps<Self>> extends Solv
       );
     }
     return this.shape.reduce(
-      (x, size, axis) => x.#continuedTo(shape[axis]!, axis, (i) => continued[border](i - widths[axis]![0], size)),
+      (x, size, axis) => x._continuedTo(shape[axis]!, axis, (i) => continued[border](i - widths[axis]![0], size)),
       this.self,
     );
   }
 
-  #continuedTo(length: number, axis: number, place: (i: number) => number): Self {
+  private _continuedTo(length: number, axis: number, place: (i: number) => number): Self {
     if (length === this.shape[axis]) return this.self;
     const places = Int32Array.from({ length }, (_, i) => place(i));
     return linesOf<Self>(this.self, axis, this.constant(places, [length], 'int32'));

@@ -20,22 +20,22 @@ export abstract class ReduceOps<Self extends ReduceOps<Self>> extends Activation
   /** Sum; 0 over an empty axis. bool is counted as int32. @throws AxisError */
   sum(axes?: Axes, options: ReduceOptions = {}): Self {
     const x = this.dtype === 'bool' ? this.cast('int32') : this.self;
-    return x.#reduce('sum', axes, options);
+    return x._reduce('sum', axes, options);
   }
   /** Largest element; NaN wins. Tied elements share the gradient equally. @throws ShapeError over an empty axis. */
   max(axes?: Axes, options: ReduceOptions = {}): Self {
-    this.#wantElements('max', axes);
-    return this.#reduce('max', axes, options);
+    this._wantElements('max', axes);
+    return this._reduce('max', axes, options);
   }
   /** Smallest element; NaN wins. Tied elements share the gradient equally. @throws ShapeError over an empty axis. */
   min(axes?: Axes, options: ReduceOptions = {}): Self {
-    this.#wantElements('min', axes);
-    return this.#reduce('min', axes, options);
+    this._wantElements('min', axes);
+    return this._reduce('min', axes, options);
   }
   /** Arithmetic mean, as a float; NaN over an empty axis. */
   mean(axes?: Axes, options: ReduceOptions = {}): Self {
     const x = this.cast(floatFor(this.dtype));
-    return x.sum(axes, options).div(x.#count('mean', axes));
+    return x.sum(axes, options).div(x._count('mean', axes));
   }
   /**
    * Product; 1 over an empty axis. It multiplies halves together until one is left, so its derivatives of every order
@@ -64,7 +64,7 @@ export abstract class ReduceOps<Self extends ReduceOps<Self>> extends Activation
   var(axes?: Axes, options: ReduceOptions & { readonly correction?: number } = {}): Self {
     const x = this.cast(floatFor(this.dtype));
     const squares = x.sub(x.mean(axes, { keepDims: true })).square();
-    return squares.sum(axes, options).div(Math.max(0, x.#count('var', axes) - (options.correction ?? 1)));
+    return squares.sum(axes, options).div(Math.max(0, x._count('var', axes) - (options.correction ?? 1)));
   }
   /** Square root of `var`; derivative 0 where all elements are equal. */
   std(axes?: Axes, options: ReduceOptions & { readonly correction?: number } = {}): Self {
@@ -81,10 +81,10 @@ export abstract class ReduceOps<Self extends ReduceOps<Self>> extends Activation
     const x = this.cast(floatFor(this.dtype));
     const size = x.abs();
     if (ord === 0) return x.ne(0).cast(x.dtype).sum(axes, options);
-    if (ord === 1 || (ord > 0 && ord < Infinity && x.#count('norm', axes) === 0)) return size.sum(axes, options);
-    x.#wantElements('norm', axes);
+    if (ord === 1 || (ord > 0 && ord < Infinity && x._count('norm', axes) === 0)) return size.sum(axes, options);
+    x._wantElements('norm', axes);
     const extreme = ord > 0 ? size.max(axes, { keepDims: true }) : size.min(axes, { keepDims: true });
-    const norm = Number.isFinite(ord) ? x.#scaledNorm(ord, axes, extreme.detach()) : extreme;
+    const norm = Number.isFinite(ord) ? x._scaledNorm(ord, axes, extreme.detach()) : extreme;
     return options.keepDims ? norm : norm.squeeze(normalizeAxes('norm', axes, this.rank));
   }
   /** true if some element is not 0. */
@@ -98,42 +98,42 @@ export abstract class ReduceOps<Self extends ReduceOps<Self>> extends Activation
 
   /** Where the first largest element stands along `axis` (int32), or in the flattened tensor. NaN counts as largest. */
   argmax(axis?: number, options: ReduceOptions = {}): Self {
-    return this.#argReduce('argmax', axis, options);
+    return this._argReduce('argmax', axis, options);
   }
   /** Where the first smallest element stands along `axis` (int32), or in the flattened tensor. NaN counts as smallest. */
   argmin(axis?: number, options: ReduceOptions = {}): Self {
-    return this.#argReduce('argmin', axis, options);
+    return this._argReduce('argmin', axis, options);
   }
 
   /** Running sum along an axis. bool is counted as int32. @throws AxisError */
   cumsum(axis: number): Self {
-    return this.#scan('cumsum', axis);
+    return this._scan('cumsum', axis);
   }
   /** Running product along an axis; its derivatives are exact also where elements are 0. @throws AxisError */
   cumprod(axis: number): Self {
-    return this.#scan('cumprod', axis);
+    return this._scan('cumprod', axis);
   }
 
   /** log(sum(exp(x))), shifted by the largest element so that nothing overflows; -inf over an empty axis. */
   logSumExp(axes?: Axes, options: ReduceOptions = {}): Self {
     const x = this.cast(floatFor(this.dtype));
-    if (x.#count('logSumExp', axes) === 0) return x.sum(axes, options).log();
-    const shift = x.#finiteMax(axes);
+    if (x._count('logSumExp', axes) === 0) return x.sum(axes, options).log();
+    const shift = x._finiteMax(axes);
     const total = x.sub(shift).exp().sum(axes, { keepDims: true }).log().add(shift);
     return options.keepDims ? total : total.squeeze(normalizeAxes('logSumExp', axes, this.rank));
   }
   /** exp(x) / sum(exp(x)) along an axis, shifted by the largest element. */
   softmax(axis = -1): Self {
     const x = this.cast(floatFor(this.dtype));
-    if (x.#count('softmax', axis) === 0) return x;
-    const e = x.sub(x.#finiteMax(axis)).exp();
+    if (x._count('softmax', axis) === 0) return x;
+    const e = x.sub(x._finiteMax(axis)).exp();
     return e.div(e.sum(axis, { keepDims: true }));
   }
   /** log(softmax(x)) without the underflow. */
   logSoftmax(axis = -1): Self {
     const x = this.cast(floatFor(this.dtype));
-    if (x.#count('logSoftmax', axis) === 0) return x;
-    const shifted = x.sub(x.#finiteMax(axis));
+    if (x._count('logSoftmax', axis) === 0) return x;
+    const shifted = x.sub(x._finiteMax(axis));
     return shifted.sub(shifted.exp().sum(axis, { keepDims: true }).log());
   }
 
@@ -141,22 +141,22 @@ export abstract class ReduceOps<Self extends ReduceOps<Self>> extends Activation
    * The largest element as a constant: softmax and its kin do not depend on the shift, so neither do their derivatives.
    * An infinite maximum would make inf - inf, so the shift is 0 there.
    */
-  #finiteMax(axes: Axes | undefined): Self {
+  private _finiteMax(axes: Axes | undefined): Self {
     const max = this.detach().max(axes, { keepDims: true });
     return where(max.isFinite(), max, 0);
   }
 
-  #reduce(op: Reduce, axes: Axes | undefined, { keepDims = false }: ReduceOptions): Self {
+  private _reduce(op: Reduce, axes: Axes | undefined, { keepDims = false }: ReduceOptions): Self {
     return this.apply(op, { axes: normalizeAxes(op, axes, this.rank), keepDims }, [this.self]);
   }
 
-  #scan(op: Scan, axis: number): Self {
+  private _scan(op: Scan, axis: number): Self {
     const x = this.dtype === 'bool' ? this.cast('int32') : this.self;
     return x.apply(op, { axis: normalizeAxis(op, axis, this.rank) }, [x]);
   }
 
   /** s (sum |x / s|^ord)^(1/ord): the same for every constant s, so s has no part in the derivatives. */
-  #scaledNorm(ord: number, axes: Axes | undefined, extreme: Self): Self {
+  private _scaledNorm(ord: number, axes: Axes | undefined, extreme: Self): Self {
     const scale = where(extreme.gt(0).logicalAnd(extreme.lt(Infinity)), extreme, 1);
     if (ord === 2) {
       // Dividing by a power of two changes no digits.
@@ -172,8 +172,8 @@ export abstract class ReduceOps<Self extends ReduceOps<Self>> extends Activation
     return root(powers.sum(axes, { keepDims: true }), 1 / ord).mul(scale);
   }
 
-  #argReduce(op: ArgReduce, axis: number | undefined, { keepDims = false }: ReduceOptions): Self {
-    this.#wantElements(op, axis);
+  private _argReduce(op: ArgReduce, axis: number | undefined, { keepDims = false }: ReduceOptions): Self {
+    this._wantElements(op, axis);
     if (axis !== undefined) return this.apply(op, { axis: normalizeAxis(op, axis, this.rank), keepDims }, [this.self]);
     const flat = this.reshape([this.size]);
     const found = flat.apply(op, { axis: 0, keepDims: false }, [flat]);
@@ -181,12 +181,12 @@ export abstract class ReduceOps<Self extends ReduceOps<Self>> extends Activation
   }
 
   /** How many elements fold into one. */
-  #count(op: string, axes: Axes | undefined): number {
+  private _count(op: string, axes: Axes | undefined): number {
     return normalizeAxes(op, axes, this.rank).reduce((n, a) => n * this.shape[a]!, 1);
   }
 
-  #wantElements(op: string, axes: Axes | undefined): void {
-    if (this.#count(op, axes) === 0) {
+  private _wantElements(op: string, axes: Axes | undefined): void {
+    if (this._count(op, axes) === 0) {
       throw new ShapeError(`${op}: no elements to choose from along the folded axes of ${shapeText(this.shape)}`, {
         shape: this.shape,
         axes,

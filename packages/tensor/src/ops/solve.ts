@@ -34,7 +34,7 @@ export abstract class SolveOps<Self extends SolveOps<Self>> extends LinalgOps<Se
    * @throws NotPositiveDefiniteError naming the first leading minor that is not positive; ShapeError unless square.
    */
   cholesky(): Self {
-    const a = this.#square('cholesky');
+    const a = this._square('cholesky');
     const n = a.shape.at(-1)!;
     const l = choleskyFactor(a);
     const bad = l
@@ -57,14 +57,14 @@ export abstract class SolveOps<Self extends SolveOps<Self>> extends LinalgOps<Se
    * @throws SingularMatrixError where elimination ends in exact zeros; ShapeError.
    */
   solve(b: ArrayOf<Self>): Self {
-    return this.#solve('solve', b);
+    return this._solve('solve', b);
   }
 
   /** The inverse of each matrix, [..., n, n]. To solve a system, `solve` is faster and more accurate. @throws as solve. */
   inv(): Self {
-    const { shape } = this.#square('inv');
+    const { shape } = this._square('inv');
     const n = shape.at(-1)!;
-    return this.#solve('inv', this.lift('inv', 1, floatFor(this.dtype)).expand([n]).diag());
+    return this._solve('inv', this.lift('inv', 1, floatFor(this.dtype)).expand([n]).diag());
   }
 
   /**
@@ -73,7 +73,7 @@ export abstract class SolveOps<Self extends SolveOps<Self>> extends LinalgOps<Se
    * @throws ShapeError unless square.
    */
   det(): Self {
-    const { lu, signs } = this.#square('det').#factored();
+    const { lu, signs } = this._square('det')._factored();
     return lu.diagonal(0, -2, -1).prod(-1).mul(signs);
   }
 
@@ -82,28 +82,28 @@ export abstract class SolveOps<Self extends SolveOps<Self>> extends LinalgOps<Se
    * @throws SingularMatrixError for a zero on the diagonal; ShapeError.
    */
   triangularSolve(b: ArrayOf<Self>, { upper = false, unitDiagonal = false }: TriangularOptions = {}): Self {
-    const [a, right, result] = this.#system('triangularSolve', b);
-    if (!unitDiagonal) a.#wantPivots('triangularSolve', a);
+    const [a, right, result] = this._system('triangularSolve', b);
+    if (!unitDiagonal) a._wantPivots('triangularSolve', a);
     const divide = unitDiagonal ? (row: Self) => row : (row: Self, d: Self) => row.div(d);
     return result(upper ? upperSolve(a, right, divide) : lowerSolve(a, right, divide));
   }
 
-  #solve(op: string, b: ArrayOf<Self>): Self {
-    const [a, right, result] = this.#system(op, b);
-    const { lu, rows, back } = a.#factored();
-    a.#wantPivots(op, lu);
-    const y = lowerSolve(lu, right.#take(-2, rows), (row) => row);
-    return result(upperSolve(lu, y, (row, d) => row.div(d)).#take(-2, back));
+  private _solve(op: string, b: ArrayOf<Self>): Self {
+    const [a, right, result] = this._system(op, b);
+    const { lu, rows, back } = a._factored();
+    a._wantPivots(op, lu);
+    const y = lowerSolve(lu, right._take(-2, rows), (row) => row);
+    return result(upperSolve(lu, y, (row, d) => row.div(d))._take(-2, back));
   }
 
-  #factored(): Factored<Self> {
+  private _factored(): Factored<Self> {
     const n = this.shape.at(-1)!;
     const values = this.hostValues();
     const orders = Array.from({ length: sizeOf(this.shape.slice(0, -2)) }, (_, i) => pivotOrder(values, i * n * n, n));
     const index = (order: readonly number[][], lines: Shape) =>
       this.constant(Int32Array.from(order.flat()), [...this.shape.slice(0, -2), ...lines], 'int32');
     const [rows, columns] = [orders.map((o) => o.rows), orders.map((o) => o.columns)];
-    const ordered = this.#take(-2, index(rows, [n, 1])).#take(-1, index(columns, [1, n]));
+    const ordered = this._take(-2, index(rows, [n, 1]))._take(-1, index(columns, [1, n]));
     // Undoes the order of the columns: where each one has gone.
     const back = columns.map((order) => order.map((_, i) => order.indexOf(i)));
     const signs = this.constant(
@@ -115,11 +115,11 @@ export abstract class SolveOps<Self extends SolveOps<Self>> extends LinalgOps<Se
   }
 
   /** Rows (axis -2) or columns (axis -1) in another order; the index broadcasts to all of this. */
-  #take(axis: -1 | -2, index: Self): Self {
+  private _take(axis: -1 | -2, index: Self): Self {
     return this.apply('gather', { axis: this.rank + axis }, [this.self, expandTo(index, this.shape)]);
   }
 
-  #wantPivots(op: string, factor: Self): void {
+  private _wantPivots(op: string, factor: Self): void {
     const n = this.shape.at(-1)!;
     const pivots = factor.diagonal(0, -2, -1).hostValues();
     const bad = pivots.indexOf(0);
@@ -130,7 +130,7 @@ export abstract class SolveOps<Self extends SolveOps<Self>> extends LinalgOps<Se
     );
   }
 
-  #square(op: string): Self {
+  private _square(op: string): Self {
     if (this.rank < 2 || this.shape.at(-1) !== this.shape.at(-2)) {
       throw new ShapeError(`${op}: wants square matrices, [..., n, n], found ${shapeText(this.shape)}`, {
         shape: this.shape,
@@ -140,10 +140,10 @@ export abstract class SolveOps<Self extends SolveOps<Self>> extends LinalgOps<Se
   }
 
   /** A, b as matrices with the leading axes of the result, and how the x found becomes the result. */
-  #system(op: string, operand: ArrayOf<Self>): [a: Self, b: Self, result: (x: Self) => Self] {
+  private _system(op: string, operand: ArrayOf<Self>): [a: Self, b: Self, result: (x: Self) => Self] {
     const found = this.lift(op, operand, this.dtype);
     const dtype = floatFor(promote(this.dtype, found.dtype));
-    this.#square(op);
+    this._square(op);
     const a = this.cast(dtype);
     const b = (found.rank === 1 ? found.unsqueeze(1) : found).cast(dtype);
     const n = a.shape.at(-1)!;
