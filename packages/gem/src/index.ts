@@ -9,6 +9,7 @@ export { type EvaluationOptions, EvaluationPlugin, type EvaluationRecord } from 
 export { GEMPlugin } from './plugins/gem.ts';
 export type { GEMOptions, RecordCadence } from './plugins/gem-options.ts';
 export * from './plugins/index.ts';
+export { type LearningCurveOptions, LearningCurvePlugin, type LearningCurveRecord } from './plugins/learning-curve.ts';
 export { type Measurement, measure } from './plugins/measure.ts';
 export type { GroupFunction, GroupsOption, StreamPlace } from './plugins/memory-groups.ts';
 export { type BatchNormMode, type Profile, type ProfileName, profiles } from './profiles.ts';

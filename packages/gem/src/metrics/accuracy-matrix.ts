@@ -35,15 +35,11 @@ export class MetricError extends GemError {
   /** The entries that are missing, counted from 0: `R[2][0]`, `b[1]`. */
   readonly missing: readonly string[];
 
-  constructor(operation: string, missing: readonly string[]) {
+  /** @param legend what the entries are, and how they come to be measured. */
+  constructor(operation: string, missing: readonly string[], legend: string) {
     const shown =
       missing.length > 8 ? `${missing.slice(0, 8).join(', ')} and ${missing.length - 8} more` : missing.join(', ');
-    super(
-      operation,
-      `not measured yet: ${shown} (R[i][j]: accuracy on task j after task i, from 0; b[j]: before training); ` +
-        'record() fills a row of R, setBaseline() fills b',
-      { missing },
-    );
+    super(operation, `not measured yet: ${shown} (${legend})`, { missing });
     this.missing = missing;
   }
 }
@@ -61,6 +57,9 @@ export class MetricInputError extends GemError {
     this.found = found;
   }
 }
+
+const MATRIX_LEGEND =
+  'R[i][j]: accuracy on task j after task i, from 0; b[j]: before training. record() fills a row of R, setBaseline() fills b';
 
 function describe(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`;
@@ -197,7 +196,7 @@ export class AccuracyMatrix {
       (i, j) => read(this.#rows[i]![j]!, `R[${i}][${j}]`),
       (j) => read(this.#baseline[j]!, `b[${j}]`),
     );
-    if (missing.size > 0) throw new MetricError(operation, [...missing]);
+    if (missing.size > 0) throw new MetricError(operation, [...missing], MATRIX_LEGEND);
     return result;
   }
 

@@ -7,3 +7,5 @@ export {
   MetricInputError,
   type MetricOptions,
 } from './accuracy-matrix.ts';
+export { learningCurve, learningCurveArea } from './learning-curve.ts';
+export { bytesOf, type MemoryUse, processMemory } from './memory-use.ts';

@@ -2,7 +2,7 @@ export { type BranchOutcome, type BranchRunOptions, branchRun } from './branch.t
 export { compareRuns, type RunComparison, type RunDifference, type RunMetrics, type RunSummary } from './compare.ts';
 export type { Build, Experiment } from './drive.ts';
 export { type FileFault, RunError, RunFileError } from './errors.ts';
-export { csvLogger, csvOf, jsonlLogger, type LoggerOptions } from './loggers.ts';
+export { csvLogger, csvOf, jsonlLogger, type LoggerOptions, type LogLine } from './loggers.ts';
 export type { CheckpointEntry, FileEntry, Manifest, RecordsEntry, RunSettings } from './manifest.ts';
 export type { EvalLine, RecordLine, StepLine } from './records.ts';
 export {

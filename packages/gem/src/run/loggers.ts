@@ -1,8 +1,10 @@
 // Loggers: plugins that write what happens as text, line by line, to wherever the caller says. They go last among the plugins, so that
-// the others have recorded what they did. (A saved run keeps its own records; these are for training that is not saved.)
+// the others have recorded what they did. (A saved run keeps its own records; these are for training that is not saved.) They also write what
+// depends on the machine, as TimePlugin and MemoryUsePlugin measure it: a plugin takes part with a property `machineRecord` that is not null.
 
 import { InvalidOptionError } from '../errors.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
+import type { Strategy } from '../strategy/strategy.ts';
 import { evalLine, linesText, type RecordLine, stepLine } from './records.ts';
 
 export interface LoggerOptions {
@@ -12,7 +14,10 @@ export interface LoggerOptions {
   readonly every?: number | undefined;
 }
 
-/** One JSON document a line: a StepLine or an EvalLine. */
+/** What loggers write: the line of a saved run, and by plugin what was measured of the machine, where anything was. */
+export type LogLine = RecordLine & { readonly machine?: Readonly<Record<string, unknown>> };
+
+/** One JSON document a line: a StepLine or an EvalLine, with `machine`. */
 export const jsonlLogger = (options: LoggerOptions): StrategyPlugin =>
   logger('jsonl-logger', options, (line) => linesText([line]));
 
@@ -26,21 +31,25 @@ export function csvLogger(options: LoggerOptions): StrategyPlugin {
   });
 }
 
-function logger(
-  name: string,
-  { write, every = 1 }: LoggerOptions,
-  textOf: (line: RecordLine) => string,
-): StrategyPlugin {
+function logger(name: string, { write, every = 1 }: LoggerOptions, textOf: (line: LogLine) => string): StrategyPlugin {
   if (!Number.isInteger(every) || every < 1) throw new InvalidOptionError(name, 'every', every, 'a positive integer');
   return {
     name,
     afterTrainingIteration(strategy) {
-      if (strategy.clock.step % every === 0) write(textOf(stepLine(strategy, strategy.clock)));
+      if (strategy.clock.step % every === 0) write(textOf(withMachine(strategy, stepLine(strategy, strategy.clock))));
     },
     afterEval(strategy) {
-      write(textOf(evalLine(strategy)));
+      write(textOf(withMachine(strategy, evalLine(strategy))));
     },
   };
+}
+
+function withMachine({ plugins }: Strategy, line: RecordLine): LogLine {
+  const measured = plugins.flatMap((plugin) => {
+    const record = (plugin as { readonly machineRecord?: unknown }).machineRecord ?? null;
+    return record === null ? [] : [[plugin.name, record] as const];
+  });
+  return measured.length === 0 ? line : { ...line, machine: Object.fromEntries(measured) };
 }
 
 const CSV_HEAD = 'kind,step,experience,epoch,iteration,task,name,value\n';
@@ -51,22 +60,22 @@ const CSV_HEAD = 'kind,step,experience,epoch,iteration,task,name,value\n';
  */
 export const csvOf = (records: readonly RecordLine[]): string => CSV_HEAD + records.map(csvLines).join('');
 
-function csvLines(line: RecordLine): string {
+function csvLines(line: LogLine): string {
+  const machine = numbersIn('machine', line.machine);
   if (line.kind === 'step') {
     const { step, experience, epoch, iteration, loss, plugins } = line;
     const place = [line.kind, step, experience, epoch, iteration, ''];
-    return [['loss', loss] as const, ...numbersIn('', plugins)]
+    return [['loss', loss] as const, ...numbersIn('', plugins), ...machine]
       .map(([name, value]) => row([...place, name, value]))
       .join('');
   }
   const { kind, step, trained, results } = line;
-  return results
-    .flatMap(({ experience, accuracy, loss }) =>
-      Object.entries({ accuracy, loss }).map(([name, value]) =>
-        row([kind, step, trained, '', '', experience, name, value]),
-      ),
-    )
-    .join('');
+  const measured = results.flatMap(({ experience, accuracy, loss }) =>
+    Object.entries({ accuracy, loss }).map(([name, value]) =>
+      row([kind, step, trained, '', '', experience, name, value]),
+    ),
+  );
+  return [...measured, ...machine.map(([name, value]) => row([kind, step, trained, '', '', '', name, value]))].join('');
 }
 
 /** The numbers in plain data by path; lists are passed over. */
