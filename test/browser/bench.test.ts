@@ -1,4 +1,4 @@
-// The page that compares cpu, gpu and tfjs-webgl: it measures everything, and all three agree on what they compute.
+// The page that compares cpu, gpu, webgpu and tfjs-webgl: it measures everything, and all four agree on what they compute.
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { bundle, describeInChromium, launch, open } from './chromium.ts';
 const bench = new URL('../../packages/examples/bench/', import.meta.url);
 
 describeInChromium('the benchmark page', () => {
-  test('times each piece of work on all three', async () => {
+  test('times each piece of work on all four', async () => {
     const site = await bundle(fileURLToPath(new URL('page.ts', bench)));
     const html = readFileSync(new URL('index.html', bench), 'utf8').replace('./page.ts', '/index.js');
     const browser = await launch();
@@ -25,11 +25,13 @@ describeInChromium('the benchmark page', () => {
       )) as string[][];
       expect(rows.length).toBe(7);
       for (const [work, ...times] of rows) {
-        expect(times.length, work).toBe(3);
+        expect(times.length, work).toBe(4);
         // A browser's clock may be too coarse for the smallest piece: 0.00.
         for (const time of times) expect(time, `${work}: ${time} ${said}`).toMatch(/^\d+\.\d+$/);
       }
-      expect(await page.textContent('#where')).toMatch(/gpu: .*SwiftShader.*tfjs: 4\.22\.0, webgl\.$/);
+      expect(await page.textContent('#where')).toMatch(
+        /gpu: .*SwiftShader.*webgpu: google swiftshader.*tfjs: 4\.22\.0, webgl\.$/,
+      );
     } finally {
       await browser.close();
     }

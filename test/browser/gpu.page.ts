@@ -235,6 +235,24 @@ async function reading(): Promise<unknown[]> {
   return [Array.from(await pending!), gone, late!.storage.released, x.toArray(), x.to('cpu').to('gpu').device];
 }
 
+/** Where the driver fails once: the op that it failed and what needs that say so when they are read, and all else goes on. */
+async function failing() {
+  const queue = (globalThis as unknown as { GPUQueue: { prototype: { submit(commands: unknown): void } } }).GPUQueue;
+  const x = tensor([1, 2], { device: 'webgpu' });
+  await x.neg().data();
+  const { submit } = queue.prototype;
+  queue.prototype.submit = () => {
+    throw new Error('the driver is out of order');
+  };
+  const lost = x.neg();
+  const built = lost.add(x);
+  const said = (y: Tensor) => y.data().catch((error) => String(error));
+  const message = said(lost);
+  await message;
+  queue.prototype.submit = submit;
+  return [await message, await said(built), [...(await x.neg().data())]];
+}
+
 /** What the webgpu alone does: refuses to be read at once, knows integers that were uploaded, keeps order, and trains. */
 async function queued() {
   const device = 'webgpu';
@@ -290,6 +308,7 @@ async function queued() {
     computed: said(() => x.take(index.add(0), 1)),
     taken: [...(await x.take(index, 1).data())],
     known: index.flip().toArray(),
+    large: said(() => x.slice(0, 0).expand([20_000, 20_000]).add(1)),
     order: [Array.from(await pending!), await late!.data().catch((error) => error.name)],
     apart: Math.max(...webgpu.weights.map((v, i) => Math.abs(v - cpu.weights[i]!))),
     counts: webgpu.counts,
@@ -300,6 +319,7 @@ Object.assign(globalThis, {
   gpu: {
     start: (device: Gpu = 'gpu') => chooseDevice(device),
     queued,
+    failing,
     info,
     repeated,
     large,

@@ -37,9 +37,15 @@ describeInChromium('webgpu', () => {
     expect(found.computed).toMatch(refusal);
     expect(found.taken).toEqual([3, 3, 1, 2, 6, 6, 4, 5]);
     expect(found.known).toEqual([1, 0, -1, 2]);
+    expect(found.large).toMatch(/^ShapeError: webgpu: 400000000 elements do not fit a buffer, which holds \d+ here/);
     expect(found.order).toEqual([[5, 6, 7], 'ScopeError']);
     expect(found.apart).toBeLessThan(1e-5);
     expect(new Set(found.counts as number[]).size, String(found.counts)).toBe(1);
+  });
+
+  test('what fails says so where it is read, and so does what was made of it; all else goes on', async () => {
+    const message = 'DeviceError: webgpu: the driver is out of order';
+    expect(await page.evaluate('gpu.failing()')).toEqual([message, message, [-1, -2]]);
   });
 
   test.each(PRIMITIVES)('%s does what its definition says, within the stated tolerance', async (op) => {

@@ -33,13 +33,17 @@ function agree(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
   return a.length === b.length && Array.from(a).every((v, i) => Math.abs(v - b[i]!) <= 1e-3 * (1 + size));
 }
 
-const gpu = await chooseDevice('gpu').then(
-  () => info().gpu.renderer!,
-  (error: Error) => error,
-);
+const started = (device: 'gpu' | 'webgpu') =>
+  chooseDevice(device).then(
+    () => info()[device].renderer!,
+    (error: Error) => error,
+  );
+const [gpu, webgpu] = [await started('gpu'), await started('webgpu')];
+const named = (found: string | Error) => (found instanceof Error ? found.message : found);
 const theirs = await tf.setBackend('webgl').catch(() => false);
 element('where').textContent =
-  `cpu: float32 matmul by ${info().cpu['float32 matmul']}. gpu: ${gpu instanceof Error ? gpu.message : gpu}. ` +
+  `cpu: float32 matmul by ${info().cpu['float32 matmul']}. gpu: ${named(gpu)}. ` +
+  `webgpu: ${named(webgpu)}. ` +
   `tfjs: ${theirs ? `${tf.version_core}, ${tf.getBackend()}` : 'no webgl'}.`;
 
 const button = element('run') as HTMLButtonElement;
@@ -60,6 +64,7 @@ button.addEventListener('click', async () => {
     for (const prepare of [
       () => work.gemlab('cpu'),
       gpu instanceof Error ? null : () => work.gemlab('gpu'),
+      webgpu instanceof Error ? null : () => work.gemlab('webgpu'),
       theirs ? () => work.tfjs() : null,
     ]) {
       const cell = document.createElement('td');
