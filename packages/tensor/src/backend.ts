@@ -33,6 +33,8 @@ export interface Backend {
   /** The device's name as users write it, and as `tensor.device` says it. */
   readonly name: string;
   readonly kernels: Kernels;
+  /** Where the storages lie. Between backends of one memory a tensor moves without being copied. */
+  readonly memory?: object;
   /** Takes over a host array (which the caller no longer touches) as storage. */
   upload(data: TypedArray, dtype: DType): Storage;
   /** A fresh host copy of an operand's elements in row-major order. */

@@ -2,26 +2,43 @@
 
 import type { Backend } from './backend.ts';
 import { createCpuBackend } from './backends/cpu/backend.ts';
+import { wantFusedMultiplyAdd } from './backends/cpu/fma.ts';
 import { createReferenceBackend } from './backends/reference.ts';
 import { DeviceError } from './errors.ts';
+import { BufferPool } from './storage.ts';
 
-export type Device = 'cpu' | 'gpu' | 'webgpu' | 'reference';
+export type Device = 'cpu' | 'cpu-fma' | 'gpu' | 'webgpu' | 'reference';
 /** What a caller may ask for: a device, or 'auto' for the gpu where it has been started and else the cpu. */
 export type DeviceChoice = Device | 'auto';
 
 /** Devices that must be awaited: chooseDevice. */
-type Awaited = 'gpu' | 'webgpu';
-const AWAITED: readonly string[] = ['gpu', 'webgpu'] satisfies Awaited[];
+type Awaited = 'cpu-fma' | 'gpu' | 'webgpu';
+
+// The cpu's devices hold their tensors in one memory.
+const cpuBuffers = new BufferPool();
+const gpuBackend = (name: 'gpu' | 'webgpu') =>
+  import('./backends/gpu/backend.ts').then((gpu) => gpu.createGpuBackend(name));
+
+/** The gpu's backends are loaded here and only here, so that nobody else loads or bundles gpu.js. */
+const loaders: { readonly [D in Awaited]: () => Promise<Backend> } = {
+  'cpu-fma': async () => {
+    wantFusedMultiplyAdd();
+    return createCpuBackend('cpu-fma', cpuBuffers);
+  },
+  gpu: () => gpuBackend('gpu'),
+  webgpu: () => gpuBackend('webgpu'),
+};
+const AWAITED: readonly string[] = Object.keys(loaders);
 
 // Made when first asked for; a backend has no settings, so sharing one is not configuration.
 const makers: { readonly [D in Exclude<Device, Awaited>]: () => Backend } = {
-  cpu: createCpuBackend,
+  cpu: () => createCpuBackend('cpu', cpuBuffers),
   reference: createReferenceBackend,
 };
 const made = new Map<Device, Backend>();
 const names = Object.keys(makers) as Device[];
 
-/** The names a tensor's `device` option takes here: 'gpu' and 'webgpu' are among them once they have been started. */
+/** The names a tensor's `device` option takes here: 'cpu-fma', 'gpu' and 'webgpu' are among them once they have been started. */
 export const devices: readonly Device[] = names;
 
 const notStarted = (name: string) =>
@@ -30,16 +47,15 @@ const notStarted = (name: string) =>
 let automatic = { device: 'cpu' as Device, because: notStarted('gpu') };
 const starting = new Map<Awaited, Promise<Backend>>();
 
-/** The gpu's backends are loaded here and only here, so that nobody else loads or bundles gpu.js. */
 async function start(name: Awaited): Promise<void> {
-  const known = starting.get(name) ?? import('./backends/gpu/backend.ts').then((gpu) => gpu.createGpuBackend(name));
+  const known = starting.get(name) ?? loaders[name]();
   starting.set(name, known);
   try {
     const backend = await known;
     if (made.has(name)) return;
     made.set(name, backend);
     names.push(name);
-    // On the other one nothing can be read at once, which is no choice to make for anybody.
+    // On the webgpu nothing can be read at once, which is no choice to make for anybody.
     if (name === 'gpu') automatic = { device: 'gpu', because: 'it was started' };
   } catch (error) {
     starting.delete(name);
@@ -49,13 +65,14 @@ async function start(name: Awaited): Promise<void> {
 }
 
 /**
- * The device to use: 'gpu' starts the GPU by WebGL2 (once), 'webgpu' by WebGPU, where nothing can be read at once, and 'auto' tries to
+ * The device to use: 'cpu-fma' is the cpu with fused multiply-add in float32 products, faster, with last bits that depend on the machine;
+ * 'gpu' starts the GPU by WebGL2 (once), 'webgpu' by WebGPU, where nothing can be read at once, and 'auto' tries to
  * start the 'gpu' and else takes the cpu. From then on the name works wherever a device is asked for, and `info().auto` says what 'auto'
  * stands for, and why.
  * @throws DeviceError if one is wanted and there is none: it says what was found and how to get one; or for another name.
  */
 export async function chooseDevice(wish: DeviceChoice): Promise<Device> {
-  if (wish === 'gpu' || wish === 'webgpu') await start(wish);
+  if (Object.hasOwn(loaders, wish)) await start(wish as Awaited);
   // 'auto' chooses openly: the reason is in info().
   if (wish === 'auto') await start('gpu').catch(() => undefined);
   return backendOf(wish).name as Device;
@@ -81,6 +98,7 @@ export function backendOf(device: DeviceChoice): Backend {
 export function info(): { readonly [D in DeviceChoice]: Readonly<Record<string, string>> } {
   return {
     cpu: backendOf('cpu').describe(),
+    'cpu-fma': made.get('cpu-fma')?.describe() ?? { state: notStarted('cpu-fma') },
     gpu: made.get('gpu')?.describe() ?? { state: notStarted('gpu') },
     webgpu: made.get('webgpu')?.describe() ?? { state: notStarted('webgpu') },
     reference: backendOf('reference').describe(),

@@ -107,10 +107,12 @@ export class Tensor extends NormalizeOps<Tensor> implements Operand, HoldsStorag
     return fromArray(values, shape, dtype, this.backend);
   }
 
-  /** The same values on another device. */
+  /** The same values on another device. Between 'cpu' and 'cpu-fma' nothing is copied. */
   to(device: DeviceChoice): Tensor {
     const backend = backendOf(device);
     if (backend === this.backend) return this;
+    const isShared = backend.memory !== undefined && backend.memory === this.backend.memory;
+    if (isShared) return new Tensor(backend, this.storage, this);
     return new Tensor(backend, backend.upload(this.dataSync(), this.dtype), contiguousView(this.shape));
   }
 

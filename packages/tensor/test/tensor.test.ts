@@ -119,13 +119,13 @@ describe('devices', () => {
   test('cpu is the default, and every device is listed', () => {
     expect(zeros([1]).device).toBe('cpu');
     expect(devices).toEqual(['cpu', 'reference']);
-    expect(Object.keys(info())).toEqual(['cpu', 'gpu', 'webgpu', 'reference', 'auto']);
+    expect(Object.keys(info())).toEqual(['cpu', 'cpu-fma', 'gpu', 'webgpu', 'reference', 'auto']);
   });
 
   test.each(['webgl', 'toString', ''])("there is none named '%s'", (name) => {
     const error = thrown(() => tensor([1], { device: name as Device }));
     expect(error.message).toBe(
-      `no device named '${name}'; this build has cpu, reference, gpu (after await chooseDevice('gpu')), webgpu (after await chooseDevice('webgpu')), auto`,
+      `no device named '${name}'; this build has cpu, reference, cpu-fma (after await chooseDevice('cpu-fma')), gpu (after await chooseDevice('gpu')), webgpu (after await chooseDevice('webgpu')), auto`,
     );
     expect(error).toBeInstanceOf(errors.DeviceError);
   });
@@ -197,6 +197,7 @@ describe('devices', () => {
     const { createGemm } = await import('../src/backends/cpu/gemm.ts');
     expect(info()).toEqual({
       cpu: { 'float32 matmul': createGemm().kernel, others: 'strided loops in JavaScript' },
+      'cpu-fma': { state: "the cpu-fma has not been started: await chooseDevice('cpu-fma') first" },
       gpu: { state: "the gpu has not been started: await chooseDevice('gpu'), or 'auto', first" },
       webgpu: { state: "the webgpu has not been started: await chooseDevice('webgpu') first" },
       reference: { kernels: 'naive loops, float64 sums' },

@@ -5,10 +5,11 @@ import { type Backend, type Kernel, type Kernels, kernelsFor, type Operand } fro
 import { arrayType, convert, type TypedArray } from '../../dtype.ts';
 import { ARG_REDUCE, BINARY, COMPARE, REDUCE, SCAN, type Scan, type Spec, UNARY } from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
-import { BufferPool, Storage } from '../../storage.ts';
+import { type BufferPool, Storage } from '../../storage.ts';
 import { contiguousView, isContiguous, permuteView, positions, sliceView, type View, windowView } from '../../view.ts';
 import { referenceKernels } from '../reference.ts';
 import { createSortLine } from './argsort.ts';
+import { fuses } from './fma.ts';
 import { createGemm, gemmLoops64 } from './gemm.ts';
 import { createWideGemm } from './gemm-wide.ts';
 import {
@@ -29,9 +30,12 @@ import {
 import { nestOf, walk } from './nest.ts';
 import { foldViews, reduceInto } from './reduce.ts';
 
-export function createCpuBackend(): Backend {
-  const pool = new BufferPool();
-  const gemm = createGemm();
+/**
+ * The device 'cpu', or as 'cpu-fma' the same with float32 products whose multiplications and additions are fused. Those of one pool
+ * share their tensors' storage.
+ */
+export function createCpuBackend(name: 'cpu' | 'cpu-fma', pool: BufferPool): Backend {
+  const gemm = createGemm({ relaxed: name === 'cpu-fma' });
   const wideGemm = createWideGemm();
   const fresh = (out: Spec) => pool.take(out.dtype, sizeOf(out.shape));
 
@@ -269,11 +273,16 @@ export function createCpuBackend(): Backend {
   };
 
   return {
-    name: 'cpu',
+    name,
     kernels,
+    memory: pool,
     upload: (data, dtype) => new Storage(dtype, data),
     read: async (x) => read(x),
     readSync: read,
-    describe: () => ({ 'float32 matmul': gemm.kernel, others: 'strided loops in JavaScript' }),
+    describe: () => ({
+      'float32 matmul': gemm.kernel,
+      ...(name === 'cpu-fma' ? { 'multiply-add': fuses(gemm) ? 'rounded once' : 'rounded twice on this machine' } : {}),
+      others: 'strided loops in JavaScript',
+    }),
   };
 }

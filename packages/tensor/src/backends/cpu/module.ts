@@ -23,6 +23,9 @@ interface WebAssemblyInterface {
 
 const webAssembly = (globalThis as unknown as { WebAssembly?: WebAssemblyInterface }).WebAssembly;
 
+/** Whether this engine knows every instruction of a module. */
+export const isValid = (bytes: Uint8Array<ArrayBuffer>): boolean => webAssembly?.validate(bytes) ?? false;
+
 /** Compiles a module over `memory` at once and gives its exports, or undefined where this engine cannot run it. */
 export const instantiate = <Exports extends object>(bytes: Uint8Array<ArrayBuffer>, memory: WasmMemory) => {
   if (webAssembly === undefined || !webAssembly.validate(bytes)) return undefined;
