@@ -97,13 +97,18 @@ function stepTable(record: StepRecord, p: ProjectionRecord): string[] {
     degrees(p.anglesBefore),
     tasks.map((_, i) => (violated.includes(i) ? 'yes' : 'no')),
     column(p.v),
-    column(p.dotsAfter),
+    column(withoutRounding(p)),
     degrees(p.anglesAfter),
   ];
   const noun = `${NOUNS[record.groups].noun} k`;
   const head = [noun, '|g_k|', '<g,g_k>', 'angle', 'violated', 'v_k', '<z,g_k>', 'angle'];
   const rows = tasks.map((_, i) => columns.map((cells) => cells[i]!));
   return table([['', '', 'before', '', '', '', 'after', ''], head, ...rows]);
+}
+
+/** <z, g_k>, and 0 where that is what is left of a constraint that holds with equality. */
+function withoutRounding({ dotsAfter, projectedNorm, memoryNorms }: ProjectionRecord): number[] {
+  return dotsAfter.map((d, k) => (Math.abs(d) <= 1e-12 * projectedNorm * memoryNorms[k]! ? 0 : d));
 }
 
 /** null stands for the angle of a zero vector. */

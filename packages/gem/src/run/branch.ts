@@ -11,8 +11,9 @@ import { compareRuns, type RunComparison } from './compare.ts';
 import { type Build, drive } from './drive.ts';
 import { RunError } from './errors.ts';
 import { type Manifest, type RecordsEntry, readFile, readManifest, writeFile } from './manifest.ts';
+import { parseRecords } from './read-records.ts';
 import { Recorder } from './recorder.ts';
-import { type RecordLine, readLines } from './records.ts';
+import type { RecordLine } from './records.ts';
 import { type GoOnOptions, goOn, newestCheckpoint, newManifest, type RunOutcome, upTo, wantNoRun } from './run.ts';
 import type { RunStore } from './store.ts';
 
@@ -88,7 +89,8 @@ export async function branchRun<C>(
 
 async function readRecords(store: RunStore, entries: readonly RecordsEntry[]): Promise<RecordLine[]> {
   const lines: RecordLine[] = [];
-  for (const entry of entries) lines.push(...readLines(fromUtf8(await readFile('branchRun', store, entry))!));
+  for (const entry of entries)
+    lines.push(...parseRecords(fromUtf8(await readFile('branchRun', store, entry))!, entry.file));
   return lines;
 }
 

@@ -4,7 +4,8 @@ export type { Build, Experiment } from './drive.ts';
 export { type FileFault, RunError, RunFileError } from './errors.ts';
 export { csvLogger, csvOf, jsonlLogger, type LoggerOptions, type LogLine } from './loggers.ts';
 export type { CheckpointEntry, FileEntry, Manifest, RecordsEntry, RunSettings } from './manifest.ts';
-export type { EvalLine, RecordLine, StepLine } from './records.ts';
+export { parseRecords, RecordLineError, readRecords } from './read-records.ts';
+export { type EvalLine, RECORD_SCHEMA, type RecordLine, type StepLine } from './records.ts';
 export {
   type GoOnOptions,
   type ResumeRunOptions,

@@ -1,10 +1,15 @@
 // The history of a run as JSON lines: what each step and each measurement did. Lines hold nothing that depends on the machine or the
-// clock on the wall, so two runs did the same exactly if their lines are the same.
+// clock on the wall, so two runs did the same exactly if their lines are the same. Each line says by which schema it is written, so files
+// may be cut and joined between lines. (read-records.ts reads them.)
 
 import type { Clock, EvalResult, Strategy } from '../strategy/strategy.ts';
 
+/** It changes when a field changes its meaning or goes. */
+export const RECORD_SCHEMA = 1;
+
 /** One training step. */
 export interface StepLine {
+  readonly schema: typeof RECORD_SCHEMA;
   readonly kind: 'step';
   /** Steps, experiences, epochs and steps of this epoch before it. */
   readonly step: number;
@@ -19,6 +24,7 @@ export interface StepLine {
 
 /** One measurement of the model on all tasks. */
 export interface EvalLine {
+  readonly schema: typeof RECORD_SCHEMA;
   readonly kind: 'eval';
   /** Steps and experiences before it. */
   readonly step: number;
@@ -38,6 +44,7 @@ export function stepLine({ lastLoss, plugins }: Strategy, { step, experience, ep
     return record === null ? [] : [[plugin.name, record] as const];
   });
   return {
+    schema: RECORD_SCHEMA,
     kind: 'step',
     step,
     experience,
@@ -50,6 +57,7 @@ export function stepLine({ lastLoss, plugins }: Strategy, { step, experience, ep
 
 /** The measurement that was just made. */
 export const evalLine = ({ clock, results }: Strategy): EvalLine => ({
+  schema: RECORD_SCHEMA,
   kind: 'eval',
   step: clock.step,
   trained: clock.experience,
@@ -58,9 +66,3 @@ export const evalLine = ({ clock, results }: Strategy): EvalLine => ({
 
 export const linesText = (lines: readonly RecordLine[]): string =>
   lines.map((line) => `${JSON.stringify(line)}\n`).join('');
-
-export const readLines = (text: string): RecordLine[] =>
-  text
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as RecordLine);

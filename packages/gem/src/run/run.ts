@@ -21,8 +21,9 @@ import {
   readFile,
   readManifest,
 } from './manifest.ts';
+import { parseRecords } from './read-records.ts';
 import { Recorder } from './recorder.ts';
-import { type RecordLine, readLines } from './records.ts';
+import type { RecordLine } from './records.ts';
 import type { RunStore } from './store.ts';
 
 /** What every function that trains takes. */
@@ -138,7 +139,8 @@ export async function readRun(store: RunStore): Promise<SavedRun> {
   const { records: files, ...manifest } = await readManifest('readRun', store);
   const found = await newestCheckpoint('readRun', store, manifest.checkpoints, false);
   const records: RecordLine[] = [];
-  for (const entry of files) records.push(...readLines(fromUtf8(await readFile('readRun', store, entry))!));
+  for (const entry of files)
+    records.push(...parseRecords(fromUtf8(await readFile('readRun', store, entry))!, entry.file));
   return { ...manifest, matrix: found && AccuracyMatrix.fromJSON(found.checkpoint.matrix), records };
 }
 
