@@ -41,6 +41,10 @@ export interface LayerFactors {
  * The factors of the linear layers and the convolutions of `model` behind `losses`, the losses [n] of n samples: A and
  * D such that the gradient of sum_i w_i losses_i is D' A, for the weights w of the samples (ones unless given), and
  * over any part of the samples too. A layer that was used several times is there once for each.
+ *
+ * In place of the losses there may be any outputs [n, ...] whose row i is of sample i, with `weights` of their shape.
+ * With the gradient of a loss by the outputs as weights, D' A is the gradient of that loss: so losses that see several
+ * samples at once, as the mean over a group, have factors too.
  * @returns the factors, and the `rest`: the parameters behind the losses that have none, as they were used in another
  * way (too).
  * @throws GradientError if samples may meet behind a layer, as in batch statistics: no row belongs to one of them then;
@@ -51,16 +55,9 @@ export function layerFactors(
   model: Module,
   { weights }: { readonly weights?: Tensor } = {},
 ): { readonly factors: LayerFactors[]; readonly rest: Variable[] } {
-  wantLosses('layerFactors', losses);
+  if (losses.rank === 0 || weights === undefined) wantLosses('layerFactors', losses);
   const order = reverseOrder(losses);
-  const users = usersIn(order);
-  const named = [...model.namedParameters()].filter(([, p]) => users.has(p));
-  const uses = named.flatMap(([name, weight]) => usesOf(name, weight, users));
-  const biases = biasesOf(
-    named.map(([, p]) => p),
-    uses,
-    users,
-  );
+  const { uses, biases, rest } = layersOn(order, model);
   const targets = uses.map(({ out }) => out);
   const found = sampleAxes(losses, new Set(targets), order);
   const outward =
@@ -70,20 +67,59 @@ export function layerFactors(
     const reason = typeof found === 'string' ? found : 'samples lie along outputs';
     throw new GradientError(`layerFactors: ${reason}, so no row of what a layer got belongs to one sample`);
   }
+  const n = losses.shape[0]!;
   const seed = weights ?? ones(losses.shape, { dtype: losses.dtype, device: losses.value.device });
   const deltas = gradientsOf(losses, targets, { seed });
   const rows = (t: Tensor, along: Along) => {
-    const first = samplesFirst(t, along, losses.size);
+    const first = samplesFirst(t, along, n);
     return first.shape[along.axis + 1] === 1 ? first.squeeze(along.axis + 1) : first;
   };
   const factors = uses.map(({ name, weight, out, input, groups }, i): LayerFactors => {
     const along = found.get(out)!;
-    const view = (t: Tensor) => (groups === null ? rows(t, along) : columnsAsRows(t, along, losses.size, groups));
+    const view = (t: Tensor) => (groups === null ? rows(t, along) : columnsAsRows(t, along, n, groups));
     const bias = biases.get(out) ?? null;
     return { name, weight, bias, input: view(input), delta: view(deltas[i]!.value), groups: groups ?? 1 };
   });
-  const covered = new Set(factors.flatMap(({ weight, bias }) => [weight, bias]));
-  return { factors, rest: named.flatMap(([, p]) => (covered.has(p) ? [] : [p])) };
+  return { factors, rest };
+}
+
+/** One use of a layer y = x W' + b. */
+export interface LinearUse {
+  /** The path of the weight in the model. */
+  readonly name: string;
+  /** W, [out, in]. */
+  readonly weight: Variable;
+  /** b, [out]; null if there is none, or it is not on the tape. */
+  readonly bias: Variable | null;
+  /** x, [..., in]. */
+  readonly input: Tensor;
+  /** x W' on the tape, [..., out]. Its gradient, the D of `LayerFactors`, is kept by a walk back if it is told to: `output.retainGrad()`. */
+  readonly output: Variable;
+}
+
+/** The uses of linear layers of `model` behind `output`: those whose gradients are D' A. Samples may meet. */
+export function linearUses(output: Variable, model: Module): LinearUse[] {
+  const { uses, biases } = layersOn(reverseOrder(output), model);
+  return uses.flatMap(({ name, weight, input, out, groups }) =>
+    groups === null ? [{ name, weight, bias: biases.get(out) ?? null, input, output: out }] : [],
+  );
+}
+
+/** The uses of layers on a tape, their biases by the products they were added to, and the parameters used in another way (too). */
+function layersOn(
+  order: readonly Variable[],
+  model: Module,
+): { uses: Use[]; biases: Map<Variable, Variable>; rest: Variable[] } {
+  const users = usersIn(order);
+  const named = [...model.namedParameters()].filter(([, p]) => users.has(p));
+  const uses = named.flatMap(([name, weight]) => usesOf(name, weight, users));
+  const biases = biasesOf(
+    named.map(([, p]) => p),
+    uses,
+    users,
+  );
+  const covered = new Set([...uses.map(({ weight }) => weight), ...biases.values()]);
+  return { uses, biases, rest: named.flatMap(([, p]) => (covered.has(p) ? [] : [p])) };
 }
 
 /** A use of a weight on the tape. */

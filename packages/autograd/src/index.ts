@@ -16,7 +16,7 @@ export {
   OptimizerError,
   StateError,
 } from './errors.ts';
-export { groupGradients, type LayerFactors, layerFactors } from './factors.ts';
+export { groupGradients, type LayerFactors, type LinearUse, layerFactors, linearUses } from './factors.ts';
 export { functionalCall } from './functional-call.ts';
 export { type GradcheckOptions, gradcheck } from './gradcheck.ts';
 export { type Graph, type GraphNode, type GraphOptions, graphOf } from './graph.ts';
@@ -25,7 +25,9 @@ export { enableGrad, noGrad } from './mode.ts';
 export * as nn from './nn/index.ts';
 export * as optim from './optim/index.ts';
 export { perSampleGradients } from './per-sample.ts';
+export { samplesMeet } from './samples.ts';
 export type { CustomStep, PullBack, PullBackContext, StepKind, StepParams, TapeNode } from './tape.ts';
+export { leavesBehind } from './tape.ts';
 export {
   type Argnums,
   type ByArguments,

@@ -5,7 +5,7 @@
 
 import { errors, type Primitive, type PrimitiveParams, type Shape } from '@gemlab/tensor';
 import { elementwise } from './rules/elementwise.ts';
-import { leadingTo, stepName } from './tape.ts';
+import { leadingTo, reverseOrder, stepName } from './tape.ts';
 import type { Variable } from './variable.ts';
 
 /** What was computed from each variable, and which of the inputs it was there. */
@@ -96,7 +96,7 @@ function reshaped({ axis, inner }: Along, from: Shape, to: Shape, n: number): Al
 }
 
 /**
- * Where samples lie in each of `targets`, for the losses [n] whose tape is `order` (n > 1).
+ * Where samples lie in each of `targets`, for the losses [n], or outputs [n, ...], whose tape is `order` (n > 1).
  * @returns in words why that cannot be said, if samples may meet between the losses and some target.
  */
 export function sampleAxes(
@@ -112,7 +112,7 @@ export function sampleAxes(
     const along = found.get(v)!;
     const rule = op === 'custom' ? undefined : (rules[op] as AxisRule<unknown> | undefined);
     const through = (from: Shape, place: number): Along | null => {
-      if (op === 'reshape') return reshaped(along, from, v.shape, losses.size);
+      if (op === 'reshape') return reshaped(along, from, v.shape, losses.shape[0]!);
       const axis = rule?.(along.axis, { params, from, to: v.shape, place }) ?? null;
       return axis === null ? null : { axis, inner: along.inner };
     };
@@ -129,4 +129,22 @@ export function sampleAxes(
     }
   }
   return found;
+}
+
+/**
+ * Whether each row i of `outputs` [n, ...] is computed from row i of `inputs` [n, ...] and none of the others, so that
+ * a sample's outputs are the same in any batch. Read off the tape, so `inputs` must require a gradient, and what was
+ * computed without the tape (from `detach()`, or an argmax) is not seen.
+ * @returns null if so, else in words why that cannot be said.
+ */
+export function samplesMeet(outputs: Variable, inputs: Variable): string | null {
+  const n = inputs.shape[0];
+  if (outputs.rank === 0 || outputs.shape[0] !== n)
+    return `${n} samples gave outputs ${errors.shapeText(outputs.shape)}`;
+  const order = reverseOrder(outputs);
+  if (!order.includes(inputs)) return null;
+  const found = sampleAxes(outputs, new Set([inputs]), order);
+  if (typeof found === 'string') return found;
+  const along = found.get(inputs)!;
+  return along.axis === 0 && along.inner === 1 ? null : 'samples do not lie along the first axis';
 }

@@ -68,3 +68,8 @@ export function leadingTo(wanted: ReadonlySet<Variable>, order: readonly Variabl
   }
   return leads;
 }
+
+/** The leaves that backward would reach from `output`. */
+export function leavesBehind(output: Variable): Variable[] {
+  return output.requiresGrad ? reverseOrder(output).filter((v) => v.node === null) : [];
+}
