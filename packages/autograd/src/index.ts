@@ -27,7 +27,7 @@ export * as optim from './optim/index.ts';
 export { perSampleGradients } from './per-sample.ts';
 export { samplesMeet } from './samples.ts';
 export type { CustomStep, PullBack, PullBackContext, StepKind, StepParams, TapeNode } from './tape.ts';
-export { leavesBehind } from './tape.ts';
+export { variablesBehind } from './tape.ts';
 export {
   type Argnums,
   type ByArguments,

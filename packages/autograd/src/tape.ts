@@ -69,7 +69,7 @@ export function leadingTo(wanted: ReadonlySet<Variable>, order: readonly Variabl
   return leads;
 }
 
-/** The leaves that backward would reach from `output`. */
-export function leavesBehind(output: Variable): Variable[] {
-  return output.requiresGrad ? reverseOrder(output).filter((v) => v.node === null) : [];
+/** Every variable that backward would reach from `output`: results before what they were computed from, leaves among them. */
+export function variablesBehind(output: Variable): Variable[] {
+  return output.requiresGrad ? reverseOrder(output) : [];
 }

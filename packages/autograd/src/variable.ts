@@ -163,6 +163,11 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
     };
   }
 
+  /** Whether hooks look at the gradients of this variable. */
+  get hasHooks(): boolean {
+    return this.#hooks.length > 0;
+  }
+
   /** For the engine: a gradient as the hooks leave it. */
   hooked(gradient: Variable): Variable {
     return this.#hooks.reduce((g, { hook }) => {

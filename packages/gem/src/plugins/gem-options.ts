@@ -5,6 +5,7 @@ import { InvalidOptionError } from '../errors.ts';
 import { type BatchNormMode, type Profile, type ProfileName, resolveProfile } from '../profiles.ts';
 import type { StepRecord } from '../step-record.ts';
 import { type GroupsOption, type MemoryGroups, memoryGroups } from './memory-groups.ts';
+import type { MemoryPassChoice } from './memory-pass.ts';
 import { wantCount, wantOneOf } from './options.ts';
 
 /** In which steps a record has `details`: in none, in those that violate a constraint, in every n-th (0, n, 2n, ...), in all. */
@@ -41,6 +42,11 @@ export interface GEMOptions {
   /** Whether details measure the memories' losses again after the step: one more forward pass of each. Default false. */
   readonly actualChange?: boolean;
   /**
+   * How the memories' gradients are had: 'plain', one forward and one backward pass for each; 'factored', all together and mostly without
+   * forming them; 'auto' (default), factored where model, samples and loss allow it. Results are the same up to rounding.
+   */
+  readonly memoryPass?: MemoryPassChoice;
+  /**
    * Draws the samples to remember where the profile's memory takes a shuffled pass ('avalanche'), and only there. Left out: a child of the
    * strategy's generator. null: nothing is drawn, the first n of the experience are remembered in the order in which it has them.
    */
@@ -56,18 +62,21 @@ export interface ResolvedGEMOptions {
   readonly groups: MemoryGroups;
   readonly record: RecordCadence;
   readonly actualChange: boolean;
+  readonly memoryPass: MemoryPassChoice;
 }
 
 /** @throws InvalidOptionError */
 export function resolveGEMOptions(options: GEMOptions): ResolvedGEMOptions {
   const plugin = 'GEMPlugin';
   const { patternsPerExperience, memoryStrength = 0.5, project = 'gradient', record = 'violations' } = options;
+  const { memoryPass = 'auto', actualChange = false } = options;
   const resolved = resolveProfile(plugin, { ...options, memoryStrength });
   const { batchNorm = resolved.profile.batchNorm, missingGradient = resolved.profile.missingGradient } = options;
   wantCount(plugin, 'patternsPerExperience', patternsPerExperience);
   wantOneOf(plugin, 'batchNorm', batchNorm, ['update', 'restored', 'frozen']);
   wantOneOf(plugin, 'missingGradient', missingGradient, ['write', 'skip']);
   wantOneOf(plugin, 'project', project, ['gradient', 'update']);
+  wantOneOf(plugin, 'memoryPass', memoryPass, ['auto', 'plain', 'factored']);
   if (typeof record === 'object') wantCount(plugin, 'record.every', record.every);
   else wantOneOf(plugin, 'record', record, ['none', 'violations', 'all']);
   const groups = memoryGroups(plugin, options.groups ?? 'experience');
@@ -76,8 +85,7 @@ export function resolveGEMOptions(options: GEMOptions): ResolvedGEMOptions {
     throw new InvalidOptionError(plugin, 'groups', JSON.stringify(options.groups), expected);
   }
   const profile = { ...resolved.profile, batchNorm, missingGradient };
-  const actualChange = options.actualChange ?? false;
-  return { ...resolved, patternsPerExperience, profile, project, groups, record, actualChange };
+  return { ...resolved, patternsPerExperience, profile, project, groups, record, actualChange, memoryPass };
 }
 
 /** Whether a record is to have details. */

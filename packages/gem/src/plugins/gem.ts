@@ -24,7 +24,7 @@ import type { Strategy } from '../strategy/strategy.ts';
 import { type GEMOptions, isDue, type ResolvedGEMOptions, resolveGEMOptions } from './gem-options.ts';
 import { gradientVector, writeGradients } from './gradient-vector.ts';
 import type { StreamPlace } from './memory-groups.ts';
-import { type MemoryPass, plainMemoryPass, type TaskMemory } from './memory-pass.ts';
+import { type MemoryPass, type MemoryPassMethod, memoryPassMethod, type TaskMemory } from './memory-pass.ts';
 import { moveTo, updateSince } from './realised-update.ts';
 import { ofTask, type TaskSamples, withTasks } from './remember.ts';
 import { inMemoryPass } from './running-statistics.ts';
@@ -59,6 +59,7 @@ export class GEMPlugin implements StrategyPlugin {
   lastRecord: StepRecord | null = null;
   readonly #options: ResolvedGEMOptions;
   readonly #rng: Rng | null | undefined;
+  readonly #memoryPass: MemoryPassMethod;
   /** Samples that came by, each epoch's counted. */
   #seen = 0;
   #step: Step | null = null;
@@ -73,6 +74,12 @@ export class GEMPlugin implements StrategyPlugin {
     this.ridge = ridge;
     this.memory = new EpisodicMemory(patternsPerExperience, profile.memoryFill, { by: groups.by });
     this.#rng = options.rng;
+    this.#memoryPass = memoryPassMethod(this.#options.memoryPass);
+  }
+
+  /** The form in which the step under way has the memories' gradients, and why if it is not the fast one; null without past tasks. */
+  get memoryPass(): Pick<MemoryPass, 'form' | 'because'> | null {
+    return this.#step?.pass ?? null;
   }
 
   /** Computes g_k for every memory that constrains the step. Touches no gradient of the parameters. */
@@ -86,7 +93,7 @@ export class GEMPlugin implements StrategyPlugin {
     const constrains = (group: number) => this.#options.groups.constrains(group, place) && memory.size(group) > 0;
     const memories = memory.groups.filter(constrains).map((task) => ({ task, samples: memory.batch(task) }));
     if (memories.length === 0) return;
-    const pass = inMemoryPass(strategy.model, profile.batchNorm, () => plainMemoryPass(strategy, memories));
+    const pass = inMemoryPass(strategy.model, profile.batchNorm, () => this.#memoryPass(strategy, memories));
     const theta = strategy.optimizer.parameters.map((p) => p.value);
     this.#step = { strategy, memories, pass, g: null, theta };
   }

@@ -4,7 +4,25 @@
 import type { Tensor } from '@gemlab/tensor';
 
 /** Inner products of the memories' gradients, the rows of G [t, p], with each other and with a gradient g [p]. */
-export class InnerProducts {
+export interface InnerProducts {
+  /** The rows. */
+  readonly G: Tensor;
+  /** |g|^2 */
+  readonly squaredNorm: number;
+  /** Gg: <g, g_k> for each row. */
+  readonly dots: number[];
+  /** GG': <g_j, g_k>. */
+  readonly gram: number[][];
+  /** G'v + g for multipliers v [t]; both are on the cpu. */
+  combine(v: Tensor): Tensor;
+}
+
+/** A product of matrices on the cpu in float64, whatever they are. */
+export const exactProduct = (a: Tensor, b: Tensor): Tensor =>
+  a.to('cpu').cast('float64').matmul(b.to('cpu').cast('float64'));
+
+/** The inner products of rows that are at hand. */
+export class InnerProductsOfRows implements InnerProducts {
   readonly #G: Tensor;
   readonly #g: Tensor;
   /** The rows as they were given. */
@@ -17,22 +35,18 @@ export class InnerProducts {
     this.#g = g.to('cpu').cast('float64');
   }
 
-  /** |g|^2 */
   get squaredNorm(): number {
     return this.#g.matmul(this.#g).item() as number;
   }
 
-  /** Gg: <g, g_k> for each row. */
   get dots(): number[] {
     return this.#G.matmul(this.#g).toArray() as number[];
   }
 
-  /** GG': <g_j, g_k>. */
   get gram(): number[][] {
     return this.#G.matmul(this.#G.transpose()).toArray() as number[][];
   }
 
-  /** G'v + g for multipliers v [t]; both are on the cpu. */
   combine(v: Tensor): Tensor {
     return v.matmul(this.#G).add(this.#g);
   }
