@@ -10,10 +10,12 @@ import {
   gradientsOf,
   groupGradients,
   layerFactors,
+  linearUses,
   losses,
   nn,
   noGrad,
   perSampleGradients,
+  samplesMeet,
   type Variable,
   variable,
 } from '../src/index.ts';
@@ -416,6 +418,42 @@ describe('factors', () => {
       expectClose(delta.sum(0), gb!.value);
     }
     expect(model.parameters().every((p) => p.grad === null)).toBe(true);
+  });
+
+  test('of outputs, with the gradient of a loss by them as weights, make the gradient of that loss', () => {
+    const outputs = model.forward(x);
+    // Sees all samples at once.
+    const loss = outputs.mean(0).square().sum();
+    const [weights] = gradientsOf(loss, [outputs]);
+    const { factors, rest } = layerFactors(outputs, model, { weights: weights!.value });
+    expect(rest).toEqual([]);
+    const whole = groupGradients(factors, [n]);
+    for (const [p, gradient] of whole) expectClose(gradient.squeeze(0), gradientsOf(loss, [p])[0]!.value);
+    expect(() => layerFactors(outputs, model)).toThrow(GradientError);
+  });
+
+  test('are there for the uses of layers in a batch, whose outputs keep their gradient when told to', () => {
+    const loss = losses.crossEntropy(model.forward(x), targets);
+    const uses = linearUses(loss, model);
+    expect(uses.map(({ name, weight, bias }) => [name, weight, bias])).toEqual([
+      ['0.weight', parameters[0], parameters[1]],
+      ['2.weight', parameters[2], parameters[3]],
+    ]);
+    for (const { output } of uses) output.retainGrad();
+    loss.backward();
+    for (const { weight, input, output } of uses) {
+      expectClose(output.grad!.value.transpose().matmul(input), weight.grad!.value);
+    }
+    model.zeroGrad();
+  });
+
+  test('samplesMeet says whether a row of the outputs comes from its own row of the inputs alone', () => {
+    const rows = variable(normal([n, 4], 1), { requiresGrad: true });
+    expect(samplesMeet(model.forward(rows), rows)).toBeNull();
+    expect(samplesMeet(model.forward(rows.sub(rows.mean(0))), rows)).toMatch(/^samples may meet in /);
+    expect(samplesMeet(rows.transpose(), rows)).toBe('6 samples gave outputs [4,6]');
+    const square = variable(normal([4, 4], 1), { requiresGrad: true });
+    expect(samplesMeet(square.transpose(), square)).toBe('samples do not lie along the first axis');
   });
 
   test('give the gradients of groups, for any sizes', () => {
