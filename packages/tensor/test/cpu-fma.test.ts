@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { chooseDevice, devices, errors, info, ones, type Primitive, Rng, randn, scope, tensor } from '../src/index.ts';
+import { chooseDevice, errors, ones, type Primitive, Rng, randn, scope, tensor } from '../src/index.ts';
 import type { Case } from './laws/case.ts';
 import { laws } from './laws/index.ts';
 import { expectModel, leavingUntouched, thrown } from './support/expect.ts';
