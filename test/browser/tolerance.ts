@@ -6,7 +6,7 @@
 
 import type { Primitive } from '@gemlab/tensor';
 import type { Case } from '../../packages/tensor/test/laws/case.ts';
-import { ulp } from '../../packages/tensor/test/support/model.ts';
+import { type Model, ulp } from '../../packages/tensor/test/support/model.ts';
 
 const EXACT = 'neg abs sign floor ceil round trunc relu add sub mul maximum minimum eq lt le where cast copy'.split(
   ' ',
@@ -64,6 +64,16 @@ export function tolerance(op: Primitive, { inputs, expected }: Case): (i: number
     // Places of extremes, and order: two subnormal numbers may be equal to each other and to 0.
     const unsure = models.some((m) => m.dtype === 'float32' && m.values.some(subnormal));
     return () => (unsure ? Number.POSITIVE_INFINITY : 0);
+  }
+  // The parts of a softmax are those of exp, log, a sum and a quotient, in float32.
+  if (op === 'softmax' || op === 'logSoftmax') {
+    const range = Math.max(0, ...models[0]!.values) - Math.min(0, ...models[0]!.values);
+    const error = (range + models[0]!.values.length + 16) * 2 ** -23;
+    return (i) => own(i) + (op === 'softmax' ? Math.abs(expected.values[i]!) : range + 8) * error + LEAST;
+  }
+  if (op === 'addScaled') {
+    const [a, b] = models as [Model, Model];
+    return (i) => own(i) + 4 * 2 ** -23 * (Math.abs(a.values[i]!) + 1e3 * Math.abs(b.values[i]!)) + LEAST;
   }
   if (!['sum', 'cumsum', 'matmul', 'fold'].includes(op)) return (i) => own(i) + LEAST;
   const all = models.flatMap((m) => m.values);

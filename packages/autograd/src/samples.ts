@@ -69,6 +69,8 @@ const rules: { readonly [P in Primitive]?: AxisRule<PrimitiveParams[P]> } = {
   min: unfolded,
   cumsum: beside,
   cumprod: beside,
+  softmax: beside,
+  logSoftmax: beside,
   gather: beside,
   scatter: beside,
   concat: (axis, { params }) => (axis === params.axis ? null : axis),

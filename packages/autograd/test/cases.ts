@@ -51,8 +51,8 @@ const place =
   (d) =>
     one(d, d.distinct(), () => (x) => x.reshape([-1, 1])[op](1));
 
-const running =
-  (op: 'cumsum' | 'cumprod'): MakeCase =>
+const along =
+  (op: 'cumsum' | 'cumprod' | 'softmax' | 'logSoftmax'): MakeCase =>
   (d) =>
     one(d, d.normal(), (shape) => {
       const axis = d.integer(0, Math.max(0, shape.length - 1));
@@ -118,6 +118,15 @@ export const cases: { readonly [P in Primitive]: MakeCase } = {
       (s) => d.normal(s),
       (a, b) => a.add(b),
     ),
+  addScaled: (d) => {
+    const alpha = d.integer(-3, 1) / 2;
+    return two(
+      d,
+      (s) => d.normal(s),
+      (s) => d.normal(s),
+      (a, b) => a.add(b, { alpha }),
+    );
+  },
   sub: (d) =>
     two(
       d,
@@ -223,8 +232,10 @@ export const cases: { readonly [P in Primitive]: MakeCase } = {
   argmax: place('argmax'),
   argmin: place('argmin'),
   argsort: (d) => one(d, d.distinct(), () => (x) => atLeast1d(x).argsort(0, { descending: d.coin() })),
-  cumsum: running('cumsum'),
-  cumprod: running('cumprod'),
+  cumsum: along('cumsum'),
+  cumprod: along('cumprod'),
+  softmax: along('softmax'),
+  logSoftmax: along('logSoftmax'),
 
   // The first two axes of the draw are batches, each operand without some of them; either operand may be a vector.
   matmul: (d) => {
@@ -303,6 +314,7 @@ export const cases: { readonly [P in Primitive]: MakeCase } = {
 export const multilinear = [
   'neg',
   'add',
+  'addScaled',
   'sub',
   'mul',
   'where',

@@ -49,6 +49,8 @@ export const COMPARE = ['eq', 'lt', 'le'] as const;
 export const REDUCE = ['sum', 'max', 'min'] as const;
 /** Folds each element with all those before it along one axis. */
 export const SCAN = ['cumsum', 'cumprod'] as const;
+/** Turns the elements along one axis into a distribution, or into the logarithms of one. */
+export const SOFTMAX = ['softmax', 'logSoftmax'] as const;
 /** Finds where along one axis the extreme stands; gives int32. */
 export const ARG_REDUCE = ['argmax', 'argmin'] as const;
 
@@ -57,6 +59,7 @@ export type Binary = (typeof BINARY)[number];
 export type Compare = (typeof COMPARE)[number];
 export type Reduce = (typeof REDUCE)[number];
 export type Scan = (typeof SCAN)[number];
+export type Softmax = (typeof SOFTMAX)[number];
 export type ArgReduce = (typeof ARG_REDUCE)[number];
 
 type None = Readonly<Record<never, never>>;
@@ -65,8 +68,10 @@ type Each<Names extends string, Params> = { [P in Names]: Params };
 /** Primitives that compute new elements: what a backend must implement. */
 export type ComputeParams = Each<Unary | Binary | Compare, None> &
   Each<Reduce, { readonly axes: readonly number[]; readonly keepDims: boolean }> &
-  Each<Scan, { readonly axis: number }> &
+  Each<Scan | Softmax, { readonly axis: number }> &
   Each<ArgReduce, { readonly axis: number; readonly keepDims: boolean }> & {
+    /** (a, b): a + scale b, where scale is first rounded to their dtype, a float. */
+    addScaled: { readonly scale: number };
     /** (condition: bool, a, b): a where the condition holds, else b. */
     where: None;
     /** Where the elements of the sorted line stand (int32): stable, and NaN counts as the largest. */
@@ -112,7 +117,9 @@ export const PRIMITIVES = [
   ...COMPARE,
   ...REDUCE,
   ...SCAN,
+  ...SOFTMAX,
   ...ARG_REDUCE,
+  'addScaled',
   'where',
   'argsort',
   'matmul',
@@ -152,10 +159,11 @@ const each = <N extends string, R>(names: readonly N[], rule: R) =>
   Object.fromEntries(names.map((n) => [n, rule])) as { [P in N]: R };
 
 const SPECS: { readonly [P in Primitive]: SpecRule<P> } = {
-  ...each([...UNARY, ...BINARY, ...SCAN], same),
+  ...each([...UNARY, ...BINARY, ...SCAN, ...SOFTMAX], same),
   ...each(COMPARE, truth),
   ...each(REDUCE, folded),
   ...each(ARG_REDUCE, found),
+  addScaled: (_, a) => ({ shape: a!.shape, dtype: a!.dtype }),
   where: (_, _condition, a) => ({ shape: a!.shape, dtype: a!.dtype }),
   argsort: (_, x) => ({ shape: x!.shape, dtype: 'int32' }),
   matmul: ({ dtype }, a, b) => ({ shape: [...a!.shape.slice(0, -1), b!.shape.at(-1)!], dtype: dtype ?? a!.dtype }),

@@ -198,5 +198,5 @@ function broken(value: unknown, standard: unknown): string | undefined {
 /** The direction that the parameter moves against: the gradient, turned if it is to be climbed, with weight decay. */
 export function descent(theta: Tensor, g: Tensor, { maximize, weightDecay }: OptimizerOptions): Tensor {
   const d = maximize ? g.neg() : g;
-  return weightDecay > 0 ? d.add(theta.mul(weightDecay)) : d;
+  return weightDecay > 0 ? d.add(theta, { alpha: weightDecay }) : d;
 }

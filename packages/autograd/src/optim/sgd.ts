@@ -32,10 +32,11 @@ export class SGD extends GroupOptimizer<SGDOptions> {
 
   protected override update(theta: Tensor, g: Tensor, slots: Slots, _t: number, o: SGDOptions): Tensor {
     const d = descent(theta, g, o);
-    if (o.momentum === 0) return theta.sub(d.mul(o.lr));
+    if (o.momentum === 0) return theta.add(d, { alpha: -o.lr });
     const before = slots.momentum;
     const fresh = o.dampening === 0 ? d : d.mul(1 - o.dampening);
-    slots.momentum = before ? before.mul(o.momentum).add(fresh) : d;
-    return theta.sub((o.nesterov ? d.add(slots.momentum.mul(o.momentum)) : slots.momentum).mul(o.lr));
+    slots.momentum = before ? fresh.add(before, { alpha: o.momentum }) : d;
+    const direction = o.nesterov ? d.add(slots.momentum, { alpha: o.momentum }) : slots.momentum;
+    return theta.add(direction, { alpha: -o.lr });
   }
 }

@@ -84,6 +84,7 @@ export const elementwise = {
   erfc: [(g, { inputs: [x] }) => g.mul(bell(x!)).neg()],
 
   add: [(g) => g, (g) => g],
+  addScaled: [(g) => g, (g, { params: { scale } }) => g.mul(scale)],
   sub: [(g) => g, (g) => g.neg()],
   mul: [(g, { inputs: [, b] }) => g.mul(b!), (g, { inputs: [a] }) => g.mul(a!)],
   div: [(g, { inputs: [, b] }) => g.div(b!), (g, { inputs: [, b], out }) => g.mul(out).div(b!).neg()],

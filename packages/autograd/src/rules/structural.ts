@@ -66,6 +66,8 @@ export const structural = {
   argmax: 'nondifferentiable',
   argmin: 'nondifferentiable',
   argsort: 'nondifferentiable',
+  softmax: [(g, { out, params: { axis } }) => out.mul(g.sub(g.mul(out).sum(axis, { keepDims: true })))],
+  logSoftmax: [(g, { out, params: { axis } }) => g.sub(out.exp().mul(g.sum(axis, { keepDims: true })))],
   cumsum: [(g, { params: { axis } }) => g.flip(axis).cumsum(axis).flip(axis)],
   cumprod: [(g, { inputs: [x], out, params: { axis } }) => runningProduct(g, x!, out, axis)],
   matmul: [

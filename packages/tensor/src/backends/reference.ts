@@ -3,7 +3,18 @@
 
 import { type Backend, type Kernel, type Kernels, kernelsFor, type Operand } from '../backend.ts';
 import { arrayType, convert, type DType, type TypedArray } from '../dtype.ts';
-import { ARG_REDUCE, BINARY, COMPARE, REDUCE, SCAN, type Scan, type Spec, UNARY } from '../primitives.ts';
+import {
+  ARG_REDUCE,
+  BINARY,
+  COMPARE,
+  REDUCE,
+  SCAN,
+  type Scan,
+  SOFTMAX,
+  type Softmax,
+  type Spec,
+  UNARY,
+} from '../primitives.ts';
 import * as scalar from '../scalar.ts';
 import { reducedShape, sizeOf } from '../shape.ts';
 import { Storage } from '../storage.ts';
@@ -209,6 +220,24 @@ const scan =
     return result;
   };
 
+const softmax =
+  (op: Softmax): Kernel<Softmax> =>
+  ({ axis }, [x], out) => {
+    const result = fresh(out);
+    const to = rows({ ...x!, ...contiguousView(out.shape) }, [axis]);
+    for (const from of rows(x!, [axis])) {
+      const line = [...elements({ ...x!, ...from })];
+      const largest = folds.max(line, out.dtype);
+      const shifted = line.map((v) => v - (Number.isFinite(largest) ? largest : 0));
+      const sum = folds.sum(shifted.map(Math.exp), 'float64');
+      const walk = positions(to.next().value as View);
+      for (const v of shifted) {
+        result.data[walk.next().value as number] = op === 'softmax' ? Math.exp(v) / sum : v - Math.log(sum);
+      }
+    }
+    return result;
+  };
+
 export const referenceKernels: Kernels = {
   ...kernelsFor(UNARY, (op) => (_, inputs, out) => zip(out, inputs, scalar.unary[op])),
   ...kernelsFor(BINARY, (op) => (_, inputs, out) => zip(out, inputs, scalar.binary(op, out.dtype))),
@@ -220,12 +249,14 @@ export const referenceKernels: Kernels = {
         reduce(out, x!, p.axes, (values) => folds[op](values, out.dtype)),
   ),
   ...kernelsFor(SCAN, scan),
+  ...kernelsFor(SOFTMAX, softmax),
   ...kernelsFor(
     ARG_REDUCE,
     (op) =>
       (p, [x], out) =>
         reduce(out, x!, [p.axis], (values) => place(values, op === 'argmax' ? (a, b) => a > b : (a, b) => a < b)),
   ),
+  addScaled: ({ scale }, inputs, out) => zip(out, inputs, (a, b) => a + convert(scale, out.dtype) * b),
   where: (_, inputs, out) => zip(out, inputs, (c, a, b) => (c !== 0 ? a : b)),
   argsort,
   matmul,

@@ -1,16 +1,18 @@
 // Elementwise ops: one element in, one element out, under NumPy broadcasting. Arithmetic on bool counts as int32; `div`
 // and the float functions lift integers to float32. Kinks (where a derivative has to be chosen) are stated beside each.
 
-import { floatFor, weakDType } from '../dtype.ts';
+import { floatFor, isFloat, weakDType } from '../dtype.ts';
 import type { Binary, Compare, Unary } from '../primitives.ts';
 import { broadcastShapes } from '../shape.ts';
 import { type ArrayOf, expandTo, leader, meet, type OperandOf } from './carrier.ts';
 import { ViewOps } from './views.ts';
 
 export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends ViewOps<Self> {
-  /** this + other */
-  add(other: OperandOf<Self>): Self {
-    return this._binary('add', other);
+  /** this + alpha * other; alpha is 1 by default. */
+  add(other: OperandOf<Self>, { alpha = 1 }: { readonly alpha?: number } = {}): Self {
+    if (alpha === 1) return this._binary('add', other);
+    const [a, b] = meet('add', this.self, other, true);
+    return isFloat(a.dtype) ? a.apply('addScaled', { scale: alpha }, [a, b]) : a.add(b.mul(alpha));
   }
   /** this - other */
   sub(other: OperandOf<Self>): Self {

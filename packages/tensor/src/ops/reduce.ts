@@ -125,20 +125,16 @@ export abstract class ReduceOps<Self extends ReduceOps<Self>> extends Activation
   /** exp(x) / sum(exp(x)) along an axis, shifted by the largest element. */
   softmax(axis = -1): Self {
     const x = this.cast(floatFor(this.dtype));
-    if (x._count('softmax', axis) === 0) return x;
-    const e = x.sub(x._finiteMax(axis)).exp();
-    return e.div(e.sum(axis, { keepDims: true }));
+    return x.apply('softmax', { axis: normalizeAxis('softmax', axis, this.rank) }, [x]);
   }
   /** log(softmax(x)) without the underflow. */
   logSoftmax(axis = -1): Self {
     const x = this.cast(floatFor(this.dtype));
-    if (x._count('logSoftmax', axis) === 0) return x;
-    const shifted = x.sub(x._finiteMax(axis));
-    return shifted.sub(shifted.exp().sum(axis, { keepDims: true }).log());
+    return x.apply('logSoftmax', { axis: normalizeAxis('logSoftmax', axis, this.rank) }, [x]);
   }
 
   /**
-   * The largest element as a constant: softmax and its kin do not depend on the shift, so neither do their derivatives.
+   * The largest element as a constant: logSumExp does not depend on the shift, so neither do its derivatives.
    * An infinite maximum would make inf - inf, so the shift is 0 there.
    */
   private _finiteMax(axes: Axes | undefined): Self {

@@ -3,8 +3,18 @@
 import fc from 'fast-check';
 import type { DType } from '../../src/index.ts';
 import { BINARY, COMPARE, UNARY } from '../../src/primitives.ts';
-import { stored, within, zipped } from '../support/model.ts';
-import { anySample, anyValue, dtypes, floats, numeric, type Sample, samples, shapes } from '../support/samples.ts';
+import { type Model, stored, ulp, within, zipped } from '../support/model.ts';
+import {
+  anySample,
+  anyValue,
+  dtypes,
+  floats,
+  numeric,
+  type Sample,
+  samples,
+  shapes,
+  tameValue,
+} from '../support/samples.ts';
 import * as scalars from '../support/scalars.ts';
 import { each, type Law, oneOf } from './case.ts';
 
@@ -41,6 +51,18 @@ const compare = (op: (typeof COMPARE)[number]): Law<typeof op> =>
     expected: zipped('bool', scalars.compare[op], ...inputs.map((x) => x.model)),
   }));
 
+/** Product and sum are rounded once or twice. */
+const addScaled: Law<'addScaled'> = fc
+  .tuple(oneOf(floats), shapes(0, 3), fc.constantFrom(-2.5, -0.1, 0, 1, 0.3, 1e3))
+  .chain(([dtype, shape, scale]) =>
+    fc.tuple(samples(dtype, shape, tameValue(dtype)), samples(dtype, shape, tameValue(dtype))).map((inputs) => {
+      const [a, b] = inputs.map((x) => x.model) as [Model, Model];
+      const s = stored(scale, dtype);
+      const slack = zipped('float64', (v, w) => ulp(v! + s * w!, dtype) + ulp(s * w!, dtype), a, b).values;
+      return { params: { scale }, inputs, expected: { ...zipped(dtype, (v, w) => v! + s * w!, a, b), slack } };
+    }),
+  );
+
 const where: Law<'where'> = fc.tuple(oneOf(dtypes), shapes(0, 3)).chain(([dtype, shape]) =>
   fc.tuple(samples('bool', shape), samples(dtype, shape), samples(dtype, shape)).map((inputs) => ({
     params: {},
@@ -62,4 +84,11 @@ const cast: Law<'cast'> = fc.tuple(oneOf(dtypes), anySample(dtypes, shapes(0, 3)
   expected: { ...x.model, dtype, values: x.model.values.map((v) => castValue(v, dtype)) },
 }));
 
-export const elementwise = { ...each(UNARY, unary), ...each(BINARY, binary), ...each(COMPARE, compare), where, cast };
+export const elementwise = {
+  ...each(UNARY, unary),
+  ...each(BINARY, binary),
+  ...each(COMPARE, compare),
+  addScaled,
+  where,
+  cast,
+};

@@ -2,9 +2,9 @@
 
 import fc from 'fast-check';
 import type { DType } from '../../src/index.ts';
-import { ARG_REDUCE, REDUCE, SCAN } from '../../src/primitives.ts';
+import { ARG_REDUCE, REDUCE, SCAN, SOFTMAX } from '../../src/primitives.ts';
 import { at, folded, type Index, lineAt, type Model, stored, tabulate, ulp } from '../support/model.ts';
-import { anySample, anyValue, dtypes, numeric, samples, shapes, sizes, tameValue } from '../support/samples.ts';
+import { anySample, anyValue, dtypes, floats, numeric, samples, shapes, sizes, tameValue } from '../support/samples.ts';
 import * as scalars from '../support/scalars.ts';
 import { each, type Law, oneOf } from './case.ts';
 
@@ -107,6 +107,34 @@ const scan = (op: (typeof SCAN)[number]): Law<typeof op> =>
   );
 
 /**
+ * Of lines x in any range. With range the largest distance from the maximum, an exponential is off by a relative (range + 2) u, its sum
+ * by as much and n u more; twice that is allowed, as the model is off too.
+ */
+const softmax = (op: (typeof SOFTMAX)[number]): Law<typeof op> =>
+  fc.tuple(oneOf(floats), shapes(1, 3), fc.nat(2)).chain(([dtype, shape, n]) =>
+    samples(
+      dtype,
+      shape,
+      fc.integer({ min: -400, max: 400 }).map((v) => v / 16),
+    ).map((x) => {
+      const axis = n % shape.length;
+      const found = (f: (v: number, line: number[]) => number) =>
+        tabulate(x.model.shape, 'float64', (index) => f(at(x.model, index), lineAt(x.model, axis, index))).values;
+      const shareOf = (v: number, line: number[]) => 1 / sum(line.map((w) => Math.exp(w - v)));
+      const values = found((v, line) => (op === 'softmax' ? shareOf(v, line) : Math.log(shareOf(v, line))));
+      const slack = found((v, line) => {
+        const error = 2 * (Math.max(...line) - Math.min(...line) + line.length + 4) * 2 ** -52;
+        const share = shareOf(v, line);
+        return op === 'softmax'
+          ? share * error + ulp(share, dtype)
+          : error * (1 + Math.abs(Math.log(share))) + ulp(Math.log(share), dtype);
+      });
+      const expected = { ...x.model, values: values.map((v) => stored(v, dtype)), slack };
+      return { params: { axis }, inputs: [x], expected };
+    }),
+  );
+
+/**
  * Float products are within (k + 1) u |a||b| of the true ones in any order of summation (Higham, Accuracy and Stability, 3.13),
  * and so is the model; to that comes the underflow of each step.
  */
@@ -141,4 +169,10 @@ const matmul: Law<'matmul'> = fc
       .map((inputs) => ({ params, inputs, expected: product(inputs[0].model, inputs[1].model, out) })),
   );
 
-export const folding = { ...each(REDUCE, reduce), ...each(SCAN, scan), ...each(ARG_REDUCE, argReduce), matmul };
+export const folding = {
+  ...each(REDUCE, reduce),
+  ...each(SCAN, scan),
+  ...each(SOFTMAX, softmax),
+  ...each(ARG_REDUCE, argReduce),
+  matmul,
+};

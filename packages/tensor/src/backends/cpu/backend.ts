@@ -3,7 +3,18 @@
 
 import { type Backend, type Kernel, type Kernels, kernelsFor, type Operand } from '../../backend.ts';
 import { arrayType, convert, type TypedArray } from '../../dtype.ts';
-import { ARG_REDUCE, BINARY, COMPARE, REDUCE, SCAN, type Scan, type Spec, UNARY } from '../../primitives.ts';
+import {
+  ARG_REDUCE,
+  BINARY,
+  COMPARE,
+  REDUCE,
+  SCAN,
+  type Scan,
+  SOFTMAX,
+  type Softmax,
+  type Spec,
+  UNARY,
+} from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
 import { type BufferPool, Storage } from '../../storage.ts';
 import { contiguousView, isContiguous, permuteView, positions, sliceView, type View, windowView } from '../../view.ts';
@@ -14,6 +25,7 @@ import { createGemm, gemmLoops64 } from './gemm.ts';
 import { createWideGemm } from './gemm-wide.ts';
 import {
   addLoop,
+  addScaledLoop,
   binaryLoop,
   compareLoop,
   copy,
@@ -29,6 +41,7 @@ import {
 } from './loops.ts';
 import { nestOf, walk } from './nest.ts';
 import { foldViews, reduceInto } from './reduce.ts';
+import { softmaxLine } from './softmax.ts';
 
 /**
  * The device 'cpu', or as 'cpu-fma' the same with float32 products whose multiplications and additions are fused. Those of one pool
@@ -109,11 +122,13 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', pool: BufferPool): Bac
     return result;
   };
 
-  const scan =
-    (op: Scan): Kernel<Scan> =>
-    ({ axis }, [x], out) => {
+  /** Lines along one axis, each by a loop. */
+  const lines =
+    <P extends Scan | Softmax>(loopFor: (out: Spec, axis: number) => Loop1): Kernel<P> =>
+    (params, [x], out) => {
+      const { axis } = params as { readonly axis: number };
       const result = fresh(out);
-      const loop = scanLoop(op, out.dtype);
+      const loop = loopFor(out, axis);
       const target: Operand = { ...contiguousView(out.shape), dtype: out.dtype, storage: result };
       const from = foldViews(x!, [axis]);
       const to = foldViews(target, [axis]);
@@ -251,7 +266,9 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', pool: BufferPool): Bac
       }
       return result;
     }),
-    ...kernelsFor(SCAN, scan),
+    ...kernelsFor(SCAN, (op) => lines((out) => scanLoop(op, out.dtype))),
+    ...kernelsFor(SOFTMAX, (op) => lines((out, axis) => softmaxLine(op, out.shape[axis]!))),
+    addScaled: ({ scale }, [a, b], out) => map2(addScaledLoop(scale, out.dtype), a!, b!, out),
     where,
     argsort,
     matmul,

@@ -3,7 +3,7 @@
 // slower once V8 has seen many such functions; the rare ones go through that general loop.
 
 import type { DType, TypedArray } from '../../dtype.ts';
-import type { Binary, Compare, Reduce, Scan, Unary } from '../../primitives.ts';
+import type { Binary, Compare, Scan, Unary } from '../../primitives.ts';
 import * as scalar from '../../scalar.ts';
 
 /** out[o + i*so] = f(a[x + i*sx]) for i < n. */
@@ -21,8 +21,8 @@ export type Loop2 = (
   y: number,
   sy: number,
 ) => void;
-/** The fold of n elements a[x + i*sx], starting from `start`. */
-export type Fold = (start: number, n: number, a: TypedArray, x: number, sx: number) => number;
+/** The fold of n elements a[x + i*sx]. */
+export type Fold = (n: number, a: TypedArray, x: number, sx: number) => number;
 
 // Windows make many short runs, and in those the loop itself is most of the work: it goes by eights.
 
@@ -65,20 +65,14 @@ export const addLoop: Loop1 = (n, out, o, so, a, x, sx) => {
   for (; i < n; i++, o += so, x += sx) out[o]! += a[x]!;
 };
 
-/** out[o + i*so] = the larger of it and a[x + i*sx], for i < n; NaN wins. */
-export const maxLoop: Loop1 = (n, out, o, so, a, x, sx) => {
-  for (let i = 0; i < n; i++, o += so, x += sx) {
-    const v = a[x]!;
-    if (v > out[o]! || Number.isNaN(v)) out[o] = v;
-  }
+/** out[o + i*so] = the larger of it and a[x + i*sx], for i < n; NaN wins, and -0 is smaller than 0. */
+export const keepMaxLoop: Loop1 = (n, out, o, so, a, x, sx) => {
+  for (let i = 0; i < n; i++, o += so, x += sx) out[o] = Math.max(out[o]!, a[x]!);
 };
 
-/** out[o + i*so] = the smaller of it and a[x + i*sx], for i < n; NaN wins. */
-export const minLoop: Loop1 = (n, out, o, so, a, x, sx) => {
-  for (let i = 0; i < n; i++, o += so, x += sx) {
-    const v = a[x]!;
-    if (v < out[o]! || Number.isNaN(v)) out[o] = v;
-  }
+/** out[o + i*so] = the smaller of it and a[x + i*sx], for i < n; NaN wins, and -0 is smaller than 0. */
+export const keepMinLoop: Loop1 = (n, out, o, so, a, x, sx) => {
+  for (let i = 0; i < n; i++, o += so, x += sx) out[o] = Math.min(out[o]!, a[x]!);
 };
 
 const mapped =
@@ -129,6 +123,15 @@ const floatLoops: { readonly [P in Binary]?: Loop2 } = {
   },
 };
 
+/** out[o + i*so] = a[x + i*sx] + scale b[y + i*sy] for i < n: the product is rounded to the dtype, then the sum. */
+export function addScaledLoop(scale: number, dtype: DType): Loop2 {
+  if (dtype === 'float64') return zipped((v, w) => v + scale * w);
+  const factor = Math.fround(scale);
+  return (n, out, o, so, a, x, sx, b, y, sy) => {
+    for (let i = 0; i < n; i++, o += so, x += sx, y += sy) out[o] = a[x]! + Math.fround(factor * b[y]!);
+  };
+}
+
 const compareLoops: { readonly [P in Compare]: Loop2 } = {
   eq: (n, out, o, so, a, x, sx, b, y, sy) => {
     for (let i = 0; i < n; i++, o += so, x += sx, y += sy) out[o] = a[x]! === b[y]! ? 1 : 0;
@@ -153,38 +156,9 @@ export function compareLoop(op: Compare): Loop2 {
   return compareLoops[op];
 }
 
-export const folds: { readonly [P in Reduce]: { readonly start: number; readonly fold: Fold } } = {
-  sum: {
-    start: 0,
-    fold: (total, n, a, x, sx) => {
-      for (let i = 0; i < n; i++, x += sx) total += a[x]!;
-      return total;
-    },
-  },
-  max: {
-    start: -Infinity,
-    fold: (best, n, a, x, sx) => {
-      for (let i = 0; i < n; i++, x += sx) {
-        const v = a[x]!;
-        if (v > best || Number.isNaN(v)) best = v;
-      }
-      return best;
-    },
-  },
-  min: {
-    start: Infinity,
-    fold: (best, n, a, x, sx) => {
-      for (let i = 0; i < n; i++, x += sx) {
-        const v = a[x]!;
-        if (v < best || Number.isNaN(v)) best = v;
-      }
-      return best;
-    },
-  },
-};
-
 /** A sum that wraps at every step: float64 holds sums of int32 only up to 2^53. */
-export const int32Sum: Fold = (total, n, a, x, sx) => {
+export const int32Sum: Fold = (n, a, x, sx) => {
+  let total = 0;
   for (let i = 0; i < n; i++, x += sx) total = (total + a[x]!) | 0;
   return total;
 };

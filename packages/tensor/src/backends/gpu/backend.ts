@@ -4,10 +4,21 @@
 import { type Backend, type Kernel, type Kernels, kernelsFor, type Operand } from '../../backend.ts';
 import { arrayType, convert, type DType, type TypedArray } from '../../dtype.ts';
 import { DeviceError, DTypeError } from '../../errors.ts';
-import { ARG_REDUCE, BINARY, COMPARE, REDUCE, type Reduce, SCAN, type Spec, UNARY } from '../../primitives.ts';
+import {
+  ARG_REDUCE,
+  BINARY,
+  COMPARE,
+  REDUCE,
+  type Reduce,
+  SCAN,
+  SOFTMAX,
+  type Softmax,
+  type Spec,
+  UNARY,
+} from '../../primitives.ts';
 import { contiguousStrides, reducedShape, sizeOf } from '../../shape.ts';
 import type { Storage } from '../../storage.ts';
-import { contiguousView, isContiguous, type View } from '../../view.ts';
+import { contiguousView, expandView, isContiguous, type View } from '../../view.ts';
 import * as elementwise from './elementwise.ts';
 import { kindOf } from './elementwise.ts';
 import * as folding from './folding.ts';
@@ -139,6 +150,40 @@ function gpuBackend(runtime: Runtime): Backend {
       for (const texture of made) texture.delete();
     }
   };
+  // Of the other programs, so in their order and with their bounds.
+  const softmax =
+    (op: Softmax): Kernel<Softmax> =>
+    ({ axis }, [x], out) => {
+      if (sizeOf(out.shape) === 0) return filled(out, 0);
+      const made: Storage[] = [];
+      const step = (name: string, value: string, operands: readonly Operand[]): Operand => {
+        const names = ['a', 'b'].slice(0, operands.length);
+        return asOperand(mapped(`softmax ${name}`, names, value, operands, out));
+      };
+      const asOperand = (storage: Storage): Operand => {
+        made.push(storage);
+        return { ...contiguousView(out.shape), dtype: out.dtype, storage };
+      };
+      /** A fold of each line, in all of its places. */
+      const folded = (fold: Reduce, a: Operand): Operand => {
+        const shape = out.shape.with(axis, 1);
+        const spec = { shape, dtype: out.dtype };
+        const storage = produce(spec, () => foldParts(fold, out.dtype, textureOf(a), a, [axis]));
+        made.push(storage);
+        return { ...expandView(contiguousView(shape), out.shape), dtype: out.dtype, storage };
+      };
+      try {
+        const shifted = step('shift', 'isNaN(b) || isInf(b) ? a : a - b', [x!, folded('max', x!)]);
+        const exps = step('exp', 'expOf(a)', [shifted]);
+        const sums = folded('sum', exps);
+        return op === 'softmax'
+          ? mapped('div/float', ['a', 'b'], 'a / b', [exps, sums], out)
+          : mapped('softmax log', ['a', 'b'], 'a - logOf(b)', [shifted, sums], out);
+      } finally {
+        for (const storage of made) storage.release();
+      }
+    };
+
   const concat: Kernel<'concat'> = ({ axis }, inputs, out) =>
     produce(out, () => {
       const full = inputs.filter((x) => sizeOf(x.shape) > 0);
@@ -199,6 +244,13 @@ function gpuBackend(runtime: Runtime): Backend {
         ({ axis }, [x], out) =>
           produce(out, (length) => scan(runtime, op, x!, axis, textureOf(x!), () => copied(x!), length)),
     ),
+    ...kernelsFor(SOFTMAX, softmax),
+    addScaled: ({ scale }, inputs, out) =>
+      produce(out, () => {
+        const walk = merged(out.shape, inputs);
+        const program = elementwise.addScaledProgram(walk.sizes.length);
+        return runtime.run(program, inputs.map(textureOf), walkNumbers(walk), [scale], sizeOf(out.shape));
+      }),
     where: (_, inputs, out) => mapped('where', ['c', 'a', 'b'], elementwise.WHERE_GLSL, inputs, out),
     argsort: ({ axis, descending }, [x], out) =>
       produce(out, (length) => argsort(runtime, x!, axis, descending, textureOf(x!), length)),

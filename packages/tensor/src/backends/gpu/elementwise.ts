@@ -98,3 +98,8 @@ ${operands.map((x) => `float ${x} = ${x}TAt(${x}P);`).join(' ')}
 return ${value};`,
   };
 }
+
+/** a + scale b. */
+export function addScaledProgram(rank: number): Program {
+  return { ...mapProgram('addScaled', ['a', 'b'], 'a + $scale * b', rank), floats: ['scale'] };
+}

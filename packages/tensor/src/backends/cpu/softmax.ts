@@ -1,0 +1,37 @@
+// softmax and its logarithm along one axis, a line at a time, in float64 and rounded once at the end:
+//
+//     softmax(x)_i = exp(x_i - m) / s        logSoftmax(x)_i = (x_i - m) - log s        s = sum_j exp(x_j - m)
+//
+// m is the largest element, so that nothing overflows; where that is not finite, 0. The sum is in the order of fold-loops.ts.
+
+import type { TypedArray } from '../../dtype.ts';
+import type { Softmax } from '../../primitives.ts';
+import { maxLoop, sumLoop } from './fold-loops.ts';
+
+/** From the n elements a[x + i*sx] to out[o + i*so]. */
+export type SoftmaxLine = (
+  n: number,
+  out: TypedArray,
+  o: number,
+  so: number,
+  a: TypedArray,
+  x: number,
+  sx: number,
+) => void;
+
+/** A function for lines of up to `longest` elements. */
+export function softmaxLine(op: Softmax, longest: number): SoftmaxLine {
+  const exps = new Float64Array(longest);
+  return (n, out, o, so, a, x, sx) => {
+    const largest = maxLoop(n, a, x, sx);
+    const shift = Number.isFinite(largest) ? largest : 0;
+    for (let i = 0; i < n; i++) exps[i] = Math.exp(a[x + i * sx]! - shift);
+    const sum = sumLoop(n, exps, 0, 1);
+    if (op === 'softmax') {
+      for (let i = 0; i < n; i++) out[o + i * so] = exps[i]! / sum;
+    } else {
+      const log = Math.log(sum);
+      for (let i = 0; i < n; i++) out[o + i * so] = a[x + i * sx]! - shift - log;
+    }
+  };
+}
