@@ -129,5 +129,12 @@ test('ResNet18 with two base filters, three steps of SGD', () => {
     expectClose(value.sum(), sum, key, 1e-8);
     expectClose(value.mul(wave(value.shape, 3)).sum(), weighted, key, 1e-8);
   }
-  expectClose(model.eval().forward(images).value, evaluated, 'in evaluation', 1e-8);
+  // Up to 318 here: relative to that. (Three steps through batch statistics of four numbers amplify the order of sums: 1e-9 of it.)
+  const largest = f64(evaluated).abs().max();
+  expectClose(
+    model.eval().forward(images).value.div(largest),
+    f64(evaluated).div(largest).toArray() as Values,
+    'in evaluation',
+    1e-8,
+  );
 });
