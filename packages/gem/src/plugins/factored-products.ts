@@ -109,7 +109,7 @@ export class FactoredProducts implements InnerProducts {
   }
 
   get squaredNorm(): number {
-    return exactProduct(this.#x.unsqueeze(0), this.#x.unsqueeze(1)).item() as number;
+    return exactProduct(this.#x, this.#x).item() as number;
   }
 
   get gram(): number[][] {
@@ -122,8 +122,8 @@ export class FactoredProducts implements InnerProducts {
     const moves = this.#byParameter(along, (G, [outs, ins]) => along(G).reshape([ins, outs]).transpose());
     return concat(
       this.#gradients.parameters.map((p) => {
-        const part = this.#parts.get(p)!.to('cpu').cast('float64');
-        return moves.get(p)?.reshape([-1]).add(part) ?? part;
+        const part = this.#parts.get(p)!.to('cpu');
+        return moves.get(p)?.reshape([-1]).add(part) ?? part.cast('float64');
       }),
     );
   }

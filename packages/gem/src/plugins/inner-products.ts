@@ -17,37 +17,33 @@ export interface InnerProducts {
   combine(v: Tensor): Tensor;
 }
 
-/** A product of matrices on the cpu in float64, whatever they are. */
-export const exactProduct = (a: Tensor, b: Tensor): Tensor =>
-  a.to('cpu').cast('float64').matmul(b.to('cpu').cast('float64'));
+/** A product on the cpu, multiplied and summed in float64 whatever the operands are. */
+export const exactProduct = (a: Tensor, b: Tensor): Tensor => a.to('cpu').matmul(b.to('cpu'), { dtype: 'float64' });
 
 /** The inner products of rows that are at hand. */
 export class InnerProductsOfRows implements InnerProducts {
-  readonly #G: Tensor;
-  readonly #g: Tensor;
-  /** The rows as they were given. */
   readonly G: Tensor;
+  readonly #g: Tensor;
 
-  /** @param exact G in float64 on the cpu, where that is at hand. */
-  constructor(G: Tensor, g: Tensor, exact: Tensor = G.to('cpu').cast('float64')) {
+  /** @param G on the cpu. */
+  constructor(G: Tensor, g: Tensor) {
     this.G = G;
-    this.#G = exact;
-    this.#g = g.to('cpu').cast('float64');
+    this.#g = g.to('cpu');
   }
 
   get squaredNorm(): number {
-    return this.#g.matmul(this.#g).item() as number;
+    return exactProduct(this.#g, this.#g).item() as number;
   }
 
   get dots(): number[] {
-    return this.#G.matmul(this.#g).toArray() as number[];
+    return exactProduct(this.G, this.#g).toArray() as number[];
   }
 
   get gram(): number[][] {
-    return this.#G.matmul(this.#G.transpose()).toArray() as number[][];
+    return exactProduct(this.G, this.G.transpose()).toArray() as number[][];
   }
 
   combine(v: Tensor): Tensor {
-    return v.matmul(this.#G).add(this.#g);
+    return exactProduct(v, this.G).add(this.#g);
   }
 }

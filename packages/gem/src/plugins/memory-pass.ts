@@ -39,12 +39,11 @@ export type MemoryPassMethod = (strategy: Strategy, memories: readonly TaskMemor
 /** One forward and one backward pass for each memory. */
 export const plainMemoryPass: MemoryPassMethod = (strategy, memories) => {
   const passes = memories.map(({ samples }) => lossAndGradient(strategy, samples));
-  const G: Tensor = stack(passes.map(({ gradient }) => gradient));
-  const exact = G.to('cpu').cast('float64');
+  const G: Tensor = stack(passes.map(({ gradient }) => gradient)).to('cpu');
   return {
     form: 'plain',
     losses: passes.map(({ loss }) => loss),
-    products: (x) => new InnerProductsOfRows(G, x, exact),
+    products: (x) => new InnerProductsOfRows(G, x),
   };
 };
 
