@@ -12,6 +12,7 @@
  * one first: the projection does not depend on the rows' lengths. The other profiles are defined by the dual and solve it (gem-dual.ts).
  */
 
+import { projectWide } from './cone-wide.ts';
 import { ProjectionFailedError, ShapeMismatchError } from './errors.ts';
 import { type DualAnswer, type DualProjection, noResiduals, type ProjectionOptions, solveDual } from './gem-dual.ts';
 import { resolveProfile } from './profiles.ts';
@@ -156,6 +157,9 @@ function orthogonalTo(a: ScaledVector, b: ScaledVector): ScaledVector {
   return { scale: a.scale, values, length: norm(values) };
 }
 
+/** A row with less than this outside of the others' span costs float64 more than half of its digits. */
+const NARROW = 1e-6;
+
 /** The nearest point of the cone, with v for the rows as they are and `multipliers` for rows and g of length one. */
 function projectOntoCone(
   operation: string,
@@ -163,7 +167,7 @@ function projectOntoCone(
   rows: readonly ScaledVector[],
   trace: boolean,
 ): Omit<DualAnswer, 'kkt' | 'shift'> & { readonly z: ScaledVector; readonly multipliers: number[] } {
-  const { basis, coordinates } = orthonormalSpan(rows);
+  const { basis, coordinates, narrowest } = orthonormalSpan(rows);
   const target = coordinatesOf(g.values, basis);
   const cone = {
     P: basis.map((_, i) => basis.map((__, j) => (i === j ? 1 : 0))),
@@ -184,13 +188,20 @@ function projectOntoCone(
   // Once more from where that led: the span's part of z is then right relative to z, which may be much shorter than g.
   moveInSpan(coordinatesOf(values, basis));
 
-  const multipliers = solution.multipliers.inequality.map((value) => value / g.length);
+  const found = {
+    z: { scale: g.scale, values, length: norm(values) },
+    multipliers: solution.multipliers.inequality.map((value) => value / g.length),
+  };
+  const guess = found.multipliers.flatMap((value, k) => (value > 0 ? [k] : []));
+  const nonzero = rows.filter((row) => row.length > 0).length;
+  const wide = narrowest < NARROW ? projectWide(g, rows, guess, basis.length < nonzero) : undefined;
+  const { z, multipliers } = wide ?? found;
   const toV = (scaled: readonly number[]): number[] =>
     scaled.map((value, k) => (value === 0 ? 0 : clampFinite(value * (g.scale / (rows[k].scale * rows[k].length)))));
   return {
-    z: { scale: g.scale, values, length: norm(values) },
+    z,
     multipliers,
-    v: toV(solution.multipliers.inequality),
+    v: toV(multipliers.map((value) => value * g.length)),
     active: multipliers.flatMap((value, k) => (value > 0 ? [k] : [])),
     iterations: solution.iterations,
     steps: solution.trace?.map((step) => ({

@@ -86,6 +86,8 @@ export interface Span {
   readonly basis: Float64Array[];
   /** coordinates[k] has one entry per basis vector; all zero for a zero row. */
   readonly coordinates: Float64Array[];
+  /** The least part that a row of the basis had outside of the span of those before it; 1 without any. */
+  readonly narrowest: number;
 }
 
 /**
@@ -96,6 +98,7 @@ export interface Span {
 export function orthonormalSpan(rows: readonly ScaledVector[]): Span {
   const basis: Float64Array[] = [];
   const coordinates = rows.map(() => new Float64Array(rows.length));
+  let narrowest = 1;
   rows.forEach((row, k) => {
     if (row.length === 0) return;
     const rest = row.values.map((value) => value / row.length);
@@ -106,10 +109,11 @@ export function orthonormalSpan(rows: readonly ScaledVector[]): Span {
       if (left > 0.5 * before) break;
     }
     if (left <= 4 * EPS * Math.sqrt(basis.length + 1)) return;
+    narrowest = Math.min(narrowest, left);
     coordinates[k][basis.length] = left;
     basis.push(rest.map((value) => value / left));
   });
-  return { basis, coordinates: coordinates.map((row) => row.slice(0, basis.length)) };
+  return { basis, coordinates: coordinates.map((row) => row.slice(0, basis.length)), narrowest };
 }
 
 /** Takes the basis out of `rest`, adds what it took to `taken`; returns the length that is left. */

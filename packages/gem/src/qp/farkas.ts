@@ -24,13 +24,25 @@ export function contradiction(
   tolerance: number,
 ): ReadonlyMap<number, number> | undefined {
   const r = working.combination(p);
-  for (const negligible of [1e-10 * maxAbs(r), 64 * EPS * maxAbs(r)]) {
+  return contradictionOf(form, p, sign, new Map(working.active.map((constraint, k) => [constraint, r[k]])), tolerance);
+}
+
+/** The same for n_p = sum_k r_k n_k, given the r_k by constraint. */
+export function contradictionOf(
+  form: StandardForm,
+  p: number,
+  sign: 1 | -1,
+  combination: ReadonlyMap<number, number>,
+  tolerance: number,
+): ReadonlyMap<number, number> | undefined {
+  const largest = maxAbs([...combination.values()]);
+  for (const negligible of [1e-10 * largest, 64 * EPS * largest]) {
     const weights = new Map<number, number>([[p, sign]]);
-    working.active.forEach((constraint, k) => {
-      const weight = -sign * r[k];
+    for (const [constraint, r] of combination) {
+      const weight = -sign * r;
       const isFree = form.isEquality[constraint] === 1;
       if (weight > negligible || (isFree && weight < -negligible)) weights.set(constraint, weight);
-    });
+    }
     absorbIntoBounds(form, weights);
     if (isProof(form, weights, tolerance)) return weights;
   }

@@ -16,6 +16,8 @@ import {
 } from './problem.ts';
 import type { StandardForm } from './standard-form.ts';
 import { EPS, maxAbs } from './vector.ts';
+import { by, put, wideDot, wideFrom, wideZeros } from './wide.ts';
+import type { WideAnswer } from './wide-active-set.ts';
 
 /** An answer and its grade. */
 export interface Candidate {
@@ -46,8 +48,7 @@ export function candidateOf(
   xScale: number,
 ): Candidate {
   const { lb, ub } = checked;
-  const rank = ({ kind }: ConstraintRef): number => constraintKinds.indexOf(kind);
-  const activeSet = solver.active.map((i) => form.refs[i]).sort((a, b) => rank(a) - rank(b) || a.index - b.index);
+  const activeSet = sortedRefs(form, solver.active);
   const read = (smallestX: number, smallestMultiplier: number): Candidate => {
     const x = Array.from(solver.x, (value, j) =>
       clamp(Math.abs(value) > smallestX ? value * form.variableScale[j] : 0, lb[j], ub[j]),
@@ -89,8 +90,39 @@ export function toMultipliers(
   return multipliers;
 }
 
-/** 1/2 x'Px + q'x. */
-export function objectiveAt({ n, P, q }: CheckedProblem, x: readonly number[]): number {
+/** The wide solver's answer, in the caller's words. */
+export function wideCandidate(
+  problem: QPProblem,
+  checked: CheckedProblem,
+  form: StandardForm,
+  answer: WideAnswer,
+  xScale: number,
+): Candidate {
+  const { lb, ub } = checked;
+  const x = Array.from(answer.x.hi, (value, j) => clamp(value * form.variableScale[j], lb[j], ub[j]));
+  // Of the proximal weight's pull, or of rounding, multipliers must not fall below zero.
+  const values = answer.multipliers.map((u, k) => (form.isEquality[answer.active[k]] === 1 ? u : Math.max(0, u)));
+  const multipliers = toMultipliers(checked, form, answer.active, values);
+  const activeSet = sortedRefs(form, answer.active);
+  return { x, multipliers, activeSet, kkt: kktResiduals(problem, x, multipliers, xScale) };
+}
+
+function sortedRefs(form: StandardForm, active: readonly number[]): ConstraintRef[] {
+  const rank = ({ kind }: ConstraintRef): number => constraintKinds.indexOf(kind);
+  return active.map((i) => form.refs[i]).sort((a, b) => rank(a) - rank(b) || a.index - b.index);
+}
+
+/**
+ * 1/2 x'Px + q'x, by terms that may be far larger than it is: where P is ill-conditioned they cancel, so they are summed wide, and scaled, so
+ * that their products stay in range.
+ */
+export function objectiveAt({ n, P, q }: CheckedProblem, form: StandardForm, x: readonly number[]): number {
+  const scaled = wideFrom(x.map((value, j) => value / form.variableScale[j]));
+  const [scaledP, scaledQ] = [wideFrom(form.P), wideFrom(form.q)];
+  const bent = wideZeros(n);
+  for (let i = 0; i < n; i++) put(bent, i, by([0.5, 0], wideDot(scaledP, i * n, scaled, 0, n)));
+  const value = wideDot(scaled, 0, bent, 0, n, wideDot(scaled, 0, scaledQ, 0, n))[0] / form.costScale;
+  if (Number.isFinite(value)) return value;
   let objective = 0;
   for (let i = 0; i < n; i++) {
     let row = 0;

@@ -3,8 +3,8 @@
  *
  * The problem is checked, scaled (standard-form.ts) and factored; the work is done in proximal rounds of the dual active-set method
  * (proximal.ts, goldfarb-idnani.ts). A definite P needs no proximal weight and a semidefinite one the smallest that the factors can bear. Should
- * rounding defeat that, which takes constraints that are dependent to about 1e-9 and yet not quite, larger weights are tried: they make
- * the factors smaller and the rounds more, and the solutions are the same.
+ * rounding defeat that, which takes constraints that are dependent to about 1e-9 and yet not quite, the method is run again in numbers of 32
+ * digits; and larger weights are tried: they make the factors smaller and the rounds more, and the solutions are the same.
  *
  * It ends: each round is finite (see goldfarb-idnani.ts), rounds are capped, and steps are capped over all rounds.
  */
@@ -20,10 +20,19 @@ import {
   type QPStatus,
 } from './problem.ts';
 import { type ProximalOutcome, proximalRounds, type Solve } from './proximal.ts';
-import { type Candidate, farkas, negativeCurvature, objectiveAt, originCandidate } from './report.ts';
-import { findContradiction, toStandardForm } from './standard-form.ts';
-import { EPS } from './vector.ts';
+import {
+  type Candidate,
+  farkas,
+  negativeCurvature,
+  objectiveAt,
+  originCandidate,
+  toMultipliers,
+  wideCandidate,
+} from './report.ts';
+import { findContradiction, type StandardForm, toStandardForm } from './standard-form.ts';
+import { EPS, maxAbs } from './vector.ts';
 import { constraintsToStartFrom } from './warm-start.ts';
+import { definiteData, semidefiniteData, solveWide } from './wide-active-set.ts';
 import { cholesky } from './working-set.ts';
 
 /**
@@ -33,6 +42,15 @@ import { cholesky } from './working-set.ts';
 const DEFINITE = 1e-7;
 /** The proximal weights to try on that scale. The first is far above rounding (1e-16 n), far below the curvature of a definite problem. */
 const WEIGHTS = [1e-10, 1e-6, 1e-2];
+/**
+ * Below this pivot an answer may have no residual to speak of and yet an objective that is off by 1e-8: the error is up to (EPS / pivot)^2. Then,
+ * and where rounding defeats the method, it is run once more in numbers of 32 digits (wide-active-set.ts), in problems of up to so
+ * many variables and in so many steps, which keeps it near a second.
+ */
+const DELICATE = 1e-9;
+const BLURRED = 1e-13;
+const WIDE_SIZE = 60;
+const wideSteps = ({ n, count }: StandardForm): number => Math.min(10 * (n + count) + 100, 100 + 5e7 / n ** 3);
 
 /**
  * Solves min 1/2 x'Px + q'x s.t. Gx <= h, Ax = b, lb <= x <= ub (shapes: see QPProblem). Never returns NaN, never mutates its input.
@@ -50,13 +68,14 @@ export function solveQP(problem: QPProblem, options: QPOptions = {}): QPSolution
   const maxIterations = positive('maxIterations', options.maxIterations ?? Infinity);
   const xScale = options.xScale ?? 0;
   if (!(xScale >= 0)) throw new QPInputError('xScale', `options.xScale is ${xScale}, expected a number >= 0`);
+  const form = toStandardForm(checked, xScale);
   const budget: Budget = { used: 0, limit: maxIterations };
   const trace: QPSolution['trace'] & object = [];
   const rounds: QPSolution['rounds'] & object = [];
   const finish = (status: QPStatus, answer: Candidate, proof?: QPCertificate): QPSolution => ({
     status,
     x: answer.x,
-    objective: objectiveAt(checked, answer.x),
+    objective: objectiveAt(checked, form, answer.x),
     multipliers: answer.multipliers,
     activeSet: answer.activeSet,
     iterations: budget.used,
@@ -66,7 +85,6 @@ export function solveQP(problem: QPProblem, options: QPOptions = {}): QPSolution
   });
 
   const origin = originCandidate(problem, checked);
-  const form = toStandardForm(checked, xScale);
   const start = constraintsToStartFrom(form, options.warmStart);
   const contradiction = findContradiction(checked);
   if (contradiction !== undefined) return finish('infeasible', origin, farkas(checked, contradiction));
@@ -78,15 +96,47 @@ export function solveQP(problem: QPProblem, options: QPOptions = {}): QPSolution
   const recording = options.trace === true ? { trace, rounds } : undefined;
   const solve: Solve = { problem, checked, form, start, origin, tolerance, xScale, maxIterations, budget, recording };
   let best: ProximalOutcome = { status: 'iteration-limit', answer: origin };
+  const isSmall = form.n <= WIDE_SIZE;
+  const isUncertain = rounding.smallestPivot < DELICATE && maxAbs(form.P) > 0;
   for (const weight of [0, ...WEIGHTS]) {
     const factor = cholesky(form.P, form.n, weight);
     if ('direction' in factor || (weight === 0 && factor.smallestPivot < DEFINITE)) continue;
+    const isFirst = best.answer === origin;
     const outcome = proximalRounds(solve, factor.L, weight);
-    if (outcome.status !== 'iteration-limit') return finish(outcome.status, outcome.answer, outcome.proof);
-    if (best.answer === origin || outcome.answer.kkt.relative < best.answer.kkt.relative) best = outcome;
+    if (isFirst || outcome.status !== 'iteration-limit' || isBetter(outcome.answer, best.answer)) best = outcome;
     if (budget.used >= maxIterations) break;
+    const isStuck = best.status === 'iteration-limit';
+    const isDelicate = best.status === 'optimal' && (isUncertain || best.answer.kkt.relative > BLURRED);
+    if (isSmall && (isDelicate || (isStuck && isFirst))) best = widened(solve, best);
+    if (best.status !== 'iteration-limit') break;
   }
-  return finish(best.status, best.answer);
+  return finish(best.status, best.answer, best.proof);
+}
+
+const isBetter = (a: Candidate, b: Candidate): boolean => a.kkt.relative < b.kkt.relative;
+
+/** What numbers of 32 digits make of an answer that is as good as float64 can tell, or none. */
+function widened({ problem, checked, form, tolerance, xScale }: Solve, before: ProximalOutcome): ProximalOutcome {
+  const guess = constraintsToStartFrom(form, before.answer.activeSet);
+  // Of an answer that stands, curvature below the rounding of P itself would only make noise.
+  const data = before.status === 'optimal' ? definiteData(form) : semidefiniteData(form);
+  const outcome = solveWide(form, guess, tolerance, wideSteps(form), data);
+  if (outcome === undefined) return before;
+  if ('contradiction' in outcome) {
+    if (before.status === 'optimal') return before;
+    const multipliers = toMultipliers(
+      checked,
+      form,
+      [...outcome.contradiction.keys()],
+      [...outcome.contradiction.values()],
+    );
+    return { status: 'infeasible', answer: before.answer, proof: farkas(checked, multipliers) };
+  }
+  const answer = wideCandidate(problem, checked, form, outcome, xScale);
+  const isGood = answer.kkt.relative <= Math.max(before.answer.kkt.relative, 16 * EPS);
+  if (before.status === 'optimal') return isGood ? { ...before, answer } : before;
+  if (answer.kkt.relative <= tolerance) return { status: 'optimal', answer };
+  return isBetter(answer, before.answer) ? { ...before, answer } : before;
 }
 
 function positive(name: string, value: number): number {
