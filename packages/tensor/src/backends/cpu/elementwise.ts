@@ -207,7 +207,7 @@ const where = (module: ModuleBuilder): void => {
 /** relu(x) keeps what is not at most 0: NaN among it, and -0 becomes 0. Its derivative passes on as much of g. */
 const positive = (x: Code, g: Code, zero: Code): Code => v128.andnot(g, f32x4.le(x, zero));
 
-const special = (module: ModuleBuilder): void => {
+const reluBackward = (module: ModuleBuilder): void => {
   module.func({
     export: 'reluBackward',
     params: { n: 'i32', x: 'i32', g: 'i32', out: 'i32' },
@@ -217,6 +217,9 @@ const special = (module: ModuleBuilder): void => {
       return sweep(FLOAT32, n, out, operands, (v, w) => positive(v, w, zero));
     },
   });
+};
+
+const axpy = (module: ModuleBuilder): void => {
   module.func({
     export: 'axpy',
     params: { n: 'i32', a: 'i32', s: 'f32', b: 'i32', out: 'i32' },
@@ -229,6 +232,9 @@ const special = (module: ModuleBuilder): void => {
       ];
     },
   });
+};
+
+const fill = (module: ModuleBuilder): void => {
   module.func({
     export: 'fill',
     params: { n: 'i32', value: 'f32', out: 'i32' },
@@ -237,6 +243,9 @@ const special = (module: ModuleBuilder): void => {
       return [vector.set(f32x4.splat(value)), sweep(FLOAT32, n, out, [standingStill(vector)], (v) => v)];
     },
   });
+};
+
+const copyRows = (module: ModuleBuilder): void => {
   module.func({
     export: 'copyRows',
     params: { rows: 'i32', n: 'i32', x: 'i32', xRow: 'i32', out: 'i32', outRow: 'i32' },
@@ -254,23 +263,30 @@ const special = (module: ModuleBuilder): void => {
   });
 };
 
-const encode = (): Uint8Array<ArrayBuffer> => {
-  const module = wasmModule();
+/** What adds each kernel to a module. */
+const makers = (): Map<string, (module: ModuleBuilder) => void> => {
+  const made = new Map<string, (module: ModuleBuilder) => void>();
   for (const type of [FLOAT32, FLOAT64]) {
     const { ops } = type;
     const name = (op: string) => (type === FLOAT32 ? op : `${op}64`);
-    for (const op of ['add', 'sub', 'mul', 'div'] as const) binary(module, name(op), type, ops[op]);
-    binary(module, name('maximum'), type, ops.max);
-    binary(module, name('minimum'), type, ops.min);
-    for (const op of ['neg', 'abs', 'sqrt'] as const) unary(module, name(op), type, (x) => ops[op](x));
-    unary(module, name('relu'), type, (x, zero) => v128.andnot(x, ops.le(x, zero)));
+    const addUnary = (op: string, formula: (x: Code, zero: Code) => Code) =>
+      made.set(name(op), (module) => unary(module, name(op), type, formula));
+    const addBinary = (op: string, formula: (a: Code, b: Code) => Code) =>
+      made.set(name(op), (module) => binary(module, name(op), type, formula));
+    for (const op of ['add', 'sub', 'mul', 'div'] as const) addBinary(op, ops[op]);
+    addBinary('maximum', ops.max);
+    addBinary('minimum', ops.min);
+    for (const op of ['neg', 'abs', 'sqrt'] as const) addUnary(op, (x) => ops[op](x));
+    addUnary('relu', (x, zero) => v128.andnot(x, ops.le(x, zero)));
   }
-  for (const op of ['floor', 'ceil', 'trunc'] as const) unary(module, op, FLOAT32, (x) => f32x4[op](x));
-  unary(module, 'round', FLOAT32, (x) => f32x4.nearest(x));
-  for (const op of ['eq', 'lt', 'le'] as const) compare(module, op, f32x4[op]);
-  where(module);
-  special(module);
-  return module.bytes();
+  for (const op of ['floor', 'ceil', 'trunc'] as const) {
+    made.set(op, (module) => unary(module, op, FLOAT32, (x) => f32x4[op](x)));
+  }
+  made.set('round', (module) => unary(module, 'round', FLOAT32, (x) => f32x4.nearest(x)));
+  for (const op of ['eq', 'lt', 'le'] as const) made.set(op, (module) => compare(module, op, f32x4[op]));
+  made.set('where', where);
+  for (const [name, make] of Object.entries({ reluBackward, axpy, fill, copyRows })) made.set(name, make);
+  return made;
 };
 
 /** Pointers and steps are in bytes; elements of one operand lie side by side. `out` may be an operand, and overlaps none otherwise. */
@@ -311,6 +327,25 @@ export type ElementwiseKernel = Readonly<
   copyRows(rows: number, n: number, x: number, xRow: number, out: number, outRow: number): void;
 };
 
-/** Compiles the kernels over `memory`; undefined where the engine has no such vectors. */
-export const compileElementwise = (memory: WasmMemory): ElementwiseKernel | undefined =>
-  instantiate<ElementwiseKernel>(encode(), memory);
+/**
+ * The kernels over `memory`, each compiled when it is first taken, since a program uses few of them; undefined where the engine has no
+ * such vectors.
+ */
+export const compileElementwise = (memory: WasmMemory): ElementwiseKernel | undefined => {
+  const compile = (name: string, make: (module: ModuleBuilder) => void) => {
+    const module = wasmModule();
+    make(module);
+    return instantiate<Record<string, UnaryKernel>>(module.bytes(), memory)?.[name];
+  };
+  if (compile('fill', fill) === undefined) return undefined;
+  const kernels = {};
+  for (const [name, make] of makers()) {
+    const get = () => {
+      const value = compile(name, make);
+      Object.defineProperty(kernels, name, { value });
+      return value;
+    };
+    Object.defineProperty(kernels, name, { get, enumerable: true, configurable: true });
+  }
+  return kernels as ElementwiseKernel;
+};
