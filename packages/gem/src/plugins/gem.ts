@@ -17,7 +17,7 @@ import { projectFromGram } from '../gem-dual.ts';
 import { adoptMemory } from '../memory/adopt.ts';
 import { EpisodicMemory } from '../memory/episodic-memory.ts';
 import type { Profile } from '../profiles.ts';
-import type { Json, SavedState, State } from '../state.ts';
+import { type Json, type SavedState, type State, type Stateful, StateMismatchError } from '../state.ts';
 import { finiteOrNull, projectionRecord, type StepRecord } from '../step-record.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
@@ -25,6 +25,7 @@ import { type GEMOptions, isDue, type ResolvedGEMOptions, resolveGEMOptions } fr
 import { gradientVector, writeGradients } from './gradient-vector.ts';
 import type { StreamPlace } from './memory-groups.ts';
 import { type MemoryPass, type MemoryPassMethod, memoryPassMethod, type TaskMemory } from './memory-pass.ts';
+import { openState, pluginState, rngData } from './plugin-state.ts';
 import { moveTo, updateSince } from './realised-update.ts';
 import { ofTask, type TaskSamples, withTasks } from './remember.ts';
 import { inMemoryPass } from './running-statistics.ts';
@@ -47,7 +48,7 @@ interface Step {
   readonly theta: readonly Tensor[];
 }
 
-export class GEMPlugin implements StrategyPlugin {
+export class GEMPlugin implements StrategyPlugin, Stateful {
   readonly name = 'gem';
   readonly patternsPerExperience: number;
   readonly memoryStrength: number;
@@ -226,40 +227,49 @@ export class GEMPlugin implements StrategyPlugin {
     this.#pass(dataset!, clock.experience, experience!.taskLabel, trainBatchSize, rng);
   }
 
-  /** The memory, the generator and the last record. */
+  /** The memory, the generator, the last record, and where the stream is. */
   stateDict(): State {
-    const { tensors, data } = this.memory.stateDict();
     const record = this.lastRecord as unknown as Json;
-    const rng = (this.#rng?.state as Json | undefined) ?? null;
-    return { tensors, data: { memory: data, rng, record, seen: this.#seen } };
+    const data = {
+      groups: this.#options.groups.kind,
+      rng: this.#rng ? rngData(this.#rng) : null,
+      record,
+      seen: this.#seen,
+    };
+    return pluginState(this.name, data, {}, { memory: this.memory.stateDict() });
   }
 
   /** @throws StateMismatchError if it is the state of a plugin with another memory; RandomStateError for another generator. */
-  loadStateDict({ tensors, data }: SavedState): void {
-    const { memory, rng, record, seen } = data as unknown as {
-      memory: Json;
-      rng: RngState | null;
-      record: StepRecord | null;
-      seen: number;
-    };
+  loadStateDict(state: SavedState): void {
+    const { data, part } = openState(this.name, state, ['groups', 'rng', 'record', 'seen', 'memory']);
+    const { kind } = this.#options.groups;
+    if (data.groups !== kind) throw new StateMismatchError('gem.loadStateDict', 'groups', data.groups, `'${kind}'`);
     const before = this.#rng?.state;
-    if (rng !== null) this.#rng?.restore(rng);
+    if (data.rng !== null) this.#rng?.restore(data.rng as unknown as RngState);
     try {
-      this.memory.loadStateDict({ tensors, data: memory });
+      this.memory.loadStateDict(part('memory'));
     } catch (error) {
       if (before !== undefined) this.#rng?.restore(before);
       throw error;
     }
-    this.lastRecord = record;
-    this.#seen = seen;
+    this.lastRecord = data.record as unknown as StepRecord | null;
+    this.#seen = data.seen as number;
   }
 
   /** @throws StateMismatchError if it is not the state of a GEM plugin. */
-  adoptState({ tensors, data }: SavedState): void {
-    const { memory, ...rest } = data as { readonly memory: Json };
-    adoptMemory(this.memory, { tensors, data: memory });
-    const adopted = this.memory.stateDict();
-    this.loadStateDict({ tensors: adopted.tensors, data: { ...rest, memory: adopted.data } });
+  adoptState(state: SavedState): void {
+    const { data, part } = openState(this.name, state, ['groups', 'memory']);
+    const { kind, of } = this.#options.groups;
+    const another = data.groups !== kind && of !== undefined;
+    adoptMemory(
+      this.memory,
+      part('memory'),
+      another ? (samples, experience, seen) => of(samples, { experience, seen }) : null,
+    );
+    const { groups: _, memory: __, plugin, ...rest } = data;
+    this.loadStateDict(
+      pluginState(plugin as string, { ...rest, groups: kind }, {}, { memory: this.memory.stateDict() }),
+    );
   }
 
   /**

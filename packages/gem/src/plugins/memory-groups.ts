@@ -26,6 +26,8 @@ export type GroupsOption = 'experience' | 'class' | { readonly blocks: number } 
 
 export interface MemoryGroups {
   readonly name: StepRecord['groups'];
+  /** The name, and the size of blocks: memories that are grouped alike have the same. */
+  readonly kind: string;
   /** What EpisodicMemory makes groups of. */
   readonly by: 'task' | 'class' | 'given';
   /** Where the groups are given. */
@@ -36,9 +38,10 @@ export interface MemoryGroups {
 /** @throws InvalidOptionError */
 export function memoryGroups(plugin: string, option: GroupsOption): MemoryGroups {
   if (option === 'experience')
-    return { name: option, by: 'task', constrains: (group, { experience }) => group < experience };
-  if (option === 'class') return { name: option, by: 'class', constrains: () => true };
-  if (typeof option === 'function') return { name: 'custom', by: 'given', of: option, constrains: () => true };
+    return { name: option, kind: option, by: 'task', constrains: (group, { experience }) => group < experience };
+  if (option === 'class') return { name: option, kind: option, by: 'class', constrains: () => true };
+  if (typeof option === 'function')
+    return { name: 'custom', kind: 'custom', by: 'given', of: option, constrains: () => true };
   const blocks = (option as { readonly blocks?: number } | null)?.blocks;
   if (!Number.isInteger(blocks) || blocks! < 1) {
     const found = typeof option === 'object' ? JSON.stringify(option) : option;
@@ -48,6 +51,7 @@ export function memoryGroups(plugin: string, option: GroupsOption): MemoryGroups
   const blockOf = (sample: number) => Math.floor(sample / blocks!);
   return {
     name: 'blocks',
+    kind: `blocks of ${blocks}`,
     by: 'given',
     of: ({ targets }, { seen }) => Array.from({ length: targets.shape[0]! }, (_, i) => blockOf(seen + i)),
     constrains: (group, { seen }) => group < blockOf(seen),

@@ -107,6 +107,23 @@ describe('groups', () => {
     ]);
   });
 
+  test('a state of other groups is refused; in a branch, what was remembered is put where the new ones want it', async () => {
+    const [was, blocks, classes] = [{ blocks: 12 }, { blocks: 20 }, 'class' as const].map((groups) => make({ groups }));
+    await train(was!);
+    const state = was!.stateDict();
+    const held = was!.memory.size();
+    for (const other of [blocks!, classes!]) {
+      expect(() => other.loadStateDict(state)).toThrow(/groups of the state is blocks of 12; expected/);
+      expect(other.memory.size()).toBe(0);
+      other.adoptState(state);
+      expect(other.memory.size()).toBeGreaterThan(0);
+    }
+    // As if they had come by now: 40 samples, in blocks of 20, of which each keeps 8.
+    expect(held).toBe(40);
+    expect(blocks!.memory.groups).toEqual([0, 1]);
+    expect(classes!.memory.batch(1).targets.toArray()).toEqual(new Array(8).fill(1));
+  });
+
   test('on a stream without boundaries, blocks and classes forget less than fine-tuning', async () => {
     // Three tasks one after another in one experience; the learner is told nothing.
     const tasks = toyStream(3, 300, 2);

@@ -5,6 +5,7 @@ import { Rng, readSafetensors, writeSafetensors } from '@gemlab/tensor';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { EpisodicMemory } from '../../src/memory/index.ts';
+import { GEMPlugin } from '../../src/plugins/gem.ts';
 import {
   AGEMPlugin,
   CloneLastPlugin,
@@ -32,6 +33,17 @@ const nets = () => independentNets(3, (task) => new nn.MLP([2, 4, 6], { rng: new
 const factories: Record<string, (model: nn.Module) => StatefulPlugin> = {
   'a-gem': () => new AGEMPlugin({ memory: ring(), sampleSize: 4, rng: rng() }),
   's-gem': () => new SGEMPlugin({ memory: ring(), rng: rng() }),
+  gem: () => new GEMPlugin({ patternsPerExperience: 4, rng: rng() }),
+  'gem, avalanche': () => new GEMPlugin({ patternsPerExperience: 4, profile: 'avalanche', rng: rng() }),
+  'gem, blocks, update, all details': () =>
+    new GEMPlugin({
+      patternsPerExperience: 4,
+      groups: { blocks: 7 },
+      project: 'update',
+      record: 'all',
+      actualChange: true,
+    }),
+  'gem, classes': () => new GEMPlugin({ patternsPerExperience: 4, groups: 'class', record: { every: 2 } }),
   replay: () => new ReplayPlugin({ memory: ring(), batchSize: 3, rng: rng() }),
   der: () => new DERPlugin({ total: 9, batchSize: 3, alpha: 0.5, beta: 0.5, rng: rng() }),
   ewc: () => new EWCPlugin({ lambda: 1, samples: 4, rng: rng() }),

@@ -10,7 +10,7 @@ import { EWCPlugin } from '../../src/plugins/ewc.ts';
 import { type GEMOptions, GEMPlugin } from '../../src/plugins/gem.ts';
 import type { TaskSamples } from '../../src/plugins/remember.ts';
 import { SIPlugin } from '../../src/plugins/si.ts';
-import { type Experiment, memoryStore, readRun, resumeRun, startRun } from '../../src/run/index.ts';
+import { branchRun, type Experiment, memoryStore, readRun, resumeRun, startRun } from '../../src/run/index.ts';
 import { CALLBACKS, type StrategyPlugin } from '../../src/strategy/callbacks.ts';
 import { Strategy } from '../../src/strategy/strategy.ts';
 import { exactStream, expectClose } from '../plugins/support.ts';
@@ -170,6 +170,31 @@ describe('a run resumed in the middle of an update', () => {
       for (const { file } of checkpoints.slice(left)) await store.remove(file);
       await resumeRun(store, { build, useOlder: true });
       expect(await contents(store)).toEqual(expected);
+    }
+  });
+
+  test('branched off in the middle of an update, with nothing changed, it is the same; with other groups it goes on', async () => {
+    // Regrouped, a memory may have a single sample, of which there are no statistics.
+    const config: Config = { gem: { groups: { blocks: 8 }, project: 'update', batchNorm: 'frozen' } };
+    const store = memoryStore();
+    await startRun(store, { config, build, checkpointEvery: 4, keep: 'all' });
+    const [whole] = [await readRun(store)];
+    for (const step of [4, 7, 14]) {
+      const same = memoryStore();
+      const { comparison } = await branchRun<Config>(store, same, { step, change: {}, build });
+      expect(comparison.difference).toBeNull();
+      expect((await readRun(same)).records).toEqual(whole.records);
+    }
+    const changes: Partial<GEMOptions>[] = [
+      { groups: { blocks: 5 } },
+      { groups: 'class' },
+      { patternsPerExperience: 3 },
+    ];
+    for (const change of changes) {
+      const options = { step: 14, change: { gem: { ...config.gem, ...change } }, build };
+      const { finished, comparison } = await branchRun<Config>(store, memoryStore(), options);
+      expect(finished).toBe(true);
+      expect(comparison.difference!.step).toBeGreaterThanOrEqual(14);
     }
   });
 });
