@@ -143,10 +143,17 @@ class WideActiveSet {
   }
 
   solve(guess: readonly number[]): WideOutcome {
-    const { form } = this;
+    const { form, tolerance } = this;
     this.setCentre(wideZeros(form.n));
     const equalities = Array.from({ length: form.count }, (_, i) => i).filter((i) => form.isEquality[i] === 1);
     for (const i of equalities) if (!this.addIfIndependent(i, DEPENDENT_EQUALITY)) this.redundant.add(i);
+    this.minimum();
+    for (const i of this.redundant) {
+      const [violation] = this.violation(i);
+      const isMet = Math.abs(violation) <= 0.01 * tolerance * (Math.abs(form.rightHandSide[i]) + maxAbs(this.x.hi));
+      // Not what others say: then it says something of its own, if in the last bits of its normal.
+      if (!isMet && this.addIfIndependent(i)) this.redundant.delete(i);
+    }
     for (const i of guess) if (!this.active.includes(i) && !this.redundant.has(i)) this.addIfIndependent(i);
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const outcome = this.round();
