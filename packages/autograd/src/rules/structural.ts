@@ -50,7 +50,8 @@ function runningProduct(g: Variable, x: Variable, out: Variable, axis: number): 
 /** true for each update that a scatter 'set' left standing, false for those overwritten by a later one. */
 function survivors(base: Variable, index: Variable, axis: number): Variable {
   const order = constant(index, 1, [index.size]).cumsum(0).reshape(index.shape);
-  return constant(index, 0, base.shape).scatter(axis, index, order).gather(axis, index).eq(order);
+  const last = index.apply('scatter', { axis, mode: 'set' }, [constant(index, 0, base.shape), index, order]);
+  return index.apply('gather', { axis }, [last, index]).eq(order);
 }
 
 /** The axes along which `to` repeats `from`, counted in `to`. */
@@ -74,13 +75,18 @@ export const structural = {
     (g, { inputs: [a, b], params }) => g.matmul(b!.transpose(), params).cast(a!.dtype),
     (g, { inputs: [a, b], params }) => a!.transpose().matmul(g, params).cast(b!.dtype),
   ],
-  gather: [(g, { inputs: [x, index], params: { axis } }) => constant(g, 0, x!.shape).scatterAdd(axis, index!, g), null],
+  // An index that the op has checked is not checked again: to check is to read, for which a gpu must be waited for.
+  gather: [
+    (g, { inputs: [x, index], params: { axis } }) =>
+      g.apply('scatter', { axis, mode: 'add' }, [constant(g, 0, x!.shape), index!, g]),
+    null,
+  ],
   scatter: [
     (g, { inputs: [, index], params: { axis, mode } }) =>
-      mode === 'add' ? g : g.scatter(axis, index!, constant(g, 0, index!.shape)),
+      mode === 'add' ? g : g.apply('scatter', { axis, mode: 'set' }, [g, index!, constant(g, 0, index!.shape)]),
     null,
     (g, { inputs: [base, index], params: { axis, mode } }) => {
-      const taken = g.gather(axis, index!);
+      const taken = g.apply('gather', { axis }, [g, index!]);
       return mode === 'add' ? taken : where(survivors(base!, index!, axis), taken, 0);
     },
   ],

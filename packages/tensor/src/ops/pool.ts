@@ -139,7 +139,8 @@ export abstract class PoolOps<Self extends PoolOps<Self>> extends ConvOps<Self> 
     const windows = windowsOf(this.self, laid, lowest(this.self));
     const values = windows.max(placeAxes(d));
     const lengths = this.shape.slice(-d);
-    const beyond = 2 ** 31 - 1;
+    // A place that is none, but no larger than it must be: a gpu holds no large integers.
+    const beyond = sizeOf(lengths);
     const numbers = expandTo(this.lift(op, 1, 'int32'), [sizeOf(lengths)])
       .cumsum(0)
       .sub(1);
