@@ -180,7 +180,10 @@ export class FactoredProducts implements InnerProducts {
   #isProduct({ memory: { weight, bias }, batch: { input, delta } }: LayerPair): boolean {
     const isPart = (p: Variable, made: () => Tensor): boolean => {
       const part = this.#parts.get(p);
-      return part === undefined || (part.reshape(p.shape).eq(made()).all().item() as boolean);
+      if (part === undefined) return true;
+      // Nothing in another dtype, or elsewhere, came of this backward pass.
+      if (part.dtype !== p.dtype || part.device !== p.value.device) return false;
+      return part.reshape(p.shape).eq(made()).all().item() as boolean;
     };
     return isPart(weight, () => delta.transpose().matmul(input)) && (bias === null || isPart(bias, () => delta.sum(0)));
   }
