@@ -1,14 +1,17 @@
 // Loaders of data sets that do not come with the repository, on files of the official layout made here: what is read right, and what is
 // refused by name.
 
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { createTar } from 'nanotar';
 import { afterAll, describe, expect, it } from 'vitest';
 import { loadCifar10, loadCifar100 } from '../src/data/cifar.ts';
 import { DataFileError } from '../src/data/errors.ts';
 import { loadFashionMnist } from '../src/data/fashion-mnist.ts';
+import { readArchive } from '../src/data/published.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'gemlab-data-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -69,8 +72,41 @@ describe('CIFAR', () => {
   it('refuses a class with two superclasses, a folder without the files, and a bad limit', () => {
     const path = folder({ 'test.bin': hundred().fill(3, 0, 1) });
     expect(() => loadCifar100(path, 'test')).toThrow(/class 0 in superclass/);
-    expect(() => loadCifar10(path, 'test')).toThrow(/test_batch.bin cannot be read; name the folder/);
+    expect(() => loadCifar10(path, 'test')).toThrow(
+      /test_batch.bin cannot be read; name the folder with cifar-10-binary.tar.gz/,
+    );
     expect(() => loadCifar10(path, 'test', { limit: 0 })).toThrow(/limit must be an integer from 1 to 10000/);
+  });
+});
+
+describe('a published archive', () => {
+  const files = { 'cifar/test.bin': new Uint8Array([1, 2, 3]), 'cifar/readme.html': new Uint8Array([60]) };
+  const archive = gzipSync(
+    createTar([{ name: 'cifar' }, ...Object.entries(files).map(([name, data]) => ({ name, data }))]),
+  );
+  const md5 = createHash('md5').update(archive).digest('hex');
+
+  it('gives its files by name, if it is the published one to the last byte', () => {
+    const path = join(folder({ 'a.tar.gz': archive }), 'a.tar.gz');
+    const found = [...readArchive(path, md5)!].map(([name, bytes]) => [name, [...bytes]]);
+    expect(found).toEqual([
+      ['test.bin', [1, 2, 3]],
+      ['readme.html', [60]],
+    ]);
+    writeFileSync(
+      path,
+      Uint8Array.from(archive, (byte, i) => (i === 20 ? byte ^ 1 : byte)),
+    );
+    expect(() => readArchive(path, md5)).toThrow(/a.tar.gz is not the published file \(MD5 .*, expected /);
+    expect(readArchive(join(root, 'nowhere.tar.gz'), md5)).toBeNull();
+  });
+
+  it('of CIFAR goes before files that lie beside it, and is refused where it is another', () => {
+    const ours = folder({ 'cifar-10-binary.tar.gz': archive, 'test_batch.bin': ten() });
+    expect(() => loadCifar10(ours, 'test')).toThrow(/cifar-10-binary.tar.gz is not the published file/);
+    const other = folder({ 'cifar-100-binary.tar.gz': archive, 'test_batch.bin': ten() });
+    expect(loadCifar10(other, 'test', { limit: 1 }).targets.toArray()).toEqual([0]);
+    expect(() => loadCifar100(other, 'test')).toThrow(/cifar-100-binary.tar.gz is not the published file/);
   });
 });
 

@@ -13,7 +13,9 @@ const README = new URL('../../../README.md', import.meta.url);
 const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 
 const read = (file: string) => JSON.parse(readFileSync(new URL(file, RESULTS), 'utf8')) as RunResult;
-const files = readdirSync(RESULTS).sort();
+const files = readdirSync(RESULTS)
+  .filter((file) => file.endsWith('.json'))
+  .sort();
 const runs = files.map(read);
 
 const select = (example: string, preset: string, profile: string) =>

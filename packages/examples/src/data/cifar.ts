@@ -1,20 +1,24 @@
 // CIFAR-10 and CIFAR-100 (Krizhevsky 2009): 50,000 colour images of 32 x 32 for training and 10,000 for testing. Read from a folder that
-// the user names, which holds the files of the official *binary version*, unpacked. A file is a list of records:
+// the user names, which holds the official *binary version*: the archive as published, which is held to its MD5, or the files that were
+// unpacked from it. A file is a list of records:
 //
 //     CIFAR-10   class, then 3 x 32 x 32 bytes: the red plane, the green, the blue        data_batch_1.bin ... data_batch_5.bin, test_batch.bin
 //     CIFAR-100  superclass, class, then the same                                         train.bin, test.bin
 //
-// Both sets are balanced, and a CIFAR-100 class has one superclass: that is checked, beside the sizes, so that a damaged, cut or foreign
-// file is not taken for the data set.
+// Single files have no published checksum. Both sets are balanced, and a CIFAR-100 class has one superclass: that is checked, beside the
+// sizes, so that a damaged, cut or foreign file is not taken for the data set.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataFileError } from './errors.ts';
 import { type LabelledImages, labelledImages, wantLimit } from './images.ts';
+import { readArchive } from './published.ts';
 
 type Split = 'train' | 'test';
 
 interface Layout {
+  /** The archive, and its MD5 on the page of the data set. */
+  readonly archive: { readonly name: string; readonly md5: string };
   readonly classes: number;
   /** Label bytes before the pixels: the class is the last of them. */
   readonly labels: number;
@@ -22,11 +26,17 @@ interface Layout {
 }
 
 const CIFAR10: Layout = {
+  archive: { name: 'cifar-10-binary.tar.gz', md5: 'c32a1d4ab5d03f1284b67883e8d87530' },
   classes: 10,
   labels: 1,
   files: { train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`), test: ['test_batch.bin'] },
 };
-const CIFAR100: Layout = { classes: 100, labels: 2, files: { train: ['train.bin'], test: ['test.bin'] } };
+const CIFAR100: Layout = {
+  archive: { name: 'cifar-100-binary.tar.gz', md5: '03b5dce01913d631647c71ecec9e9cb8' },
+  classes: 100,
+  labels: 2,
+  files: { train: ['train.bin'], test: ['test.bin'] },
+};
 
 const SHAPE = [3, 32, 32];
 const PIXELS = 3 * 32 * 32;
@@ -74,12 +84,13 @@ export function loadCifar100(folder: string, split: Split, { limit = COUNT[split
 function readRecords(layout: Layout, folder: string, split: Split): { pixels: Uint8Array; labels: Uint8Array[] } {
   const files = layout.files[split];
   const perFile = COUNT[split] / files.length;
+  const archive = readArchive(join(folder, layout.archive.name), layout.archive.md5);
   const record = layout.labels + PIXELS;
   const pixels = new Uint8Array(COUNT[split] * PIXELS);
   const labels = Array.from({ length: layout.labels }, () => new Uint8Array(COUNT[split]));
   files.forEach((name, f) => {
     const path = join(folder, name);
-    const content = readFile(path);
+    const content = archive?.get(name) ?? readFile(path, layout);
     if (content.length !== perFile * record) {
       const expected = `${perFile} records of ${record} bytes, ${perFile * record} in all`;
       throw new DataFileError(path, `has ${content.length} bytes; the official file holds ${expected}`);
@@ -95,16 +106,14 @@ function readRecords(layout: Layout, folder: string, split: Split): { pixels: Ui
   return { pixels, labels };
 }
 
-function readFile(path: string): Uint8Array {
+function readFile(path: string, { archive }: Layout): Uint8Array {
   try {
     return readFileSync(path);
   } catch (cause) {
     throw new DataFileError(
       path,
-      "cannot be read; name the folder with the unpacked 'binary version' of the data set",
-      {
-        cause,
-      },
+      `cannot be read; name the folder with ${archive.name} (the 'binary version' of the data set), or with its files`,
+      { cause },
     );
   }
 }

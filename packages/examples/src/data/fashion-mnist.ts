@@ -1,13 +1,11 @@
 // Fashion-MNIST (Xiao, Rasul & Vollgraf 2017): Zalando's 70,000 images of clothes in MNIST's format and sizes. No npm package holds the
 // official set, so it is read from a folder that the user names: the four gzipped files as published, held to their MD5.
 
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { DataFileError } from './errors.ts';
 import { parseIdx } from './idx.ts';
 import { type LabelledImages, labelledImages } from './images.ts';
+import { readPublished } from './published.ts';
 
 interface Published {
   readonly name: string;
@@ -38,21 +36,9 @@ export function loadFashionMnist(
   { limit }: { readonly limit?: number } = {},
 ): LabelledImages {
   const { count, images, labels } = FILES[split];
-  const read = (file: Published) => parseIdx(gunzipSync(readPublished(join(folder, file.name), file.md5)), file.name);
+  const missing = "cannot be read; name the folder with the official archive's four .gz files";
+  const read = ({ name, md5 }: Published) =>
+    parseIdx(gunzipSync(readPublished(join(folder, name), md5, missing)), name);
   const pixels = read(images);
   return labelledImages('loadFashionMnist', pixels.bytes, read(labels).bytes, [784], count, limit);
-}
-
-function readPublished(path: string, md5: string): Uint8Array {
-  let content: Uint8Array;
-  try {
-    content = readFileSync(path);
-  } catch (cause) {
-    throw new DataFileError(path, "cannot be read; name the folder with the official archive's four .gz files", {
-      cause,
-    });
-  }
-  const found = createHash('md5').update(content).digest('hex');
-  if (found !== md5) throw new DataFileError(path, `is not the published file (MD5 ${found}, expected ${md5})`);
-  return content;
 }
