@@ -106,7 +106,7 @@ describe.each(ways)(
 
     test.skipIf(missing !== undefined)('long lines and lists, changing sizes, refusals and reading', () => {
       const { large, repeated, refusals, reading, programs } = answers as Record<string, unknown[]>;
-      expect(large).toEqual(Array(13).fill(true));
+      expect(large).toEqual(Array(15).fill(true));
       if (device === 'webgpu') return;
       expect(repeated!.map((line) => (line as unknown[]).length)).toEqual([64, 5, 30, 5, 64]);
       expect(refusals!.filter((message) => !/^(DType|Shape)Error: gpu: /.test(message as string))).toEqual([]);

@@ -144,6 +144,8 @@ function large(device: Gpu): Promise<boolean[]> {
     near(whole.to(device).cumsum(0), whole.cumsum(0), 0),
     near(a.to(device).matmul(b.to(device)), a.matmul(b), 1e-4),
     near(b.transpose().to(device).matmul(a.to(device).transpose()), b.transpose().matmul(a.transpose()), 1e-4),
+    near(x.softmax(1), host.softmax(1), 1e-7),
+    near(x.logSoftmax(1), host.logSoftmax(1), 1e-5),
     near(x.sum(), host.sum()),
     near(x.sum(1), host.sum(1)),
     near(x.transpose().sum(0), host.sum(1)),

@@ -47,7 +47,7 @@ describeInChromium('gpu on WebGL2', () => {
   });
 
   test('long lines and lists', async () => {
-    expect(await page.evaluate("gpu.large('gpu')")).toEqual(Array(13).fill(true));
+    expect(await page.evaluate("gpu.large('gpu')")).toEqual(Array(15).fill(true));
   });
 
   test('what a texture of floats cannot hold is refused by name', async () => {

@@ -27,7 +27,7 @@ describeInChromium('webgpu', () => {
   });
 
   test('long lines and lists', async () => {
-    expect(await page.evaluate("gpu.large('webgpu')")).toEqual(Array(13).fill(true));
+    expect(await page.evaluate("gpu.large('webgpu')")).toEqual(Array(15).fill(true));
   });
 
   test('nothing is read at once but integers that were uploaded; order holds; a model trains and leaves no buffer behind', async () => {

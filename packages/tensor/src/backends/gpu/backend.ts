@@ -18,15 +18,16 @@ import {
 } from '../../primitives.ts';
 import { contiguousStrides, reducedShape, sizeOf } from '../../shape.ts';
 import type { Storage } from '../../storage.ts';
-import { contiguousView, expandView, isContiguous, type View } from '../../view.ts';
+import { contiguousView, isContiguous, type View } from '../../view.ts';
 import * as elementwise from './elementwise.ts';
 import { kindOf } from './elementwise.ts';
 import * as folding from './folding.ts';
 import { argsort, linesOf, scan } from './lines.ts';
 import { matmul as matmulOf } from './matmul.ts';
-import { concatProgram, embedProgram, FILL, foldProgram, gatherProgram, scatterProgram } from './moving.ts';
+import { embedProgram, FILL, foldProgram, gatherProgram, join, scatterProgram } from './moving.ts';
 import { merged, type Program, walkNumbers } from './program.ts';
-import type { Runtime, Texture } from './runtime.ts';
+import type { Runtime, Texture, Textured } from './runtime.ts';
+import { softmax as softmaxOf } from './softmax.ts';
 import { TextureStorages } from './texture-storage.ts';
 import { openWebGL2 } from './webgl2.ts';
 import { openWebGpu } from './webgpu.ts';
@@ -45,7 +46,7 @@ export async function createGpuBackend(name: Runtime['name']): Promise<Backend> 
 }
 
 function gpuBackend(runtime: Runtime): Backend {
-  const { name, mostTextures } = runtime;
+  const { name } = runtime;
   const storages = new TextureStorages(name);
   /** Where nothing can be read at once: integers that were uploaded, for an index is checked by reading it. */
   const known = new WeakMap<Storage, TypedArray>();
@@ -68,14 +69,21 @@ function gpuBackend(runtime: Runtime): Backend {
     produce(out, (length) => runtime.run(program, inputs.map(textureOf), ints, floats, length));
   const filled = (out: Spec, value: number) => execute(out, FILL, [], [], [value]);
 
-  const mapTexture = (name: string, names: readonly string[], value: string, inputs: readonly Operand[]) => {
+  const withTexture = (x: Operand): Textured => ({
+    shape: x.shape,
+    strides: x.strides,
+    offset: x.offset,
+    texture: textureOf(x),
+  });
+  const mapTextures = (name: string, names: readonly string[], value: string, inputs: readonly Textured[]) => {
     const walk = merged(inputs[0]!.shape, inputs);
     const program = elementwise.mapProgram(name, names, value, walk.sizes.length);
-    return runtime.run(program, inputs.map(textureOf), walkNumbers(walk), [], sizeOf(inputs[0]!.shape));
+    const textures = inputs.map((x) => x.texture);
+    return runtime.run(program, textures, walkNumbers(walk), [], sizeOf(inputs[0]!.shape));
   };
   const mapped = (name: string, names: readonly string[], value: string, inputs: readonly Operand[], out: Spec) =>
-    produce(out, () => mapTexture(name, names, value, inputs));
-  const copied = (x: Operand) => mapTexture('copy', ['x'], 'x', [x]);
+    produce(out, () => mapTextures(name, names, value, inputs.map(withTexture)));
+  const copied = (x: Operand) => mapTextures('copy', ['x'], 'x', [withTexture(x)]);
 
   /** The axes that stay and those that fold, as walks. */
   const foldWalks = (x: View, axes: readonly number[]) => {
@@ -124,73 +132,20 @@ function gpuBackend(runtime: Runtime): Backend {
     return execute(out, program, [base!, index!, updates!], [...out.shape, ...index!.shape, ...steps]);
   };
 
-  /** Joins textures, many of them in rounds of a few. */
-  const join = (inputs: readonly (View & { readonly texture: Texture })[], axis: number): Texture => {
-    const shape = inputs[0]!.shape.with(
-      axis,
-      inputs.reduce((n, x) => n + x.shape[axis]!, 0),
-    );
-    if (inputs.length <= mostTextures) {
-      const numbers = inputs.flatMap((x) => [x.shape[axis]!, x.offset, ...x.strides]);
-      const program = concatProgram(inputs.length, shape.length, axis);
-      const textures = inputs.map((x) => x.texture);
-      return runtime.run(program, textures, [...shape, ...numbers], [], sizeOf(shape));
-    }
-    const made: Texture[] = [];
-    try {
-      const parts: (typeof inputs)[number][] = [];
-      for (let i = 0; i < inputs.length; i += mostTextures) {
-        const some = inputs.slice(i, i + mostTextures);
-        const size = some.reduce((n, x) => n + x.shape[axis]!, 0);
-        made.push(join(some, axis));
-        parts.push({ ...contiguousView(shape.with(axis, size)), texture: made.at(-1)! });
-      }
-      return join(parts, axis);
-    } finally {
-      for (const texture of made) texture.delete();
-    }
-  };
-  // Of the other programs, so in their order and with their bounds.
   const softmax =
     (op: Softmax): Kernel<Softmax> =>
-    ({ axis }, [x], out) => {
-      if (sizeOf(out.shape) === 0) return filled(out, 0);
-      const made: Storage[] = [];
-      const step = (name: string, value: string, operands: readonly Operand[]): Operand => {
-        const names = ['a', 'b'].slice(0, operands.length);
-        return asOperand(mapped(`softmax ${name}`, names, value, operands, out));
-      };
-      const asOperand = (storage: Storage): Operand => {
-        made.push(storage);
-        return { ...contiguousView(out.shape), dtype: out.dtype, storage };
-      };
-      /** A fold of each line, in all of its places. */
-      const folded = (fold: Reduce, a: Operand): Operand => {
-        const shape = out.shape.with(axis, 1);
-        const spec = { shape, dtype: out.dtype };
-        const storage = produce(spec, () => foldParts(fold, out.dtype, textureOf(a), a, [axis]));
-        made.push(storage);
-        return { ...expandView(contiguousView(shape), out.shape), dtype: out.dtype, storage };
-      };
-      try {
-        const shifted = step('shift', 'isNaN(b) || isInf(b) ? a : a - b', [x!, folded('max', x!)]);
-        const exps = step('exp', 'expOf(a)', [shifted]);
-        const sums = folded('sum', exps);
-        return op === 'softmax'
-          ? mapped('div/float', ['a', 'b'], 'a / b', [exps, sums], out)
-          : mapped('softmax log', ['a', 'b'], 'a - logOf(b)', [shifted, sums], out);
-      } finally {
-        for (const storage of made) storage.release();
-      }
-    };
+    ({ axis }, [x], out) =>
+      produce(out, () =>
+        softmaxOf(runtime, op, withTexture(x!), axis, linesOf(x!, axis), {
+          map: (name, value, inputs) => mapTextures(name, ['a', 'b'].slice(0, inputs.length), value, inputs),
+          fold: (how, view, texture) => foldParts(how, out.dtype, texture, view, [axis]),
+        }),
+      );
 
   const concat: Kernel<'concat'> = ({ axis }, inputs, out) =>
     produce(out, () => {
       const full = inputs.filter((x) => sizeOf(x.shape) > 0);
-      return join(
-        full.map((x) => ({ shape: x.shape, strides: x.strides, offset: x.offset, texture: textureOf(x) })),
-        axis,
-      );
+      return join(runtime, full.map(withTexture), axis);
     });
 
   const embed: Kernel<'embed'> = ({ ranges, fill }, [x], out) => {

@@ -3,6 +3,7 @@
 import type { Operand } from '../../backend.ts';
 import type { Scan } from '../../primitives.ts';
 import { contiguousStrides } from '../../shape.ts';
+import type { View } from '../../view.ts';
 import { type Kind, kindOf } from './elementwise.ts';
 import { merged, type Program, walkCode, walkInts, walkNumbers, walkStart } from './program.ts';
 import type { Runtime, Texture } from './runtime.ts';
@@ -129,7 +130,16 @@ return ${before('v', 'u', descending)} ? vO : uO;`,
 }
 
 /** What programs that number the elements of a line want to know: the lines are walked along all other axes. */
-export function linesOf(x: Operand, axis: number) {
+export interface Line {
+  /** Of the walk from line to line. */
+  readonly rank: number;
+  readonly walk: number[];
+  readonly length: number;
+  readonly step: number;
+  /** Elements between neighbours of a line in the result. */
+  readonly after: number;
+}
+export function linesOf(x: View, axis: number): Line {
   const others = x.shape.map((_, i) => i).filter((i) => i !== axis);
   const pick = (from: readonly number[]) => others.map((i) => from[i]!);
   const walk = merged(pick(x.shape), [{ shape: pick(x.shape), strides: pick(x.strides), offset: x.offset }]);

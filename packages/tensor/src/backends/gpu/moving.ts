@@ -1,7 +1,10 @@
 // Kernels that move elements, or add them up where they meet. Shapes are not merged here: the axis that is indexed, joined or stepped must be told from others.
 
+import { sizeOf } from '../../shape.ts';
+import { contiguousView } from '../../view.ts';
 import type { Kind } from './elementwise.ts';
 import { type Program, times, walkCode, walkInts, walkStart } from './program.ts';
+import type { Runtime, Texture, Textured } from './runtime.ts';
 
 export const FILL: Program = { name: 'fill', textures: [], ints: [], floats: ['value'], body: 'return $value;' };
 
@@ -115,4 +118,31 @@ float total = 0.0;
 ${loops}
 return total;`,
   };
+}
+
+/** Joins textures, many of them in rounds of a few. */
+export function join(runtime: Runtime, inputs: readonly Textured[], axis: number): Texture {
+  const shape = inputs[0]!.shape.with(
+    axis,
+    inputs.reduce((n, x) => n + x.shape[axis]!, 0),
+  );
+  if (inputs.length <= runtime.mostTextures) {
+    const numbers = inputs.flatMap((x) => [x.shape[axis]!, x.offset, ...x.strides]);
+    const program = concatProgram(inputs.length, shape.length, axis);
+    const textures = inputs.map((x) => x.texture);
+    return runtime.run(program, textures, [...shape, ...numbers], [], sizeOf(shape));
+  }
+  const made: Texture[] = [];
+  try {
+    const parts: (typeof inputs)[number][] = [];
+    for (let i = 0; i < inputs.length; i += runtime.mostTextures) {
+      const some = inputs.slice(i, i + runtime.mostTextures);
+      const size = some.reduce((n, x) => n + x.shape[axis]!, 0);
+      made.push(join(runtime, some, axis));
+      parts.push({ ...contiguousView(shape.with(axis, size)), texture: made.at(-1)! });
+    }
+    return join(runtime, parts, axis);
+  } finally {
+    for (const texture of made) texture.delete();
+  }
 }

@@ -2,6 +2,7 @@
 // it comes by a dynamic import: who uses only the cpu neither loads nor bundles it.
 
 import { DeviceError } from '../../errors.ts';
+import type { View } from '../../view.ts';
 import type { GpuJs, GpuJsModule } from './gpu-js.ts';
 import type { Program } from './program.ts';
 
@@ -9,6 +10,9 @@ import type { Program } from './program.ts';
 export interface Texture {
   delete(): void;
 }
+
+/** A texture, and the view through which to read it. */
+export type Textured = View & { readonly texture: Texture };
 
 export interface Runtime {
   /** The name of the device, which begins the messages of errors. */
