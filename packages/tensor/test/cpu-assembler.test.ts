@@ -36,7 +36,7 @@ const compile = (types: readonly ValueType[], result: ValueType | undefined, bod
     body: (p: Record<string, Local>, local: (type: ValueType) => Local) => body(Object.values(p), local),
   };
   module.func(result === undefined ? spec : { ...spec, result });
-  const wasm = instantiate<{ run(...args: number[]): number }>(module.bytes(), memory);
+  const wasm = instantiate<{ run(...args: number[]): number }>(module, memory);
   if (wasm === undefined) throw new Error('the module is not valid');
   return wasm.run;
 };
@@ -296,7 +296,7 @@ describe('control', () => {
         return [whileLoop(i32.ne(n, i32.const(1)), step), steps];
       },
     });
-    const { chain } = instantiate<{ chain(n: number, odd: number): number }>(module.bytes(), memory)!;
+    const { chain } = instantiate<{ chain(n: number, odd: number): number }>(module, memory)!;
     expect([chain(27, 0), chain(27, 1), chain(1, 0)]).toEqual([111, 41, 0]);
   });
 

@@ -240,8 +240,12 @@ interface FunctionSpec<P extends string> {
 export interface ModuleBuilder {
   /** Adds a function and gives the code that calls it: a function is defined before its callers. */
   func<P extends string>(spec: FunctionSpec<P>): Call;
-  bytes(): Uint8Array<ArrayBuffer>;
+  /** The module, over a memory that threads share or one that they do not. */
+  bytes(shared?: boolean): Uint8Array<ArrayBuffer>;
 }
+
+/** A shared memory has a largest size, in pages of 64 KiB; this is the largest of all, and only address space. */
+export const SHARED_PAGES = 65536;
 
 const list = (items: readonly Code[]): Code => [unsigned(items.length), items];
 const text = (value: string): Code => list([...value].map((letter) => letter.charCodeAt(0)));
@@ -287,10 +291,11 @@ export const wasmModule = (): ModuleBuilder => {
       if (spec.export !== undefined) exported.push([text(spec.export), 0x00, unsigned(index)]);
       return (...args) => [args, 0x10, unsigned(index)];
     },
-    bytes() {
+    bytes(shared = false) {
       const section = (id: number, items: readonly Code[]): Code => [id, sized(list(items))];
       const magicAndVersion = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
-      const importedMemory = [text('env'), text('memory'), 0x02, 0x00, unsigned(0)];
+      const size = shared ? [0x03, unsigned(0), unsigned(SHARED_PAGES)] : [0x00, unsigned(0)];
+      const importedMemory = [text('env'), text('memory'), 0x02, size];
       return Uint8Array.from(
         flatten([
           magicAndVersion,

@@ -335,7 +335,7 @@ export const compileElementwise = (memory: WasmMemory): ElementwiseKernel | unde
   const compile = (name: string, make: (module: ModuleBuilder) => void) => {
     const module = wasmModule();
     make(module);
-    return instantiate<Record<string, UnaryKernel>>(module.bytes(), memory)?.[name];
+    return instantiate<Record<string, UnaryKernel>>(module, memory)?.[name];
   };
   if (compile('fill', fill) === undefined) return undefined;
   const kernels = {};

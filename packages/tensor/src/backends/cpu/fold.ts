@@ -218,5 +218,5 @@ export const compileFold = (memory: WasmMemory): FoldKernel | undefined => {
     fold(module, 'max', -Infinity, f32x4.max);
     fold(module, 'min', Infinity, f32x4.min);
   }
-  return instantiate<FoldKernel>(module.bytes(), memory);
+  return instantiate<FoldKernel>(module, memory);
 };

@@ -35,6 +35,7 @@ import {
 } from './assembler.ts';
 import { K_BLOCK } from './gemm-loops.ts';
 import { instantiate, type WasmMemory } from './module.ts';
+import { type KernelCall, type ThreadModule, teamOf } from './threads.ts';
 
 /** Columns of a tile: two vectors. */
 const COLUMNS = 8;
@@ -264,7 +265,7 @@ const strip = (module: ModuleBuilder, layout: Layout, tileRows: number, relaxed:
 };
 
 /** The whole module: packing, and `multiplyRows` and `multiplyColumns` for one block, C[m,n] (+)= A[m,k] B[k,n], by how A lies. */
-const encode = (tileRows: number, relaxed: boolean): Uint8Array<ArrayBuffer> => {
+const encode = (tileRows: number, relaxed: boolean): ModuleBuilder => {
   const module = wasmModule();
   sidePacker(module, tileRows, 'packASide', packer(module, tileRows, 'packA'));
   packer(module, COLUMNS, 'packB');
@@ -299,7 +300,7 @@ const encode = (tileRows: number, relaxed: boolean): Uint8Array<ArrayBuffer> => 
       },
     });
   }
-  return module.bytes();
+  return module;
 };
 
 type MultiplyBlock = (
@@ -356,53 +357,131 @@ export interface GemmKernel {
   ): void;
 }
 
-/** Compiles the kernels over `memory`; undefined where the engine has no such vectors. */
+/** In the order of their numbers for threads. */
+const FUNCTIONS = ['packA', 'packASide', 'multiplyRows', 'multiplyColumns'] as const;
+
+/** One thread's part of the work: rows `from` to `to` of C, or columns. */
+type Block = Pick<Exports, (typeof FUNCTIONS)[number]>;
+
+const nameOf = (relaxed: boolean) => (relaxed ? 'wasm-relaxed-simd' : 'wasm-simd128');
+const rowsOf = (relaxed: boolean) => (relaxed ? RELAXED_ROWS : EXACT_ROWS);
+
+/** What the threads of a shared memory need to know. */
+export const gemmModules = (): ThreadModule[] =>
+  [false, true].map((relaxed) => ({
+    name: nameOf(relaxed),
+    bytes: encode(rowsOf(relaxed), relaxed).bytes(true),
+    functions: FUNCTIONS,
+  }));
+
+/** Fewer multiplications than this are done before another thread has begun. */
+const SHARED_FROM = 2 ** 19;
+/** Threads begin at multiples of this many rows, those of a tile in either mode, or columns. */
+const SHARE_ROWS = 30;
+
+/** Cuts n into at most `parts` ranges that begin at multiples of `unit`. */
+const cut = (n: number, unit: number, parts: number): [from: number, count: number][] => {
+  const units = Math.ceil(n / unit);
+  const count = Math.min(parts, units);
+  return range(count).map((i) => {
+    const from = unit * Math.floor((i * units) / count);
+    const to = Math.min(n, unit * Math.floor(((i + 1) * units) / count));
+    return [from, to - from];
+  });
+};
+
+/** Compiles the kernels over `memory`; undefined where the engine has no such vectors. Large products are shared with the memory's team. */
 export const compileGemm = (memory: WasmMemory, relaxed: boolean): GemmKernel | undefined => {
-  const tileRows = relaxed ? RELAXED_ROWS : EXACT_ROWS;
+  const tileRows = rowsOf(relaxed);
+  const name = nameOf(relaxed);
   const wasm = instantiate<Exports>(encode(tileRows, relaxed), memory);
   if (wasm === undefined) return undefined;
   const isPacked = (m: number, n: number, k: number, bCol: number) =>
     bCol !== 4 || (m > PACK_B_ROWS && n * k > PACK_B_SIZE);
   const blockBytes = (m: number, k: number) =>
-    4 * tileRows * Math.ceil(Math.min(m, M_BLOCK) / tileRows) * Math.min(k, K_BLOCK);
+    64 * Math.ceil((tileRows * Math.ceil(Math.min(m, M_BLOCK) / tileRows) * Math.min(k, K_BLOCK)) / 16);
+  const threads = (m: number, n: number, k: number): number => {
+    if (m * n * k < SHARED_FROM) return 1;
+    const team = teamOf(memory);
+    return team?.has(name) ? team.size : 1;
+  };
+
+  /** The calls that compute m rows and n columns of C, in order. */
+  const multiply = (
+    to: Block,
+    m: number,
+    n: number,
+    k: number,
+    a: number,
+    aRow: number,
+    aCol: number,
+    b: Columns,
+    c: number,
+    cRow: number,
+    scratch: number,
+  ): void => {
+    const strip = tileRows * aRow;
+    for (let i = 0; i < m; i += M_BLOCK) {
+      const rows = Math.min(M_BLOCK, m - i);
+      for (let p = 0; p === 0 || p < k; p += K_BLOCK) {
+        const depth = Math.min(K_BLOCK, k - p);
+        const block = a + i * aRow + p * aCol;
+        const inPlace = aRow === 4 && depth <= IN_PLACE_DEPTH;
+        if (aCol !== 4 && !inPlace) {
+          if (aRow === 4) to.packASide(rows, depth, block, aCol, scratch);
+          else to.packA(rows, depth, block, aRow, aCol, scratch);
+        }
+        for (let j = 0; j < n; j += N_BLOCK) {
+          const columns = Math.min(N_BLOCK, n - j);
+          const bp = b.pointer + (j / COLUMNS) * b.panel + p * b.step;
+          const cp = c + i * cRow + 4 * j;
+          if (aCol === 4) {
+            to.multiplyRows(rows, columns, depth, block, aRow, strip, bp, b.step, b.panel, cp, cRow, p);
+          } else if (inPlace) {
+            to.multiplyColumns(rows, columns, depth, block, aCol, strip, bp, b.step, b.panel, cp, cRow, p);
+          } else {
+            const step = 4 * tileRows;
+            to.multiplyColumns(rows, columns, depth, scratch, step, step * depth, bp, b.step, b.panel, cp, cRow, p);
+          }
+        }
+      }
+    }
+  };
+
   return {
-    name: relaxed ? 'wasm-relaxed-simd' : 'wasm-simd128',
+    name,
     scratchBytes: (m, n, k, bCol) =>
-      blockBytes(m, k) + (isPacked(m, n, k, bCol) ? B_STEP * k * Math.ceil(n / COLUMNS) : 0),
+      threads(m, n, k) * blockBytes(m, k) + (isPacked(m, n, k, bCol) ? B_STEP * k * Math.ceil(n / COLUMNS) : 0),
     columns(m, n, k, b, bRow, bCol, scratch) {
       if (!isPacked(m, n, k, bCol)) return { pointer: b, step: bRow, panel: B_STEP };
-      const pointer = scratch + blockBytes(m, k);
+      const pointer = scratch + threads(m, n, k) * blockBytes(m, k);
       wasm.packB(n, k, b, bCol, bRow, pointer);
       return { pointer, step: B_STEP, panel: B_STEP * k };
     },
     multiply(m, n, k, a, aRow, aCol, b, c, scratch) {
-      const cRow = 4 * n;
-      const strip = tileRows * aRow;
-      for (let i = 0; i < m; i += M_BLOCK) {
-        const rows = Math.min(M_BLOCK, m - i);
-        for (let p = 0; p === 0 || p < k; p += K_BLOCK) {
-          const depth = Math.min(K_BLOCK, k - p);
-          const block = a + i * aRow + p * aCol;
-          const inPlace = aRow === 4 && depth <= IN_PLACE_DEPTH;
-          if (aCol !== 4 && !inPlace) {
-            if (aRow === 4) wasm.packASide(rows, depth, block, aCol, scratch);
-            else wasm.packA(rows, depth, block, aRow, aCol, scratch);
-          }
-          for (let j = 0; j < n; j += N_BLOCK) {
-            const columns = Math.min(N_BLOCK, n - j);
-            const bp = b.pointer + (j / COLUMNS) * b.panel + p * b.step;
-            const cp = c + i * cRow + 4 * j;
-            if (aCol === 4) {
-              wasm.multiplyRows(rows, columns, depth, block, aRow, strip, bp, b.step, b.panel, cp, cRow, p);
-            } else if (inPlace) {
-              wasm.multiplyColumns(rows, columns, depth, block, aCol, strip, bp, b.step, b.panel, cp, cRow, p);
-            } else {
-              const step = 4 * tileRows;
-              wasm.multiplyColumns(rows, columns, depth, scratch, step, step * depth, bp, b.step, b.panel, cp, cRow, p);
-            }
-          }
+      const size = threads(m, n, k);
+      const byRows = m >= size * SHARE_ROWS;
+      const shares = size === 1 ? [] : byRows ? cut(m, SHARE_ROWS, size) : cut(n, COLUMNS, size);
+      const share = (to: Block, index: number): void => {
+        const [from, count] = shares[index];
+        const own = scratch + index * blockBytes(m, k);
+        if (byRows) multiply(to, count, n, k, a + from * aRow, aRow, aCol, b, c + 4 * n * from, 4 * n, own);
+        else {
+          const columns = { ...b, pointer: b.pointer + (from / COLUMNS) * b.panel };
+          multiply(to, m, count, k, a, aRow, aCol, columns, c + 4 * from, 4 * n, own);
         }
-      }
+      };
+      const lists = shares.slice(1).map((_, i) => {
+        const calls: KernelCall[] = [];
+        const record =
+          (fn: number) =>
+          (...args: number[]) =>
+            void calls.push([fn, ...args]);
+        share(Object.fromEntries(FUNCTIONS.map((f, fn) => [f, record(fn)])) as unknown as Block, i + 1);
+        return calls;
+      });
+      const isShared = lists.length > 0 && teamOf(memory)?.run(name, lists, () => share(wasm, 0));
+      if (!isShared) multiply(wasm, m, n, k, a, aRow, aCol, b, c, 4 * n, scratch);
     },
   };
 };

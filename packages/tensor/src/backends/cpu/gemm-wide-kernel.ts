@@ -249,5 +249,5 @@ export const compileWide = (memory: WasmMemory, fused: boolean): WideKernel | un
     combine(module, bytes, madd);
   }
   join(module);
-  return instantiate<WideKernel>(module.bytes(), memory);
+  return instantiate<WideKernel>(module, memory);
 };

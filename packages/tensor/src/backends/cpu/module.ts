@@ -6,11 +6,13 @@
  * Source: https://www.w3.org/TR/wasm-js-api-2/
  */
 
+import { type ModuleBuilder, SHARED_PAGES } from './assembler.ts';
+
 const PAGE = 65536;
 
 export interface WasmMemory {
   readonly buffer: ArrayBufferLike;
-  /** Adds pages of 64 KiB. The old `buffer` is detached, and every array over it with it. */
+  /** Adds pages of 64 KiB. The old `buffer` is detached, and every array over it with it, unless threads share the memory. */
   grow(pages: number): number;
 }
 
@@ -18,7 +20,7 @@ interface WebAssemblyInterface {
   validate(bytes: Uint8Array<ArrayBuffer>): boolean;
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
   readonly Instance: new (module: object, imports: object) => { readonly exports: object };
-  readonly Memory: new (descriptor: { initial: number }) => WasmMemory;
+  readonly Memory: new (descriptor: { initial: number; maximum?: number; shared?: boolean }) => WasmMemory;
 }
 
 const webAssembly = (globalThis as unknown as { WebAssembly?: WebAssemblyInterface }).WebAssembly;
@@ -26,16 +28,26 @@ const webAssembly = (globalThis as unknown as { WebAssembly?: WebAssemblyInterfa
 /** Whether this engine knows every instruction of a module. */
 export const isValid = (bytes: Uint8Array<ArrayBuffer>): boolean => webAssembly?.validate(bytes) ?? false;
 
-/** Compiles a module over `memory` at once and gives its exports, or undefined where this engine cannot run it. */
-export const instantiate = <Exports extends object>(bytes: Uint8Array<ArrayBuffer>, memory: WasmMemory) => {
+/** Whether threads can work in this memory. */
+export const isShared = ({ buffer }: WasmMemory): boolean =>
+  typeof SharedArrayBuffer !== 'undefined' && buffer instanceof SharedArrayBuffer;
+
+/** Compiles a module at once, or undefined where this engine cannot run it. */
+export const compileModule = (bytes: Uint8Array<ArrayBuffer>): object | undefined => {
   if (webAssembly === undefined || !webAssembly.validate(bytes)) return undefined;
   try {
-    const instance = new webAssembly.Instance(new webAssembly.Module(bytes), { env: { memory } });
-    return instance.exports as Exports;
+    return new webAssembly.Module(bytes);
   } catch {
     // The module is valid, so it is the host that refuses to compile it.
     return undefined;
   }
+};
+
+/** Compiles a module over `memory` and gives its exports, or undefined where this engine cannot run it. */
+export const instantiate = <Exports extends object>(module: ModuleBuilder, memory: WasmMemory): Exports | undefined => {
+  const compiled = compileModule(module.bytes(isShared(memory)));
+  if (webAssembly === undefined || compiled === undefined) return undefined;
+  return new webAssembly.Instance(compiled, { env: { memory } }).exports as Exports;
 };
 
 /**
@@ -48,10 +60,21 @@ export interface Workspace {
   reserve(bytes: number): number;
 }
 
+/** One that threads can share where the host allows it: in a browser, on pages that are isolated from others. */
+const createMemory = ({ Memory }: WebAssemblyInterface): WasmMemory => {
+  try {
+    const memory = new Memory({ initial: 1, maximum: SHARED_PAGES, shared: true });
+    if (isShared(memory)) return memory;
+  } catch {
+    // No shared memory in this engine, or no address space for it.
+  }
+  return new Memory({ initial: 1 });
+};
+
 /** A workspace with a memory of its own that grows to the largest request, or undefined where there is no WebAssembly. */
 export const createWorkspace = (): Workspace | undefined => {
   if (webAssembly === undefined) return undefined;
-  const memory = new webAssembly.Memory({ initial: 1 });
+  const memory = createMemory(webAssembly);
   return {
     memory,
     reserve(bytes) {

@@ -1,0 +1,118 @@
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { createGemm, type Gemm } from '../src/backends/cpu/gemm.ts';
+import { gemmModules } from '../src/backends/cpu/gemm-kernel.ts';
+import { createWorkspace, isShared } from '../src/backends/cpu/module.ts';
+import { setTeam, startTeam, teamOf } from '../src/backends/cpu/threads.ts';
+import { numbers } from './support/wasm.ts';
+
+/** A B with each operand in rows or in columns. */
+const product = (gemm: Gemm, m: number, n: number, k: number, layout: number, draw: () => number): Float32Array => {
+  const a = Float32Array.from({ length: m * k }, draw);
+  const b = Float32Array.from({ length: k * n }, draw);
+  const [aRow, aCol] = layout & 1 ? [1, m] : [k, 1];
+  const [bRow, bCol] = layout & 2 ? [1, k] : [n, 1];
+  const c = new Float32Array(m * n);
+  gemm(m, n, k, a, 0, aRow, aCol, b, 0, bRow, bCol, c, 0);
+  return c;
+};
+
+test('a memory can be shared here', () => {
+  expect(isShared(createWorkspace()!.memory)).toBe(true);
+});
+
+describe.each([2, 3])('%i threads', (size) => {
+  const workspace = createWorkspace()!;
+  const alone = createGemm();
+  const together = createGemm({ workspace });
+  beforeAll(() => setTeam(workspace.memory, size, gemmModules()));
+  afterAll(() => setTeam(workspace.memory, 1, []));
+
+  test('give the bits of one, for any shape', () => {
+    expect(teamOf(workspace.memory)?.size).toBe(size);
+    const run = vi.spyOn(teamOf(workspace.memory)!, 'run');
+    const length = fc.integer({ min: 1, max: 200 });
+    fc.assert(
+      fc.property(
+        length,
+        length,
+        fc.integer({ min: 1, max: 700 }),
+        fc.nat(3),
+        fc.integer(),
+        (m, n, k, layout, seed) => {
+          const found = product(together, m, n, k, layout, numbers(seed, 'special'));
+          expect(found).toEqual(product(alone, m, n, k, layout, numbers(seed, 'special')));
+        },
+      ),
+      { numRuns: 40 },
+    );
+    expect(run.mock.results.some(({ value }) => value === true)).toBe(true);
+  });
+
+  test.each([
+    [700, 300, 600],
+    [10, 2000, 100],
+    [100, 784, 10],
+    [9, 8, 9000],
+    [1000, 7, 200],
+  ])('%i x %i by %i, by rows or by columns', (m, n, k) => {
+    for (let layout = 0; layout < 4; layout++) {
+      const found = product(together, m, n, k, layout, numbers(m));
+      expect(found).toEqual(product(alone, m, n, k, layout, numbers(m)));
+    }
+  });
+
+  test('go on after the memory has grown, and many times', () => {
+    const before = workspace.memory.buffer.byteLength;
+    workspace.memory.grow(100);
+    expect(workspace.memory.buffer.byteLength).toBeGreaterThan(before);
+    const expected = product(alone, 100, 90, 80, 0, numbers(1));
+    for (let i = 0; i < 200; i++) expect(product(together, 100, 90, 80, 0, numbers(1))).toEqual(expected);
+  });
+});
+
+describe('a team', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  test('is replaced by one of another size, and by none', async () => {
+    const { memory } = createWorkspace()!;
+    await setTeam(memory, 2, gemmModules());
+    await setTeam(memory, 3, gemmModules());
+    expect(teamOf(memory)?.size).toBe(3);
+    await setTeam(memory, 1, gemmModules());
+    expect(teamOf(memory)).toBe(undefined);
+  });
+
+  test('does nothing for a module that it does not have, nor for lists that are too long', async () => {
+    const { memory } = createWorkspace()!;
+    const team = await startTeam(memory, 2, gemmModules());
+    const own = vi.fn();
+    expect(team.run('another', [[]], own)).toBe(false);
+    expect(team.run('wasm-simd128', [Array.from({ length: 30000 }, () => [0, 1, 2] as const)], own)).toBe(false);
+    expect(own).not.toHaveBeenCalled();
+    expect(team.run('wasm-simd128', [], own)).toBe(true);
+    expect(own).toHaveBeenCalledTimes(1);
+    await team.stop();
+  });
+
+  test('says where a kernel failed, and does not wait for ever', async () => {
+    const { memory } = createWorkspace()!;
+    const team = await startTeam(memory, 2, gemmModules());
+    // A pointer far outside of the memory.
+    expect(() => team.run('wasm-simd128', [[[0, 8, 8, 2 ** 31 - 8, 4, 4, 2 ** 31 - 8]]], () => undefined)).toThrow(
+      'a thread failed in a kernel',
+    );
+    expect(team.run('wasm-simd128', [[]], () => undefined)).toBe(true);
+    await team.stop();
+  });
+
+  test('needs memory that can be shared, and workers: the errors say so', async () => {
+    await expect(startTeam({ buffer: new ArrayBuffer(8), grow: () => 0 }, 2, [])).rejects.toThrow(
+      /^threads: found no memory that threads can share, for 2 of them; a browser has it where the page is cross-origin isolated/,
+    );
+    vi.stubGlobal('process', undefined);
+    await expect(startTeam(createWorkspace()!.memory, 2, [])).rejects.toThrow(
+      'threads: could not start 1 more: this runtime has no Worker',
+    );
+  });
+});
