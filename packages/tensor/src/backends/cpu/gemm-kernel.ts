@@ -17,28 +17,11 @@
  * machine, and a row of C does not depend on which rows are computed with it. `relaxed` gives the first up for one fused
  * rounding where the machine has it.
  */
-import {
-  advance,
-  type Call,
-  type Code,
-  f32,
-  f32x4,
-  i32,
-  type Local,
-  type ModuleBuilder,
-  repeat,
-  select,
-  v128,
-  wasmModule,
-  when,
-  whileLoop,
-} from './assembler.ts';
 import { K_BLOCK } from './gemm-loops.ts';
+import { COLUMNS, encodeGemm, type GemmExports } from './gemm-tiles.ts';
 import { instantiate, type WasmMemory } from './module.ts';
 import { type KernelCall, type ThreadModule, teamOf } from './threads.ts';
 
-/** Columns of a tile: two vectors. */
-const COLUMNS = 8;
 /** Bytes of one step in a packed panel of B. */
 const B_STEP = 4 * COLUMNS;
 /** `K_BLOCK` rows of B by this many columns fill half of a second-level cache of 1 MiB. */
@@ -55,276 +38,7 @@ const IN_PLACE_DEPTH = 64;
 const EXACT_ROWS = 5;
 const RELAXED_ROWS = 6;
 
-/** How A lies: element k of row r at a + r * step + 4 k, or at a + 4 r + k * step. */
-type Layout = 'rows' | 'columns';
-
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
-const constant = i32.const;
-
-/** A function that interleaves `lines` lines of length k, `width` at a time: target[panel][k][w] = source[panel * width + w][k]. */
-const packer = (module: ModuleBuilder, width: number, name?: string): Call =>
-  module.func({
-    ...(name === undefined ? {} : { export: name }),
-    params: { lines: 'i32', k: 'i32', source: 'i32', lineStep: 'i32', kStep: 'i32', target: 'i32' },
-    body: ({ lines, k, source, lineStep, kStep, target }, local) => {
-      const line = range(width).map(() => local('i32'));
-      const vectors = range(8).map(() => local('v128'));
-      const left = local('i32');
-      const gather = (w: number): Code =>
-        [1, 2, 3].reduce((v: Code, lane) => v128.load32Lane(line[w + lane], v, lane), v128.load32Zero(line[w]));
-      const quads = range(width >> 2).map((i) => v128.store(target, gather(4 * i), 16 * i));
-      const rest = range(width & 3).map((i) => f32.store(target, f32.load(line[width - 1 - i]), 4 * (width - 1 - i)));
-      // A line that does not exist repeats the one before; what is computed from it is never stored.
-      const stepTo = (w: number): Code => i32.mul(lineStep, i32.gtS(lines, constant(w)));
-      const oneByOne = repeat(left, 1, [
-        quads,
-        rest,
-        line.map((p) => advance(p, kStep)),
-        advance(target, constant(4 * width)),
-      ]);
-      // Lines side by side: what one step takes is in one piece.
-      const tail = 16 * (width >> 2);
-      const pieces = repeat(left, 1, [
-        range(width >> 2).map((i) => v128.store(target, v128.load(line[0], 16 * i), 16 * i)),
-        width & 2 ? v128.store64Lane(target, v128.load64Zero(line[0], tail), 0, tail) : [],
-        width & 1 ? f32.store(target, f32.load(line[0], 4 * (width - 1)), 4 * (width - 1)) : [],
-        advance(line[0], kStep),
-        advance(target, constant(4 * width)),
-      ]);
-      // Elements of a line side by side: four steps of four lines are a square, transposed in registers.
-      const square = (w: number): Code => {
-        const [a, b, c, d, ab, cd, abHigh, cdHigh] = vectors;
-        const store = (step: number, v: Code) => v128.store(target, v, 4 * (step * width + w));
-        return [
-          [a, b, c, d].map((v, i) => v.set(v128.load(line[w + i]))),
-          ab.set(f32x4.shuffle(a, b, [0, 4, 1, 5])),
-          cd.set(f32x4.shuffle(c, d, [0, 4, 1, 5])),
-          abHigh.set(f32x4.shuffle(a, b, [2, 6, 3, 7])),
-          cdHigh.set(f32x4.shuffle(c, d, [2, 6, 3, 7])),
-          store(0, f32x4.shuffle(ab, cd, [0, 1, 4, 5])),
-          store(1, f32x4.shuffle(ab, cd, [2, 3, 6, 7])),
-          store(2, f32x4.shuffle(abHigh, cdHigh, [0, 1, 4, 5])),
-          store(3, f32x4.shuffle(abHigh, cdHigh, [2, 3, 6, 7])),
-        ];
-      };
-      const squares =
-        width % 4 === 0
-          ? when(
-              i32.eq(kStep, constant(4)),
-              repeat(left, 4, [
-                range(width >> 2).map((i) => square(4 * i)),
-                line.map((p) => advance(p, constant(16))),
-                advance(target, constant(16 * width)),
-              ]),
-            )
-          : [];
-      return whileLoop(i32.gtS(lines, constant(0)), [
-        line.map((p, w) => p.set(w === 0 ? source : i32.add(line[w - 1], stepTo(w)))),
-        left.set(k),
-        when(i32.and(i32.eq(lineStep, constant(4)), i32.geS(lines, constant(width))), pieces, [squares, oneByOne]),
-        advance(source, i32.mul(lineStep, constant(width))),
-        advance(lines, constant(-width)),
-      ]);
-    },
-  });
-
-/**
- * The same for lines that lie side by side, all panels at once: the elements of one step are in one piece, and how long the pieces
- * are that memory is read in is what counts for a matrix that is not in cache.
- */
-const sidePacker = (module: ModuleBuilder, width: number, name: string, pack: Call): Call =>
-  module.func({
-    export: name,
-    params: { lines: 'i32', k: 'i32', source: 'i32', kStep: 'i32', target: 'i32' },
-    body: ({ lines, k, source, kStep, target }, local) => {
-      const [whole, left, steps, from, to] = range(5).map(() => local('i32'));
-      const [from0, to0, panel] = range(3).map(() => local('i32'));
-      const step = constant(4 * width);
-      const [tail, last] = [16 * (width >> 2), 4 * (width - 1)];
-      const piece = [
-        range(width >> 2).map((i) => v128.store(to, v128.load(from, 16 * i), 16 * i)),
-        width & 2 ? v128.store64Lane(to, v128.load64Zero(from, tail), 0, tail) : [],
-        width & 1 ? f32.store(to, f32.load(from, last), last) : [],
-      ];
-      return [
-        panel.set(i32.mul(k, step)),
-        whole.set(i32.sub(lines, i32.remU(lines, constant(width)))),
-        steps.set(k),
-        from0.set(source),
-        to0.set(target),
-        repeat(steps, 1, [
-          from.set(from0),
-          to.set(to0),
-          left.set(whole),
-          repeat(left, width, [piece, advance(from, step), advance(to, panel)]),
-          advance(from0, kStep),
-          advance(to0, step),
-        ]),
-        // Lines that fill no panel.
-        advance(source, i32.mul(whole, constant(4))),
-        advance(target, i32.mul(i32.mul(whole, k), constant(4))),
-        pack(i32.sub(lines, whole), k, source, constant(4), kStep, target),
-      ];
-    },
-  });
-
-/**
- * A function for one tile: C (+)= `tileRows` rows of A times `vectors` vectors of B. Of its rows the first `rows` exist, all or all
- * but one; of its last vector the first `lanes` columns. It holds no loop but those over k: V8 unrolls nested loops and then runs
- * out of registers.
- */
-const tile = (module: ModuleBuilder, layout: Layout, tileRows: number, vectors: number, relaxed: boolean): Call =>
-  module.func({
-    params: {
-      k: 'i32',
-      a: 'i32',
-      aStep: 'i32',
-      b: 'i32',
-      bStep: 'i32',
-      c: 'i32',
-      cStep: 'i32',
-      rows: 'i32',
-      lanes: 'i32',
-      accumulate: 'i32',
-    },
-    body: ({ k, a, aStep, b, bStep, c, cStep, rows, lanes, accumulate }, local) => {
-      const madd = (x: Code, y: Code, sum: Code) =>
-        relaxed ? f32x4.relaxedMadd(x, y, sum) : f32x4.add(sum, f32x4.mul(x, y));
-      const sums = range(tileRows).map(() => range(vectors).map(() => local('v128')));
-      const bs = range(vectors).map(() => local('v128'));
-      const splat = local('v128');
-      const starts = layout === 'rows' ? range(tileRows).map(() => local('i32')) : [];
-      // A row that does not exist is the one before, computed and never stored.
-      const start = starts.map((p, r) => {
-        const step = r === tileRows - 1 ? i32.mul(aStep, i32.gtS(rows, constant(r))) : aStep;
-        return p.set(r === 0 ? a : i32.add(starts[r - 1], step));
-      });
-      const element = (r: number) => (layout === 'rows' ? f32x4.loadSplat(starts[r]) : f32x4.loadSplat(a, 4 * r));
-      // From the last row back: V8 emits loads in program order but sums in the reverse order of their variables. Only where both
-      // agree is a splat used up before the next is loaded; otherwise all are loaded first and spill.
-      const backwards = range(tileRows).reverse();
-      const step: Code = [
-        bs.map((v, i) => v.set(v128.load(b, 16 * i))),
-        backwards.map((r) => [
-          splat.set(element(r)),
-          sums[r].map((sum, i) => sum.set(madd(splat, bs[i], sum))).reverse(),
-        ]),
-        layout === 'rows' ? starts.map((p) => advance(p, constant(4))) : advance(a, aStep),
-        advance(b, bStep),
-      ];
-      const storeRow = (row: readonly Local[]): Code => {
-        const last = row[vectors - 1];
-        const at = 16 * (vectors - 1);
-        const storeLanes = [
-          when(i32.eq(lanes, constant(1)), v128.store32Lane(c, last, 0, at), v128.store64Lane(c, last, 0, at)),
-          when(i32.eq(lanes, constant(3)), v128.store32Lane(c, last, 2, at + 8)),
-        ];
-        return [
-          when(
-            accumulate,
-            row.map((sum, i) => sum.set(f32x4.add(v128.load(c, 16 * i), sum))),
-          ),
-          row.slice(0, -1).map((sum, i) => v128.store(c, sum, 16 * i)),
-          when(i32.eq(lanes, constant(4)), v128.store(c, last, at), storeLanes),
-          advance(c, cStep),
-        ];
-      };
-      const stores = sums.map((row, r) =>
-        r < tileRows - 1 ? storeRow(row) : when(i32.gtS(rows, constant(r)), storeRow(row)),
-      );
-      return [start, repeat(k, 1, step), stores];
-    },
-  });
-
-/** A function for the tiles of up to `tileRows` rows of C, one beside the other. */
-const strip = (module: ModuleBuilder, layout: Layout, tileRows: number, relaxed: boolean): Call => {
-  const narrow = tile(module, layout, tileRows, 1, relaxed);
-  const wide = tile(module, layout, tileRows, 2, relaxed);
-  return module.func({
-    params: {
-      n: 'i32',
-      k: 'i32',
-      a: 'i32',
-      aStep: 'i32',
-      b: 'i32',
-      bStep: 'i32',
-      bPanel: 'i32',
-      c: 'i32',
-      cRow: 'i32',
-      rows: 'i32',
-      accumulate: 'i32',
-    },
-    body: ({ n, k, a, aStep, b, bStep, bPanel, c, cRow, rows, accumulate }) => {
-      const run = (call: Call, lanes: Code) => call(k, a, aStep, b, bStep, c, cRow, rows, lanes, accumulate);
-      return [
-        repeat(n, COLUMNS, [run(wide, constant(4)), advance(b, bPanel), advance(c, constant(4 * COLUMNS))]),
-        when(i32.gtS(n, constant(4)), run(wide, i32.sub(n, constant(4))), when(n, run(narrow, n))),
-      ];
-    },
-  });
-};
-
-/** The whole module: packing, and `multiplyRows` and `multiplyColumns` for one block, C[m,n] (+)= A[m,k] B[k,n], by how A lies. */
-const encode = (tileRows: number, relaxed: boolean): ModuleBuilder => {
-  const module = wasmModule();
-  sidePacker(module, tileRows, 'packASide', packer(module, tileRows, 'packA'));
-  packer(module, COLUMNS, 'packB');
-  for (const layout of ['rows', 'columns'] as const) {
-    const [tall, four, two] = [tileRows, 4, 2].map((rows) => strip(module, layout, rows, relaxed));
-    module.func({
-      export: layout === 'rows' ? 'multiplyRows' : 'multiplyColumns',
-      params: {
-        m: 'i32',
-        n: 'i32',
-        k: 'i32',
-        a: 'i32',
-        aStep: 'i32',
-        aStrip: 'i32',
-        b: 'i32',
-        bStep: 'i32',
-        bPanel: 'i32',
-        c: 'i32',
-        cRow: 'i32',
-        accumulate: 'i32',
-      },
-      body: ({ m, n, k, a, aStep, aStrip, b, bStep, bPanel, c, cRow, accumulate }, local) => {
-        const rows = local('i32');
-        const run = (call: Call) => call(n, k, a, aStep, b, bStep, bPanel, c, cRow, rows, accumulate);
-        return whileLoop(i32.gtS(m, constant(0)), [
-          rows.set(select(i32.ltS(m, constant(tileRows)), m, constant(tileRows))),
-          when(i32.gtS(rows, constant(4)), run(tall), when(i32.gtS(rows, constant(2)), run(four), run(two))),
-          advance(a, aStrip),
-          advance(c, i32.mul(cRow, constant(tileRows))),
-          advance(m, constant(-tileRows)),
-        ]);
-      },
-    });
-  }
-  return module;
-};
-
-type MultiplyBlock = (
-  m: number,
-  n: number,
-  k: number,
-  a: number,
-  aStep: number,
-  aStrip: number,
-  b: number,
-  bStep: number,
-  bPanel: number,
-  c: number,
-  cRow: number,
-  accumulate: number,
-) => void;
-
-interface Exports {
-  packA(lines: number, k: number, source: number, lineStep: number, kStep: number, target: number): void;
-  packASide(lines: number, k: number, source: number, kStep: number, target: number): void;
-  packB(lines: number, k: number, source: number, lineStep: number, kStep: number, target: number): void;
-  readonly multiplyRows: MultiplyBlock;
-  readonly multiplyColumns: MultiplyBlock;
-}
 
 /** B as the tiles read it: eight columns of step k are at `pointer + (column / 8) * panel + k * step`. */
 export interface Columns {
@@ -361,7 +75,7 @@ export interface GemmKernel {
 const FUNCTIONS = ['packA', 'packASide', 'multiplyRows', 'multiplyColumns'] as const;
 
 /** One thread's part of the work: rows `from` to `to` of C, or columns. */
-type Block = Pick<Exports, (typeof FUNCTIONS)[number]>;
+type Block = Pick<GemmExports, (typeof FUNCTIONS)[number]>;
 
 const nameOf = (relaxed: boolean) => (relaxed ? 'wasm-relaxed-simd' : 'wasm-simd128');
 const rowsOf = (relaxed: boolean) => (relaxed ? RELAXED_ROWS : EXACT_ROWS);
@@ -370,7 +84,7 @@ const rowsOf = (relaxed: boolean) => (relaxed ? RELAXED_ROWS : EXACT_ROWS);
 export const gemmModules = (): ThreadModule[] =>
   [false, true].map((relaxed) => ({
     name: nameOf(relaxed),
-    bytes: encode(rowsOf(relaxed), relaxed).bytes(true),
+    bytes: encodeGemm(rowsOf(relaxed), relaxed).bytes(true),
     functions: FUNCTIONS,
   }));
 
@@ -394,7 +108,7 @@ const cut = (n: number, unit: number, parts: number): [from: number, count: numb
 export const compileGemm = (memory: WasmMemory, relaxed: boolean): GemmKernel | undefined => {
   const tileRows = rowsOf(relaxed);
   const name = nameOf(relaxed);
-  const wasm = instantiate<Exports>(encode(tileRows, relaxed), memory);
+  const wasm = instantiate<GemmExports>(encodeGemm(tileRows, relaxed), memory);
   if (wasm === undefined) return undefined;
   const isPacked = (m: number, n: number, k: number, bCol: number) =>
     bCol !== 4 || (m > PACK_B_ROWS && n * k > PACK_B_SIZE);
