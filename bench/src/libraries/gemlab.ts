@@ -71,10 +71,7 @@ export function load([name = 'cpu']: readonly string[]): Library {
       },
       gram: ({ g }) => {
         const G = take(g!);
-        return pure(() => {
-          const wide = G.cast('float64');
-          return wide.matmul(wide.transpose());
-        });
+        return pure(() => G.matmul(G.transpose(), { dtype: 'float64' }));
       },
       step: (inputs, { lr }) => {
         const model = network(inputs, device);
