@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createProgress, PAGE_WIDTH } from '@gemlab/examples';
 import { contest, startupContest } from './contest.ts';
 import { installRivals } from './install.ts';
-import { type Entrant, GEMLAB, limits, pytorch, rivals, variants } from './libraries.ts';
+import { type Entrant, fused, GEMLAB, limits, pytorch, rivals } from './libraries.ts';
 import { machine } from './machine.ts';
 import { help, type Options, readOptions, UsageError } from './options.ts';
 import type { Introduction } from './process.ts';
@@ -35,8 +35,10 @@ function stopOnInterrupt(): AbortSignal {
 
 /** Who takes part; `absent` is told who does not, and why. */
 async function gather(alone: boolean, absent: Record<string, string>): Promise<Entrant[]> {
-  const own = [GEMLAB, ...limits, ...variants];
-  if (variants.length === 0) absent['gemlab, cpu-fma'] = 'this build has no such device';
+  const own = [GEMLAB, ...limits];
+  const fma = await fused();
+  if (typeof fma === 'string') absent['gemlab, cpu-fma'] = fma;
+  else own.push(fma);
   if (alone) return own;
   const here: Entrant[] = [];
   try {

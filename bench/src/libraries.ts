@@ -3,7 +3,7 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { devices } from '@gemlab/tensor';
+import { chooseDevice } from '@gemlab/tensor';
 import { type Command, runToEnd } from './process.ts';
 
 export interface Entrant {
@@ -37,10 +37,15 @@ export const limits: readonly Entrant[] = [
   { name: 'limit with FMA', serve: node('./libraries/limit.js', ['fused'], RELAXED).serve },
 ];
 
-/** gemlab on its other devices, where they are. */
-export const variants: readonly Entrant[] = (devices as readonly string[]).includes('cpu-fma')
-  ? [{ name: 'gemlab, cpu-fma', ...node('./libraries/gemlab.js', ['cpu-fma']) }]
-  : [];
+/** gemlab on its device with fused multiply-adds; or why there is none. */
+export async function fused(): Promise<Entrant | string> {
+  try {
+    await chooseDevice('cpu-fma');
+    return { name: 'gemlab, cpu-fma', ...node('./libraries/gemlab.js', ['cpu-fma']) };
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
 
 export const rivals: readonly Entrant[] = [
   { name: 'tfjs, cpu', ...node('./rivals/tfjs.js', ['cpu']), isRival: true },

@@ -1,7 +1,7 @@
 // Every piece of work in gemlab, through its public API and as its READMEs write it.
 
 import { groupGradients, layerFactors, losses, nn, optim, variable } from '@gemlab/autograd';
-import { concat, type Device, full, info, keep, Rng, scope, type Tensor, tensor } from '@gemlab/tensor';
+import { chooseDevice, concat, type Device, full, info, keep, Rng, scope, type Tensor, tensor } from '@gemlab/tensor';
 import type { HostArray } from '../host-array.ts';
 import type { Inputs, Library, Piece } from '../library.ts';
 
@@ -25,8 +25,8 @@ function network(inputs: Inputs, device: Device): nn.MLP {
 }
 
 /** @param options the device. */
-export function load([name = 'cpu']: readonly string[]): Library {
-  const device = name as Device;
+export async function load([name = 'cpu']: readonly string[]): Promise<Library> {
+  const device = await chooseDevice(name as Device);
   const take = ({ shape, data }: HostArray) => tensor(data, { shape, device });
   const described = Object.entries(info()[device] ?? {}).map(([what, how]) => `${what}: ${how}`);
   return {

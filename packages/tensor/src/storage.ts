@@ -65,31 +65,70 @@ export class Storage {
   }
 }
 
-/** Buffers waiting for reuse, by type and exact length: a training loop asks for the same few sizes again and again. */
+/** Buffers of one type and length. */
+interface Shelf {
+  readonly buffers: TypedArray[];
+  /** The fewest that lay here at any time in this period: so many have not been needed. */
+  idle: number;
+}
+
+/** Takes between two looks at what has not been needed: several steps of training. */
+const PERIOD = 16_384;
+
+/**
+ * Buffers waiting for reuse, by type and exact length: a training loop asks for the same few sizes again and again. The sizes change as
+ * tasks come and memories fill, so what has lain unused over a whole period of takes goes to the garbage collector.
+ */
 export class BufferPool {
-  readonly #free = new Map<string, TypedArray[]>();
+  readonly #shelves: { readonly [D in DType]: Map<number, Shelf> } = {
+    float64: new Map(),
+    float32: new Map(),
+    int32: new Map(),
+    bool: new Map(),
+  };
   readonly #limit: number;
   #bytes = 0;
+  #takes = 0;
 
   /** @param limitBytes the most bytes kept for reuse; beyond it buffers go to the garbage collector. */
   constructor(limitBytes = 256 * 2 ** 20) {
     this.#limit = limitBytes;
   }
 
+  /** The bytes of the buffers that wait. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** A storage of `length` elements whose contents are undefined: the caller writes every one of them. */
   take(dtype: DType, length: number): Storage {
-    const data = this.#free.get(`${dtype}:${length}`)?.pop();
-    if (data) this.#bytes -= data.byteLength;
-    return new Storage(dtype, data ?? new (arrayType(dtype))(length), length, this);
+    if (++this.#takes % PERIOD === 0) this.#clearOut();
+    const shelf = this.#shelves[dtype].get(length);
+    const data = shelf?.buffers.pop();
+    if (shelf === undefined || data === undefined) {
+      return new Storage(dtype, new (arrayType(dtype))(length), length, this);
+    }
+    shelf.idle = Math.min(shelf.idle, shelf.buffers.length);
+    this.#bytes -= data.byteLength;
+    return new Storage(dtype, data, length, this);
   }
 
   give(dtype: DType, data: TypedArray): void {
     if (data.length === 0 || this.#bytes + data.byteLength > this.#limit) return;
-    const key = `${dtype}:${data.length}`;
-    const list = this.#free.get(key);
-    if (list) list.push(data);
-    else this.#free.set(key, [data]);
+    const shelf = this.#shelves[dtype].get(data.length);
+    if (shelf) shelf.buffers.push(data);
+    else this.#shelves[dtype].set(data.length, { buffers: [data], idle: 0 });
     this.#bytes += data.byteLength;
+  }
+
+  #clearOut(): void {
+    for (const shelves of Object.values(this.#shelves)) {
+      for (const [length, shelf] of shelves) {
+        for (const data of shelf.buffers.splice(0, shelf.idle)) this.#bytes -= data.byteLength;
+        shelf.idle = shelf.buffers.length;
+        if (shelf.buffers.length === 0) shelves.delete(length);
+      }
+    }
   }
 }
 

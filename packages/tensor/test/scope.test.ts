@@ -244,4 +244,24 @@ describe('buffers', () => {
     expect(pool.take('float32', 20).data).toBe(second);
     expect(pool.take('bool', 0).data).toEqual(new Uint8Array(0));
   });
+
+  test('are let go when they have not been needed for long, whatever else is in use', () => {
+    const pool = new BufferPool();
+    const use = (...lengths: number[]) => {
+      const taken = lengths.map((n) => pool.take('float32', n).data);
+      for (const data of taken) pool.give('float32', data);
+    };
+    // A task with one set of sizes, then one with others: three buffers of 10 at once, two of 20.
+    for (let i = 0; i < 100; i++) use(10, 10, 10);
+    expect(pool.bytes).toBe(4 * 30);
+    for (let i = 0; i < 40_000; i++) use(20, 20);
+    expect(pool.bytes).toBe(4 * 40);
+    // What is in use stays: always the same two buffers.
+    const [a, b] = [pool.take('float32', 20).data, pool.take('float32', 20).data];
+    pool.give('float32', b);
+    pool.give('float32', a);
+    for (let i = 0; i < 40_000; i++) use(20, 20);
+    expect(new Set([pool.take('float32', 20).data, pool.take('float32', 20).data])).toEqual(new Set([a, b]));
+    expect(pool.bytes).toBe(0);
+  });
 });
