@@ -4,7 +4,7 @@
 //   {"do":"about"}                          {"about":{...}}          versions, and what computes
 //   {"do":"open","kind":...,"params":...,"inputs":...}   {}          makes a piece of work ready; closes the one before
 //   {"do":"check","folder":...}             {"results":[...]}        does it from its first state, and writes what came out
-//   {"do":"time","calls":n}                 {"ms":...}               does it n times; milliseconds for all of them
+//   {"do":"time","calls":n}                 {"wall":...,"cpu":...}   does it n times; milliseconds for all of them, by both clocks
 //   {"do":"memory"}                         {"bytes":...,"peak":...} resident now, and at most
 //
 // or {"error":"..."}. `node child.js MODULE startup` instead does one training step and prints how long import and step took.
@@ -32,13 +32,15 @@ function whenAsked(files: Readonly<Record<string, ArrayFile>>): Inputs {
   return inputs;
 }
 
-async function time(piece: Piece, calls: number): Promise<number> {
-  const start = performance.now();
+/** Milliseconds: what passed, and what this process ran. */
+async function time(piece: Piece, calls: number): Promise<{ wall: number; cpu: number }> {
+  const [start, before] = [performance.now(), process.cpuUsage()];
   for (let i = 0; i < calls; i++) {
     const result = piece.run();
     if (result instanceof Promise) await result;
   }
-  return performance.now() - start;
+  const { user, system } = process.cpuUsage(before);
+  return { wall: performance.now() - start, cpu: (user + system) / 1000 };
 }
 
 async function serve({ about, pieces }: Library): Promise<void> {
@@ -53,7 +55,7 @@ async function serve({ about, pieces }: Library): Promise<void> {
       return {};
     }
     if (piece === null) throw new Error(`'${request.do}' before 'open'`);
-    if (request.do === 'time') return { ms: await time(piece, request.calls) };
+    if (request.do === 'time') return await time(piece, request.calls);
     const results = await piece.check();
     return { results: results.map((result, i) => writeArray(`${request.folder}/${process.pid}-${i}`, result)) };
   };
@@ -83,10 +85,14 @@ process.on('SIGINT', () => undefined);
 const [module, mode, ...options] = process.argv.slice(2) as [string, 'startup' | 'serve', ...string[]];
 if (mode === 'startup') {
   const inputs = plainStep();
-  const start = performance.now();
+  const [start, before] = [performance.now(), process.cpuUsage()];
   const { pieces } = await ((await import(module)) as LibraryModule).load(options);
   await time(await pieces.step!(inputs, { batch: 10, lr: 0.01 }), 1);
-  process.stdout.write(`${JSON.stringify({ ms: performance.now() - start })}\n`);
+  const wall = performance.now() - start;
+  const { user, system } = process.cpuUsage(before);
+  const whole = process.cpuUsage();
+  const told = { wall, cpu: (user + system) / 1000, processCpu: (whole.user + whole.system) / 1000 };
+  process.stdout.write(`${JSON.stringify(told)}\n`);
 } else {
   await serve(await ((await import(module)) as LibraryModule).load(options));
 }

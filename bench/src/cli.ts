@@ -53,7 +53,7 @@ async function gather(alone: boolean, absent: Record<string, string>): Promise<E
   return [...own, ...here];
 }
 
-async function measure({ only, rounds, tasks, scale, alone }: Options): Promise<BenchResult> {
+async function measure({ only, rounds, clock, tasks, scale, alone }: Options): Promise<BenchResult> {
   const signal = stopOnInterrupt();
   const { stderr, env } = process;
   const progress = createProgress({
@@ -74,15 +74,16 @@ async function measure({ only, rounds, tasks, scale, alone }: Options): Promise<
   const options = (label: string, done: number) => ({
     entrants,
     rounds,
+    clock,
     millisecondsPerRound: scale < 1 ? 0 : 40,
     folder,
     signal,
     tell: (detail: string, part: number) =>
       progress.update({ label, detail, fraction: (done + part) / steps, accuracy: null }),
     fail(message: string) {
-      errors.push(message);
+      errors.push(`${label}: ${message}`);
       progress.clear();
-      tell(`error: ${message}`);
+      tell(`error: ${label}: ${message}`);
     },
     known,
   });
@@ -105,6 +106,7 @@ async function measure({ only, rounds, tasks, scale, alone }: Options): Promise<
     libraries: Object.fromEntries([...known].map(([name, { about }]) => [name, about])),
     absent,
     rounds,
+    clock,
     works: found,
     errors,
     interrupted: signal.aborted,

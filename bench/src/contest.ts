@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { mismatch } from './compare.ts';
 import { type ArrayFile, readArray, writeArray } from './host-array.ts';
 import { type Entrant, GEMLAB } from './libraries.ts';
-import { type Introduction, LibraryProcess, runToEnd } from './process.ts';
+import { type Clock, type Introduction, LibraryProcess, runToEnd } from './process.ts';
 import type { Timing, WorkResult } from './result.ts';
 import { median, ratio } from './statistics.ts';
 import type { Work } from './work.ts';
@@ -13,6 +13,7 @@ import type { Work } from './work.ts';
 export interface Contest {
   readonly entrants: readonly Entrant[];
   readonly rounds: number;
+  readonly clock: Clock;
   /** A round measures as many calls as take about this long; 0 for one call. */
   readonly millisecondsPerRound: number;
   /** For arrays; the caller removes it. */
@@ -48,10 +49,9 @@ export async function contest(work: Work, options: Contest): Promise<WorkResult 
     options.tell('making the data', 0);
     const inputs = Object.entries(work.inputs()).map(([name, array]) => [name, writeArray(join(folder, name), array)]);
     await enter(work, Object.fromEntries(inputs), racers, folder, options);
-    const accuracies = await (work.parts === undefined
-      ? repeat(work, racers, options)
-      : runParts(work, racers, folder, options));
-    return racers.length === 0 ? null : await result(work, racers, accuracies);
+    const accuracies = work.parts === undefined ? null : await runParts(work, racers, folder, options);
+    if (accuracies === null) await repeat(racers, options);
+    return racers.length === 0 ? null : await result(work, racers, accuracies ?? new Map());
   } finally {
     for (const { process } of racers) process.end();
   }
@@ -90,37 +90,47 @@ async function enter(
       }
       racers.push({ entrant, process, calls: 1, ms: [], memory: [] });
     } catch (error) {
-      fail(`${work.name}: ${entrant.name}: ${(error as Error).message}`);
+      fail(`${entrant.name}: ${(error as Error).message}`);
       process.end();
     }
   }
 }
 
-/** @returns no accuracies. */
-async function repeat(_: Work, racers: Racer[], options: Contest): Promise<ReadonlyMap<Racer, number>> {
+/** Times so many calls. Who fails is out. @returns NaN then. */
+async function timed(racer: Racer, racers: Racer[], calls: number, { clock, fail }: Contest): Promise<number> {
+  try {
+    return await racer.process.time(calls, clock);
+  } catch (error) {
+    fail(`${racer.entrant.name}: ${(error as Error).message}`);
+    racer.process.end();
+    racers.splice(racers.indexOf(racer), 1);
+    return Number.NaN;
+  }
+}
+
+async function repeat(racers: Racer[], options: Contest): Promise<void> {
   const { rounds, millisecondsPerRound, signal, tell } = options;
-  const spent = new Map<Racer, number>();
   // Compilers have levels; what is called a few times is compiled well.
-  for (const racer of racers) {
-    if (signal.aborted) return new Map();
+  for (const racer of [...racers]) {
+    if (signal.aborted) return;
     tell(`${racer.entrant.name} warms up`, 0);
-    let ms = await racer.process.time(1);
+    let ms = await timed(racer, racers, 1, options);
     for (let calls = 1; millisecondsPerRound > 0 && calls * ms < millisecondsPerRound; calls *= 2) {
-      ms = (await racer.process.time(calls)) / calls;
+      ms = (await timed(racer, racers, calls, options)) / calls;
     }
     racer.calls = Math.max(1, Math.round(millisecondsPerRound / ms));
   }
+  const spent = new Map<Racer, number>();
   for (let round = 0; round < rounds && !signal.aborted; round++) {
-    for (const racer of racers) {
+    for (const racer of [...racers]) {
       const before = spent.get(racer) ?? 0;
       if (round >= MIN_ROUNDS && before > PATIENCE_MS) continue;
       tell(`round ${round + 1} of ${rounds}`, round / rounds);
-      const ms = await racer.process.time(racer.calls);
+      const ms = await timed(racer, racers, racer.calls, options);
       racer.ms.push(ms / racer.calls);
       spent.set(racer, before + ms);
     }
   }
-  return new Map();
 }
 
 /** A run whose parts have an order is done once, and interleaved part by part. @returns the accuracy of each at the end. */
@@ -128,18 +138,19 @@ async function runParts(
   work: Work,
   racers: Racer[],
   folder: string,
-  { signal, tell, fail }: Contest,
+  options: Contest,
 ): Promise<ReadonlyMap<Racer, number>> {
+  const { signal, tell, fail } = options;
   const parts = work.parts!;
   for (let part = 0; part < parts; part++) {
-    for (const racer of racers) {
+    for (const racer of [...racers]) {
       if (signal.aborted) {
         for (const { process } of racers.splice(0)) process.end();
         return new Map();
       }
       tell(`${racer.entrant.name}, task ${part + 1} of ${parts}`, part / parts);
-      racer.ms.push(await racer.process.time(1));
-      racer.memory.push((await racer.process.memory()).bytes);
+      racer.ms.push(await timed(racer, racers, 1, options));
+      if (racers.includes(racer)) racer.memory.push((await racer.process.memory()).bytes);
     }
   }
   const accuracies = new Map<Racer, number>();
@@ -152,7 +163,7 @@ async function runParts(
   const ours = accuracies.get(racers[0]!);
   for (const [racer, accuracy] of accuracies) {
     if (Math.abs(accuracy - ours!) > work.tolerance) {
-      fail(`${work.name}: ${racer.entrant.name}: ends with accuracy ${accuracy} in place of ${ours}`);
+      fail(`${racer.entrant.name}: ends with accuracy ${accuracy} in place of ${ours}`);
     }
   }
   return accuracies;
@@ -195,7 +206,7 @@ const summary = (ms: readonly number[], reference: readonly number[]): Timing =>
  * From nothing to the first result: in each round everybody's process starts, does one training step, and ends.
  * @returns how long import and step took, and how long the process lived.
  */
-export async function startupContest({ entrants, rounds, signal, tell, fail }: Contest): Promise<WorkResult[]> {
+export async function startupContest({ entrants, rounds, clock, signal, tell, fail }: Contest): Promise<WorkResult[]> {
   const racing = entrants.filter(({ startup }) => startup !== undefined);
   const inside = new Map<Entrant, number[]>(racing.map((entrant) => [entrant, []]));
   const whole = new Map<Entrant, number[]>(racing.map((entrant) => [entrant, []]));
@@ -204,10 +215,11 @@ export async function startupContest({ entrants, rounds, signal, tell, fail }: C
       tell(`round ${round + 1} of ${rounds}`, round / rounds);
       try {
         const { stdout, ms } = await runToEnd(entrant.startup!);
-        inside.get(entrant)!.push((JSON.parse(stdout.slice(stdout.indexOf('{"ms"'))) as { ms: number }).ms);
-        whole.get(entrant)!.push(ms);
+        const told = JSON.parse(stdout.slice(stdout.indexOf('{'))) as { wall: number; cpu: number; processCpu: number };
+        inside.get(entrant)!.push(told[clock]);
+        whole.get(entrant)!.push(clock === 'wall' ? ms : told.processCpu);
       } catch (error) {
-        if (round === 0) fail(`start-up: ${entrant.name}: ${(error as Error).message}`);
+        if (round === 0) fail(`${entrant.name}: ${(error as Error).message}`);
       }
     }
   }

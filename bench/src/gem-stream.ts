@@ -2,14 +2,19 @@
 
 import { loadMnist } from '@gemlab/examples';
 import { type PermutedExperience, permutedStream, type Stream } from '@gemlab/gem';
-import { Rng } from '@gemlab/tensor';
+import { type Device, Rng } from '@gemlab/tensor';
 
 const seed = () => new Rng(0);
 
-export function gemStream(params: Readonly<Record<string, number>>): Stream<PermutedExperience> {
+export function gemStream(
+  params: Readonly<Record<string, number>>,
+  device: Device = 'cpu',
+): Stream<PermutedExperience> {
+  const { inputs, targets } = loadMnist('train');
+  const test = loadMnist('test', { limit: params.testSamples! });
   return permutedStream({
-    train: loadMnist('train'),
-    test: loadMnist('test', { limit: params.testSamples! }),
+    train: { inputs: inputs.to(device), targets: targets.to(device) },
+    test: { inputs: test.inputs.to(device), targets: test.targets.to(device) },
     tasks: params.tasks!,
     samplesPerTask: params.samples,
     rng: seed().foldIn(0),

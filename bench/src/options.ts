@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { definition, PAGE_WIDTH, wrap } from '@gemlab/examples';
+import type { Clock } from './process.ts';
 import { KINDS } from './work.ts';
 
 export const GROUPS = [...KINDS, 'startup'] as const;
@@ -10,6 +11,7 @@ export type Group = (typeof GROUPS)[number];
 export interface Options {
   readonly only: readonly Group[];
   readonly rounds: number;
+  readonly clock: Clock;
   readonly tasks: number;
   readonly scale: number;
   readonly alone: boolean;
@@ -31,6 +33,7 @@ export function readOptions(argv: readonly string[]): Options | null {
   return {
     only: only as readonly Group[],
     rounds: readNumber('rounds', values.rounds, 1, 1000, true),
+    clock: readClock(values.clock),
     tasks: readNumber('tasks', values.tasks, 1, 100, true),
     scale: readNumber('scale', values.scale, 0.001, 1, false),
     alone: values.alone,
@@ -46,6 +49,7 @@ function parse(argv: readonly string[]) {
       options: {
         only: { type: 'string' },
         rounds: { type: 'string', default: '15' },
+        clock: { type: 'string', default: 'wall' },
         tasks: { type: 'string', default: '20' },
         scale: { type: 'string', default: '1' },
         alone: { type: 'boolean', default: false },
@@ -57,6 +61,11 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+}
+
+function readClock(name: string): Clock {
+  if (name === 'wall' || name === 'cpu') return name;
+  throw new UsageError(`--clock must be wall or cpu, found '${name}'`);
 }
 
 function readNumber(name: string, text: string, low: number, high: number, whole: boolean): number {
@@ -94,6 +103,7 @@ export function help(): string[] {
     'Options',
     ...entry('--only NAMES', 'these pieces of work alone, with commas between them'),
     ...entry('--rounds N', 'how often everybody is measured (default 15)'),
+    ...entry('--clock wall|cpu', 'the time that passed (default), or that each process ran: for a busy machine'),
     ...entry('--tasks N', 'tasks of the GEM run (default 20)'),
     ...entry('--alone', 'gemlab and the limits of the machine, nobody else; installs nothing'),
     ...entry('--scale X', 'X times the sizes, up to 1: to see that it works'),

@@ -11,6 +11,9 @@ export interface Command {
   readonly arguments: readonly string[];
 }
 
+/** What passed, or what the process ran: on a machine with other work to do only the latter can be compared. */
+export type Clock = 'wall' | 'cpu';
+
 /** What a library says of itself. */
 export interface Introduction {
   /** Versions, and what computes. */
@@ -84,8 +87,8 @@ export class LibraryProcess {
   }
 
   /** Milliseconds of so many calls. */
-  async time(calls: number): Promise<number> {
-    return (await this.#ask({ do: 'time', calls })).ms as number;
+  async time(calls: number, clock: Clock): Promise<number> {
+    return (await this.#ask({ do: 'time', calls }))[clock] as number;
   }
 
   /** Resident bytes, now and at most. */

@@ -51,8 +51,8 @@ export function report(result: BenchResult): string[] {
     ...lines,
     '',
     ...wrap(
-      `Under gemlab: the median time over ${result.rounds} rounds. Beside it: how many times as long the others took, ` +
-        'the median of the ratios within the rounds; below 1 they are faster. One thread each.',
+      `Under gemlab: the median ${result.clock === 'cpu' ? 'processor ' : ''}time over ${result.rounds} rounds. Beside it: how many ` +
+        'times as long the others took, the median of the ratios within the rounds; below 1 they are faster. One thread each.',
       PAGE_WIDTH,
     ),
     ...apart(works.flatMap(remarks)),

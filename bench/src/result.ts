@@ -1,5 +1,6 @@
 // What a benchmark finds, as --json prints it and bench/results keeps it.
 
+import type { Clock } from './process.ts';
 import type { Kind, Params } from './work.ts';
 
 /** One library on one piece of work. */
@@ -34,6 +35,7 @@ export interface BenchResult {
   /** Who does not take part, and why. */
   readonly absent: Readonly<Record<string, string>>;
   readonly rounds: number;
+  readonly clock: Clock;
   readonly works: readonly WorkResult[];
   /** Libraries that failed, or computed something else: their times are missing. */
   readonly errors: readonly string[];

@@ -49,6 +49,7 @@ test('--help lists every piece of work, and fits a terminal', async () => {
 test.each([
   [['--only', 'gemm,gme'], "--only has no 'gme'; there are gemm, add"],
   [['--rounds', '0'], "--rounds must be a whole number from 1 to 1000, found '0'"],
+  [['--clock', 'sun'], "--clock must be wall or cpu, found 'sun'"],
   [['--scale', 'x'], "--scale must be a number from 0.001 to 1, found 'x'"],
   [['--fast'], '--fast'],
 ])('%j is refused with the reason', async (args, message) => {

@@ -112,7 +112,7 @@ export async function load([name = 'cpu']: readonly string[]): Promise<Library> 
         // Loaded here, so that start-up is that of tensors and derivatives alone.
         const { GEMPlugin, Strategy } = await import('@gemlab/gem');
         const { gemOrder, gemStream } = await import('../gem-stream.ts');
-        const stream = gemStream(params);
+        const stream = gemStream(params, device);
         const model = network(inputs, device);
         const gem = new GEMPlugin({ patternsPerExperience: params.memories!, memoryStrength: params.memoryStrength! });
         const strategy = new Strategy({
