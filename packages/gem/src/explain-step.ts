@@ -162,11 +162,13 @@ function strengthText({ memoryStrength, profile, project }: StepRecord): string 
   );
 }
 
+/** A residual of which float64 has nothing more to say. */
+const ROUNDING = 1e-14;
+
 function proofText({ ridge, details }: StepRecord, { kkt, active }: ProjectionRecord): string[] {
-  const residual = kkt.relative.toExponential(1);
+  const residual = kkt.relative <= ROUNDING ? 'rounding' : `a relative ${kkt.relative.toExponential(1)}`;
   const lines = [
-    `The quadratic program behind v rests on ${counted(active.length, 'constraint')}; its optimality conditions (KKT) hold to a relative ${residual}`,
-    '(about 1e-16 is all that float64 can hold).',
+    `The quadratic program behind v rests on ${counted(active.length, 'constraint')}; its optimality conditions (KKT) hold to ${residual}.`,
   ];
   if (details !== null) {
     lines.push(

@@ -12,9 +12,12 @@ export const gem: Method = method({
   label: 'GEM',
   summary: 'no step harms any past task (Lopez-Paz & Ranzato 2017); --profile says in which details',
   numbers: rate,
-  learner: ({ settings: { memories, memoryStrength, profile }, rng }) => ({
-    plugins: [new GEMPlugin({ patternsPerExperience: memories, memoryStrength, profile, rng: rng.foldIn(3) })],
-  }),
+  learner: ({ settings: { memories, memoryStrength, profile }, rng }) => {
+    // A step in twenty is recorded in detail, for the one that is explained.
+    const detail = { record: { every: 20 }, actualChange: true };
+    const options = { patternsPerExperience: memories, memoryStrength, profile, rng: rng.foldIn(3) };
+    return { plugins: [new GEMPlugin({ ...options, ...detail })] };
+  },
   cost: stepWith((settings, past) => past * remembered(settings)),
 });
 

@@ -77,7 +77,9 @@ export class Watch implements StrategyPlugin {
       return;
     }
     this.projectedSteps = (this.projectedSteps ?? 0) + 1;
-    if (kept === null || kept.projection === null || kept.experience < record.experience) this.step = record;
+    const isNewer = kept === null || kept.projection === null || kept.experience < record.experience;
+    // Of one task the first, or the first that tells more.
+    if (isNewer || (kept.details === null && record.details !== null)) this.step = record;
   }
 
   afterEvalIteration(strategy: Strategy): void {

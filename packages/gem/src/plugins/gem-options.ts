@@ -37,7 +37,7 @@ export interface GEMOptions {
    * which must be complete, all memories that hold samples constrain.
    */
   readonly groups?: GroupsOption;
-  /** In which steps the record has its costly part, `details`. Default 'violations'. */
+  /** In which steps the record has its costly part, `details`. Default 'none'. */
   readonly record?: RecordCadence;
   /** Whether details measure the memories' losses again after the step: one more forward pass of each. Default false. */
   readonly actualChange?: boolean;
@@ -68,7 +68,7 @@ export interface ResolvedGEMOptions {
 /** @throws InvalidOptionError */
 export function resolveGEMOptions(options: GEMOptions): ResolvedGEMOptions {
   const plugin = 'GEMPlugin';
-  const { patternsPerExperience, memoryStrength = 0.5, project = 'gradient', record = 'violations' } = options;
+  const { patternsPerExperience, memoryStrength = 0.5, project = 'gradient', record = 'none' } = options;
   const { memoryPass = 'auto', actualChange = false } = options;
   const resolved = resolveProfile(plugin, { ...options, memoryStrength });
   const { batchNorm = resolved.profile.batchNorm, missingGradient = resolved.profile.missingGradient } = options;

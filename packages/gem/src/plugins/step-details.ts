@@ -2,7 +2,7 @@
 // nothing: buffers and generators are put back.
 
 import { noGrad } from '@gemlab/autograd';
-import { scope, type Tensor } from '@gemlab/tensor';
+import { ones, scope, type Tensor } from '@gemlab/tensor';
 import { gramCondition } from '../eigenvalues.ts';
 import type { BatchNormMode } from '../profiles.ts';
 import { finiteOrNull, type LayerConflict, type StepDetails } from '../step-record.ts';
@@ -42,9 +42,12 @@ function layerConflicts({ model, optimizer }: Strategy, g: Tensor, G: Tensor): L
   const exact = (x: Tensor) => x.to('cpu').cast('float64');
   const [parts, columns] = [exact(g).split(sizes), exact(G).split(sizes, 1)];
   return parameterNames(model, parameters).map((name, i) => {
-    const dots = columns[i]!.matmul(parts[i]!).toArray() as number[];
-    const memoryNorms = columns[i]!.square().sum(1).sqrt().toArray() as number[];
-    const norm = parts[i]!.square().sum().sqrt().item() as number;
+    const [part, rows] = [parts[i]!, columns[i]!];
+    const numbers = (x: Tensor) => x.toArray() as number[];
+    const dots = numbers(rows.matmul(part));
+    // A product with ones sums faster than sum.
+    const memoryNorms = numbers(rows.square().matmul(ones([sizes[i]!], { dtype: 'float64' }))).map(Math.sqrt);
+    const norm = Math.sqrt(part.matmul(part).item() as number);
     const cosine = (d: number, norms: number) => (norms === 0 ? null : d / norms);
     return { name, norm, memoryNorms, dots, cosines: dots.map((d, k) => cosine(d, norm * memoryNorms[k]!)) };
   });
