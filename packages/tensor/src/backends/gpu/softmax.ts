@@ -2,8 +2,8 @@
 //
 //     y_i = exp(x_i - m) / s,   log y_i = (x_i - m) - log s,   m = max_j x_j,   s = sum_j exp(x_j - m)
 //
-// Short lines, as those of class scores, take one pass: each element goes over its line twice. Long ones are folded, and then
-// mapped. Where m is infinite or NaN nothing is shifted.
+// A few short lines, as the class scores of a batch, take one pass: each element goes over its line twice. Others are folded, and
+// then mapped: five passes. Where m is infinite or NaN nothing is shifted.
 
 import type { Reduce, Softmax } from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
@@ -12,8 +12,8 @@ import type { Line } from './lines.ts';
 import { type Program, walkCode, walkInts, walkStart } from './program.ts';
 import type { Runtime, Texture, Textured } from './runtime.ts';
 
-/** The longest line that takes one pass: twice its length in reads and its length in exponentials, for each element. */
-const SHORT = 32;
+/** The most exponentials that one pass may take, each element those of its line: so many cost less than four passes more. */
+const FEW = 2 ** 16;
 
 const shortProgram = (op: Softmax, outer: number): Program => ({
   name: `${op}/${outer}`,
@@ -48,7 +48,7 @@ export function softmax(
   { map, fold }: Steps,
 ): Texture {
   const { shape } = x;
-  if (line.length <= SHORT) {
+  if (sizeOf(shape) * line.length <= FEW) {
     const program = shortProgram(op, line.rank);
     return runtime.run(program, [x.texture], [line.length, line.step, line.after, ...line.walk], [], sizeOf(shape));
   }
