@@ -41,6 +41,8 @@ export interface Backend {
   read(x: Operand): Promise<TypedArray>;
   /** The same at once; a backend that cannot block throws DeviceError saying to await data(). */
   readSync(x: Operand): TypedArray;
+  /** Puts so many threads to work, where the backend has any; results do not depend on it. @throws DeviceError where it cannot. */
+  setThreads?(size: number): Promise<void>;
   /** What really computes here, in words: kernels and features found at run time. */
   describe(): Readonly<Record<string, string>>;
 }

@@ -3,8 +3,9 @@
 import type { Backend } from './backend.ts';
 import { createCpuBackend } from './backends/cpu/backend.ts';
 import { wantFusedMultiplyAdd } from './backends/cpu/fma.ts';
+import { createWorkspace, type Workspace } from './backends/cpu/module.ts';
 import { createReferenceBackend } from './backends/reference.ts';
-import { DeviceError } from './errors.ts';
+import { DeviceError, OptionError } from './errors.ts';
 import { BufferPool } from './storage.ts';
 
 export type Device = 'cpu' | 'cpu-fma' | 'gpu' | 'webgpu' | 'reference';
@@ -16,6 +17,12 @@ type Awaited = 'cpu-fma' | 'gpu' | 'webgpu';
 
 // The cpu's devices hold their tensors in one memory.
 const cpuBuffers = new BufferPool();
+let cpuWorkspace: Workspace | undefined;
+let threads = 1;
+const cpuBackend = (name: 'cpu' | 'cpu-fma') => {
+  cpuWorkspace ??= createWorkspace();
+  return createCpuBackend(name, cpuBuffers, cpuWorkspace);
+};
 const gpuBackend = (name: 'gpu' | 'webgpu') =>
   import('./backends/gpu/backend.ts').then((gpu) => gpu.createGpuBackend(name));
 
@@ -23,7 +30,10 @@ const gpuBackend = (name: 'gpu' | 'webgpu') =>
 const loaders: { readonly [D in Awaited]: () => Promise<Backend> } = {
   'cpu-fma': async () => {
     wantFusedMultiplyAdd();
-    return createCpuBackend('cpu-fma', cpuBuffers);
+    const backend = cpuBackend('cpu-fma');
+    // The threads that there are do not know of the instruction.
+    if (threads > 1) await backend.setThreads?.(threads);
+    return backend;
   },
   gpu: () => gpuBackend('gpu'),
   webgpu: () => gpuBackend('webgpu'),
@@ -32,7 +42,7 @@ const AWAITED: readonly string[] = Object.keys(loaders);
 
 // Made when first asked for; a backend has no settings, so sharing one is not configuration.
 const makers: { readonly [D in Exclude<Device, Awaited>]: () => Backend } = {
-  cpu: () => createCpuBackend('cpu', cpuBuffers),
+  cpu: () => cpuBackend('cpu'),
   reference: createReferenceBackend,
 };
 const made = new Map<Device, Backend>();
@@ -76,6 +86,20 @@ export async function chooseDevice(wish: DeviceChoice): Promise<Device> {
   // 'auto' chooses openly: the reason is in info().
   if (wish === 'auto') await start('gpu').catch(() => undefined);
   return backendOf(wish).name as Device;
+}
+
+/**
+ * How many threads compute on 'cpu' and 'cpu-fma': 1 at first. Large float32 products are shared among them, and the results have the same bits
+ * for any number. They wait, spinning for a moment, between two products, and do not keep a program alive; `setNumThreads(1)` ends them.
+ * @throws OptionError unless it is an integer from 1 on; DeviceError where threads cannot be had: in a browser whose page is not cross-origin
+ * isolated, or without WebAssembly. Then all is as before.
+ */
+export async function setNumThreads(size: number): Promise<void> {
+  if (!Number.isInteger(size) || size < 1) {
+    throw new OptionError(`setNumThreads: wants an integer from 1 on, found ${size}`, { size });
+  }
+  await backendOf('cpu').setThreads?.(size);
+  threads = size;
 }
 
 /** @throws DeviceError if there is no device of that name. */

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createGemm, type Gemm } from '../src/backends/cpu/gemm.ts';
@@ -67,7 +68,7 @@ describe.each([2, 3])('%i threads', (size) => {
     workspace.memory.grow(100);
     expect(workspace.memory.buffer.byteLength).toBeGreaterThan(before);
     const expected = product(alone, 100, 90, 80, 0, numbers(1));
-    for (let i = 0; i < 200; i++) expect(product(together, 100, 90, 80, 0, numbers(1))).toEqual(expected);
+    for (let i = 0; i < 20; i++) expect(product(together, 100, 90, 80, 0, numbers(1))).toEqual(expected);
   });
 });
 
@@ -114,5 +115,64 @@ describe('a team', () => {
     await expect(startTeam(createWorkspace()!.memory, 2, [])).rejects.toThrow(
       'threads: could not start 1 more: this runtime has no Worker',
     );
+  });
+});
+
+describe('setNumThreads', () => {
+  test('shares the products of the cpu and of the cpu-fma, started before or after', async () => {
+    vi.resetModules();
+    const { chooseDevice, info, Rng, randn, setNumThreads }: typeof import('../src/index.ts') = await import(
+      '../src/index.ts'
+    );
+    const [x, w] = [randn([200, 300], new Rng(1)), randn([300, 100], new Rng(2))];
+    const alone = x.matmul(w).toArray();
+    await setNumThreads(2);
+    expect(info().cpu.threads).toBe('2');
+    expect(x.matmul(w).toArray()).toEqual(alone);
+    const device = await chooseDevice('cpu-fma');
+    expect(info()['cpu-fma'].threads).toBe('2');
+    const [y, v] = [x.to(device), w.to(device)];
+    const together = y.matmul(v).toArray();
+    await setNumThreads(1);
+    expect([info().cpu.threads, info()['cpu-fma'].threads]).toEqual(['1', '1']);
+    expect(y.matmul(v).toArray()).toEqual(together);
+    expect(x.matmul(w).toArray()).toEqual(alone);
+  });
+
+  test('wants a number of threads', async () => {
+    const { errors, info, setNumThreads } = await import('../src/index.ts');
+    for (const wrong of [0, -1, 1.5, Number.NaN]) {
+      const error = await setNumThreads(wrong).catch((e) => e);
+      expect(error).toBeInstanceOf(errors.OptionError);
+      expect(error.message).toBe(`setNumThreads: wants an integer from 1 on, found ${wrong}`);
+    }
+    expect(info().cpu.threads).toBe('1');
+  });
+
+  test('where there is no WebAssembly the error says so, and one thread computes on', async () => {
+    vi.stubGlobal('WebAssembly', undefined);
+    vi.resetModules();
+    const { errors, ones, setNumThreads }: typeof import('../src/index.ts') = await import('../src/index.ts');
+    const error = await setNumThreads(2).catch((e) => e);
+    vi.unstubAllGlobals();
+    expect(error).toBeInstanceOf(errors.DeviceError);
+    expect(error.message).toBe('threads: they run WebAssembly vectors, which are missing here');
+    await setNumThreads(1);
+    expect(
+      ones([20, 20])
+        .matmul(ones([20, 20]))
+        .max()
+        .item(),
+    ).toBe(20);
+  });
+
+  test('does not keep a finished program alive', () => {
+    const program = `import { setNumThreads, ones } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)};
+      await setNumThreads(3);
+      console.log(ones([300, 300]).matmul(ones([300, 300])).sum().item());`;
+    const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+      timeout: 20_000,
+    });
+    expect([status, String(stdout).trim()]).toEqual([0, String(300 ** 3)]);
   });
 });

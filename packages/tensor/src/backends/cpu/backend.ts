@@ -39,6 +39,7 @@ import {
   unaryLoop,
   whereLoop,
 } from './loops.ts';
+import type { Workspace } from './module.ts';
 import { nestOf, walk } from './nest.ts';
 import { foldViews, reduceInto } from './reduce.ts';
 import { softmaxLine } from './softmax.ts';
@@ -47,8 +48,9 @@ import { softmaxLine } from './softmax.ts';
  * The device 'cpu', or as 'cpu-fma' the same with float32 products whose multiplications and additions are fused. Those of one pool
  * share their tensors' storage.
  */
-export function createCpuBackend(name: 'cpu' | 'cpu-fma', pool: BufferPool): Backend {
-  const gemm = createGemm({ relaxed: name === 'cpu-fma' });
+export function createCpuBackend(name: 'cpu' | 'cpu-fma', pool: BufferPool, workspace?: Workspace): Backend {
+  const relaxed = name === 'cpu-fma';
+  const gemm = createGemm(workspace === undefined ? { relaxed } : { relaxed, workspace });
   const wideGemm = createWideGemm();
   const fresh = (out: Spec) => pool.take(out.dtype, sizeOf(out.shape));
 
@@ -296,9 +298,11 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', pool: BufferPool): Bac
     upload: (data, dtype) => new Storage(dtype, data),
     read: async (x) => read(x),
     readSync: read,
+    setThreads: (size) => gemm.setThreads(size),
     describe: () => ({
       'float32 matmul': gemm.kernel,
       ...(name === 'cpu-fma' ? { 'multiply-add': fuses(gemm) ? 'rounded once' : 'rounded twice on this machine' } : {}),
+      threads: String(gemm.threads),
       others: 'strided loops in JavaScript',
     }),
   };

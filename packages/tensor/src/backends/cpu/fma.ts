@@ -26,7 +26,7 @@ const isThere = (): boolean => {
  * @throws DeviceError where there is none: it says what was found and where there is one.
  */
 export function wantFusedMultiplyAdd(): void {
-  const { process } = globalThis as Host;
+  const { process } = globalThis as unknown as Host;
   if (isThere()) return;
   if (process?.versions?.v8 !== undefined) {
     process.getBuiltinModule?.('node:v8')?.setFlagsFromString?.('--experimental-wasm-relaxed-simd');

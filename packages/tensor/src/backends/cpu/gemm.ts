@@ -6,9 +6,11 @@
  * other view is gathered element by element. A goes through in runs of rows that stay in cache between copy and use. Products so
  * small that the copies would cost more than they save take the plain loops, which give the same bits.
  */
-import { compileGemm, type GemmKernel } from './gemm-kernel.ts';
+import { DeviceError } from '../../errors.ts';
+import { compileGemm, type GemmKernel, gemmModules } from './gemm-kernel.ts';
 import { type Gemm, gemmLoops } from './gemm-loops.ts';
 import { createWorkspace, type WasmMemory, type Workspace } from './module.ts';
+import { setTeam, teamOf } from './threads.ts';
 
 export { type Gemm, type Gemm64, gemmLoops, gemmLoops64 } from './gemm-loops.ts';
 
@@ -23,6 +25,10 @@ export interface GemmOptions {
 export interface GemmEngine extends Gemm {
   /** What computes the products; asking compiles it. Tiny products take the loops in any case. */
   readonly kernel: GemmKernel['name'] | 'loops';
+  /** How many threads share a large product. */
+  readonly threads: number;
+  /** Puts `size` threads to work in the memory of the workspace. @throws DeviceError where there are none: it says why. */
+  setThreads(size: number): Promise<void>;
 }
 
 /** Elements of A copied at a time: 256 KiB. */
@@ -142,10 +148,24 @@ export const createGemm = ({ relaxed = false, workspace }: GemmOptions = {}): Ge
     }
   };
 
-  return Object.defineProperty(gemm, 'kernel', {
-    get: () => {
-      if (engine === null) engine = start();
-      return engine?.kernel.name ?? 'loops';
-    },
+  const started = () => {
+    if (engine === null) engine = start();
+    return engine;
+  };
+  const threads = () => {
+    const at = started();
+    return (at && teamOf(at.space.memory)?.size) ?? 1;
+  };
+  const setThreads = async (size: number): Promise<void> => {
+    const at = started();
+    if (at !== undefined) await setTeam(at.space.memory, size, gemmModules());
+    else if (size > 1) {
+      throw new DeviceError('threads: they run WebAssembly vectors, which are missing here', { size });
+    }
+  };
+  return Object.defineProperties(gemm, {
+    kernel: { get: () => started()?.kernel.name ?? 'loops' },
+    threads: { get: threads },
+    setThreads: { value: setThreads },
   }) as GemmEngine;
 };

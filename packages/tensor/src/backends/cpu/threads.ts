@@ -67,7 +67,7 @@ const work = ({ memory, modules, control, index, post }) => {
 };
 `;
 const NODE_WORKER = `${WORKER}
-const { parentPort, workerData } = require('node:worker_threads');
+const { parentPort, workerData } = process.getBuiltinModule('node:worker_threads');
 work({ ...workerData, post: (message) => parentPort.postMessage(message) });`;
 const WEB_WORKER = `${WORKER}
 onmessage = ({ data }) => work({ ...data, post: (message) => postMessage(message) });`;
@@ -96,7 +96,7 @@ interface Host {
 
 /** Starts a worker and resolves, when it is ready, to what ends it. */
 const startWorker = async (data: object): Promise<() => Promise<unknown>> => {
-  const { process, Worker, Blob, URL } = globalThis as Host;
+  const { process, Worker, Blob, URL } = globalThis as unknown as Host;
   const node = process?.getBuiltinModule?.('node:worker_threads');
   if (node !== undefined) {
     const worker = new node.Worker(NODE_WORKER, { eval: true, workerData: data });
