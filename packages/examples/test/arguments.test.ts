@@ -34,7 +34,7 @@ describe('what is understood', () => {
   it('runs the main example with the default preset when nothing is said', () => {
     const { example, preset, settings, json } = run('');
     expect([example.name, preset, json]).toEqual(['permuted-mnist', 'default', false]);
-    expect(settings).toEqual({ seed: 0, profile: 'exact', ...example.presets.default });
+    expect(settings).toEqual({ seed: 0, profile: 'exact', measure: 'all', ...example.presets.default });
   });
 
   it.each(EXAMPLES)('has the full 20 tasks, or all there are, in preset paper of $name', ({ name, limits }) => {

@@ -100,6 +100,22 @@ describe('a run', () => {
     expect(stdout).not.toMatch(/^difference/m);
   });
 
+  it('measures less where that is asked for: the same ACC, BWT and FWT, and no forgetting', {
+    timeout: TIMEOUT,
+  }, async () => {
+    const three = [...TINY.slice(2), '--tasks', '3'];
+    const metrics = async (...args: string[]) => {
+      const { stdout } = await cli('--json', ...three, ...args);
+      return (JSON.parse(stdout) as RunResult).methods.map((m) => m.metrics);
+    };
+    const all = await metrics();
+    expect(await metrics('--measure', 'transfer')).toEqual(all.map((m) => ({ ...m, forgetting: null })));
+    const { code, stdout } = await cli(...three, '--measure', 'transfer');
+    expect(code).toBe(0);
+    for (const line of stdout.split('\n')) expect(widthOf(line), line).toBeLessThanOrEqual(80);
+    expect(stdout).toMatch(/^GEM( +[+-]?\d\.\d{3}){3} +- +\d\.\d{3} +\d+\.\d s$/m);
+  });
+
   it('gives the same numbers for the same seed, and others for another', { timeout: TIMEOUT }, async () => {
     const matrices = async (seed: string) => {
       const { stdout } = await cli('--json', '--seed', seed, ...TINY);

@@ -21,6 +21,7 @@ export type { LayerConflict, ProjectionRecord, StepDetails, StepRecord } from '.
 export { CALLBACKS, type Callback, type StrategyPlugin } from './strategy/callbacks.ts';
 export type { StopSignal } from './strategy/pause.ts';
 export {
+  type MeasureCadence,
   type RunEvent,
   type RunPoint,
   type RunSoFar,

@@ -1,6 +1,6 @@
 // What `--help` and `list` print.
 
-import { type Example, PRESET_NAMES, type Settings } from '../examples/example.ts';
+import { DEFAULTS, type Example, PRESET_NAMES, type Settings } from '../examples/example.ts';
 import { EXAMPLES } from '../examples/index.ts';
 import { DEFAULT_METHODS, METHODS } from '../methods/index.ts';
 import { roughDuration } from '../report/numbers.ts';
@@ -30,7 +30,7 @@ function range(option: Option, limits: Example['limits']): string {
 }
 
 function settingEntries({ presets, limits }: Example): string[] {
-  const defaults: Settings = { seed: 0, profile: 'exact', ...presets.default };
+  const defaults: Settings = { ...DEFAULTS, ...presets.default };
   return SETTING_NAMES.flatMap((setting) => {
     const option = SETTING_OPTIONS[setting];
     const allowed = range(option, limits);
@@ -43,7 +43,7 @@ function settingEntries({ presets, limits }: Example): string[] {
 function presetEntries({ presets }: Example): string[] {
   return PRESET_NAMES.flatMap((name) => {
     const preset = presets[name];
-    const seconds = estimatedSeconds({ seed: 0, profile: 'exact', ...preset }, DEFAULT_METHODS);
+    const seconds = estimatedSeconds({ ...DEFAULTS, ...preset }, DEFAULT_METHODS);
     return entry(
       `--preset ${name}`,
       `${preset.tasks} tasks of ${preset.samples} samples, ${preset.memories} memories: ${roughDuration(seconds)} on 2 cores`,
@@ -58,7 +58,7 @@ const METHODS_ENTRY = entry(
 
 /** Each with the numbers that it has on the example, save those that are options. */
 function methodEntries({ name: example, presets }: Example): string[] {
-  const settings: Settings = { seed: 0, profile: 'exact', ...presets.default };
+  const settings: Settings = { ...DEFAULTS, ...presets.default };
   return METHODS.flatMap(({ name, summary, numbers }) => {
     const own = Object.entries(numbers(example, settings)).map(([key, value]) => `${key} ${value}`);
     return entry(name, `${summary}; ${own.join(', ')}`);

@@ -1,7 +1,7 @@
 // The options of all examples in one table: names, ranges, help. Parsing, checking and --help all read it.
 
 import { profiles } from '@gemlab/gem';
-import { type Example, PRESET_NAMES, type PresetName, type Settings } from '../examples/example.ts';
+import { DEFAULTS, type Example, PRESET_NAMES, type PresetName, type Settings } from '../examples/example.ts';
 import { suggestion, UsageError } from './errors.ts';
 
 interface NumberOption {
@@ -23,7 +23,7 @@ interface ChoiceOption {
 export type Option = NumberOption | ChoiceOption;
 
 /** Each setting with its option; `seed` becomes --seed, `memoryStrength` --memory-strength. */
-export const SETTING_OPTIONS: { readonly [S in keyof Settings]: Option } = {
+export const SETTING_OPTIONS: { readonly [S in keyof Settings]-?: Option } = {
   seed: {
     kind: 'integer',
     min: 0,
@@ -45,6 +45,11 @@ export const SETTING_OPTIONS: { readonly [S in keyof Settings]: Option } = {
   finetuneLr: { kind: 'number', min: 0, above: true, max: 1e6, help: 'learning rate of plain fine-tuning' },
   batchSize: { kind: 'integer', min: 1, max: 60_000, help: 'samples in each training step' },
   epochs: { kind: 'integer', min: 1, max: 10_000, help: 'passes over each task' },
+  measure: {
+    kind: 'choice',
+    choices: ['all', 'transfer'],
+    help: 'test on all tasks after each, or only where ACC, BWT and FWT need it, in less time',
+  },
 };
 
 export const SETTING_NAMES = Object.keys(SETTING_OPTIONS) as readonly (keyof Settings)[];
@@ -112,6 +117,6 @@ export function readSettings(
     const text = given.get(name);
     return text === undefined ? [] : [[setting, readValue(name, text, SETTING_OPTIONS[setting], example.limits)]];
   });
-  const settings = { seed: 0, profile: 'exact', ...example.presets[preset], ...Object.fromEntries(chosen) } as Settings;
+  const settings = { ...DEFAULTS, ...example.presets[preset], ...Object.fromEntries(chosen) } as Settings;
   return { preset, settings };
 }

@@ -1,7 +1,7 @@
 // What an example is: a name, texts, presets, and a function that sets up a stream and a network. The methods that are compared on them
 // (methods/), the command line, the progress line and the report are the same for all of them.
 
-import type { ProfileName, Stream } from '@gemlab/gem';
+import type { MeasureCadence, ProfileName, Stream } from '@gemlab/gem';
 import type { Rng } from '@gemlab/tensor';
 
 /** The numbers of a run that the command line can change. */
@@ -21,13 +21,18 @@ export interface Settings {
   readonly finetuneLr: number;
   readonly batchSize: number;
   readonly epochs: number;
+  /** Which tasks are measured when. Runs of version 0.1 do not say: 'all'. */
+  readonly measure?: MeasureCadence;
 }
+
+/** What no preset says. */
+export const DEFAULTS = { seed: 0, profile: 'exact', measure: 'all' } as const;
 
 export const PRESET_NAMES = ['quick', 'default', 'paper'] as const;
 export type PresetName = (typeof PRESET_NAMES)[number];
 
-/** The settings of a preset; seed and profile are independent of it. */
-export type Preset = Omit<Settings, 'seed' | 'profile'>;
+/** The settings of a preset; what else there is does not depend on it. */
+export type Preset = Omit<Settings, keyof typeof DEFAULTS>;
 
 export const EXAMPLE_NAMES = ['permuted-mnist', 'rotated-mnist', 'split-mnist'] as const;
 export type ExampleName = (typeof EXAMPLE_NAMES)[number];

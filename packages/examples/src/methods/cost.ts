@@ -32,8 +32,14 @@ export function costOf(settings: Settings, step: StepCost, tasks: number, share:
   return stepsOfTask(settings) * steps + tested;
 }
 
-/** The cost of a whole learner, measured on all tasks before the first and after each. */
+/** How many test sets a learner has been through when it has been measured before the first task and after `trained` tasks. */
+export function testsUpTo({ tasks, measure }: Settings, trained: number): number {
+  if (measure !== 'transfer') return (trained + 1) * tasks;
+  return trained < tasks ? tasks + 2 * trained : 2 * tasks + 2 * (tasks - 1);
+}
+
+/** The cost of a whole learner. */
 export function learnerCost(settings: Settings, step: StepCost): number {
   const { tasks, testSamples } = settings;
-  return costOf(settings, step, tasks, 0, (tasks + 1) * tasks * testSamples);
+  return costOf(settings, step, tasks, 0, testsUpTo(settings, tasks) * testSamples);
 }

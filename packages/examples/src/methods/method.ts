@@ -58,7 +58,7 @@ export function method<N extends Numbers>({ learner, cost = plainStep, ...texts 
         trainEpochs: settings.epochs,
         rng: rng.foldIn(2),
       });
-      return { strategy, stream };
+      return { strategy, stream, measure: settings.measure };
     },
   };
 }

@@ -56,14 +56,12 @@ function heatMaps(result: RunResult, { width, paint }: Page): string[] {
 }
 
 function charts(result: RunResult, { width }: Page): string[] {
-  const drawn = result.methods
-    .filter(({ trained }) => trained >= 2)
-    .map(({ name, matrix, trained }) => accuracyChart(name, firstTask(matrix.accuracies, trained), halfOf(width)));
+  const drawn = result.methods.flatMap(({ name, matrix, trained }) => {
+    const accuracies = matrix.accuracies.slice(0, trained).flatMap((row) => row[0] ?? []);
+    return trained >= 2 && accuracies.length === trained ? [accuracyChart(name, accuracies, halfOf(width))] : [];
+  });
   return inPairs(drawn, width);
 }
-
-const firstTask = (accuracies: readonly (readonly (number | null)[])[], trained: number) =>
-  accuracies.slice(0, trained).map((row) => row[0]!);
 
 function summary(result: RunResult, { width }: Page): string[] {
   const finished = result.methods.flatMap((m): (MethodSummary & MethodResult)[] =>

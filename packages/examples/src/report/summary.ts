@@ -8,7 +8,8 @@ export interface Metrics {
   readonly acc: number;
   readonly bwt: number;
   readonly fwt: number;
-  readonly forgetting: number;
+  /** null where it was not measured. */
+  readonly forgetting: number | null;
   readonly learningAccuracy: number;
 }
 
@@ -30,11 +31,15 @@ const COLUMNS: readonly (readonly [head: string, metric: keyof Metrics, text: ty
 export function summaryTable(methods: readonly MethodSummary[]): string[] {
   const rows = methods.map(({ name, metrics, seconds }) => [
     name,
-    ...COLUMNS.map(([, metric, text]) => text(metrics[metric], 3)),
+    ...COLUMNS.map(([, metric, text]) => text(metrics[metric] ?? Number.NaN, 3)),
     duration(seconds),
   ]);
   const [first, second, third] = methods.map(({ metrics }) => metrics);
-  if (first && second && !third) rows.push(['difference', ...COLUMNS.map(([, m]) => signed(second[m] - first[m], 3))]);
+  if (first && second && !third)
+    rows.push([
+      'difference',
+      ...COLUMNS.map(([, m]) => signed((second[m] ?? Number.NaN) - (first[m] ?? Number.NaN), 3)),
+    ]);
   const head = ['', ...COLUMNS.map(([name]) => name), 'time'];
   return table([head, ...rows], ['left', ...head.slice(1).map(() => 'right' as const)]);
 }

@@ -40,10 +40,10 @@ export function compare(
     watch.begin(method, experiment.strategy);
     const outcome =
       saving === null
-        ? { matrix: await runStream(experiment.strategy, experiment.stream, { signal }) }
+        ? { matrix: await runStream(experiment.strategy, experiment.stream, { measure: experiment.measure, signal }) }
         : await saved(saving, method.label, experiment);
     const matrix = outcome.matrix.toJSON();
-    const trained = matrix.accuracies.filter((row) => row[0] !== null).length;
+    const trained = matrix.accuracies.filter((row) => row.some((accuracy) => accuracy !== null)).length;
     return {
       name: method.label,
       numbers: method.numbers(example.name, settings),

@@ -50,11 +50,13 @@ export function metricsSoFar({ accuracies, baseline }: AccuracyMatrixJSON, train
     accuracies: accuracies.slice(0, trained).map((row) => row.slice(0, trained)),
     baseline: baseline.slice(0, trained),
   });
+  // Of a run that stopped early, 'transfer' has only the last two tasks measured at its end.
+  if (part.accuracies.at(-1)!.some((accuracy) => accuracy === null)) return null;
   return {
     acc: part.acc(),
     bwt: part.bwt(),
     fwt: part.fwt(),
-    forgetting: part.forgetting(),
+    forgetting: part.isComplete ? part.forgetting() : null,
     learningAccuracy: part.learningAccuracy(),
   };
 }

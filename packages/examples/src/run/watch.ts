@@ -3,7 +3,7 @@
 
 import { GEMPlugin, type StepRecord, type Strategy, type StrategyPlugin } from '@gemlab/gem';
 import type { Settings } from '../examples/example.ts';
-import { costOf, learnerCost, plainStep, type StepCost } from '../methods/cost.ts';
+import { costOf, learnerCost, plainStep, type StepCost, testsUpTo } from '../methods/cost.ts';
 import type { Method } from '../methods/method.ts';
 import type { Progress } from '../report/progress.ts';
 
@@ -61,7 +61,7 @@ export class Watch implements StrategyPlugin {
     if (gem?.lastRecord) this.#keep(gem.lastRecord);
     const share = (epoch + (iteration + 1) / iterations) / epochs;
     const where = `task ${experience + 1} of ${tasks}`;
-    this.#show(strategy, share, (experience + 1) * tasks, where, `step ${iteration + 1} of ${iterations}`);
+    this.#show(strategy, share, testsUpTo(this.#settings, experience), where, `step ${iteration + 1} of ${iterations}`);
   }
 
   /** Looks at all the steps of the current learner again: some may have been made by a program before this one. */
@@ -85,11 +85,12 @@ export class Watch implements StrategyPlugin {
   afterEvalIteration(strategy: Strategy): void {
     const { experience } = strategy.clock;
     const where = experience === 0 ? 'before training' : `after task ${experience}`;
-    this.#show(strategy, 0, experience * this.#settings.tasks + strategy.results.length, where, 'testing');
+    const before = experience === 0 ? 0 : testsUpTo(this.#settings, experience - 1);
+    this.#show(strategy, 0, before + strategy.results.length, where, 'testing');
   }
 
   afterEval(strategy: Strategy): void {
-    const seen = strategy.results.slice(0, strategy.clock.experience);
+    const seen = strategy.results.filter((r) => r.experience < strategy.clock.experience);
     if (seen.length > 0) this.#accuracy = seen.reduce((sum, r) => sum + r.accuracy, 0) / seen.length;
   }
 

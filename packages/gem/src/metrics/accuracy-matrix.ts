@@ -115,6 +115,11 @@ export class AccuracyMatrix {
     return this.#baseline;
   }
 
+  /** Whether every entry of R has been measured. */
+  get isComplete(): boolean {
+    return this.#rows.every((row) => row.every((accuracy) => accuracy !== null));
+  }
+
   /** Average accuracy over all tasks after the last. @throws MetricError until row T-1 is measured. */
   acc(): number {
     const T = this.tasks;

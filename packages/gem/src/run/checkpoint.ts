@@ -29,7 +29,7 @@ export interface Place {
 export function placeOf({ now, matrix: { accuracies, baseline } }: Checkpoint): Place {
   const { step, experience: trained } = readClock(now);
   const row = trained === 0 ? baseline : accuracies[trained - 1]!;
-  return { step, trained, measured: row.every((accuracy) => accuracy !== null) };
+  return { step, trained, measured: row.some((accuracy) => accuracy !== null) };
 }
 
 /** Files of a later place have a later name. */

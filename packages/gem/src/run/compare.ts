@@ -11,7 +11,8 @@ export interface RunMetrics {
   readonly acc: number;
   readonly bwt: number;
   readonly fwt: number;
-  readonly forgetting: number;
+  /** null where it was not measured: with cadence 'transfer'. */
+  readonly forgetting: number | null;
   readonly learningAccuracy: number;
 }
 
@@ -72,7 +73,7 @@ export function metricsOf(matrix: AccuracyMatrix): RunMetrics {
     acc: matrix.acc(),
     bwt: matrix.bwt(),
     fwt: matrix.fwt(),
-    forgetting: matrix.forgetting(),
+    forgetting: matrix.isComplete ? matrix.forgetting() : null,
     learningAccuracy: matrix.learningAccuracy(),
   };
 }

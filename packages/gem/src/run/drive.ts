@@ -4,7 +4,7 @@
 import { AccuracyMatrix } from '../metrics/accuracy-matrix.ts';
 import { type State, StateMismatchError } from '../state.ts';
 import type { StopSignal } from '../strategy/pause.ts';
-import { type RunEvent, type RunPoint, runStream } from '../strategy/run-stream.ts';
+import { type MeasureCadence, type RunEvent, type RunPoint, runStream } from '../strategy/run-stream.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import type { Stream } from '../streams/stream.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -14,6 +14,8 @@ import { evalLine, type RecordLine, stepLine } from './records.ts';
 export interface Experiment {
   readonly strategy: Strategy;
   readonly stream: Stream;
+  /** Which tasks are measured when. Default 'all'. */
+  readonly measure?: MeasureCadence | undefined;
 }
 
 /**
@@ -33,7 +35,7 @@ export interface Driver {
 /** Runs to the end, or until the signal stops it. @returns what has been measured. */
 export async function drive(
   operation: string,
-  { strategy, stream }: Experiment,
+  { strategy, stream, measure }: Experiment,
   from: Checkpoint | null,
   { signal, onEvent, note, at }: Driver,
 ): Promise<AccuracyMatrix> {
@@ -44,6 +46,7 @@ export async function drive(
   let begin: State | null = from?.begin ?? null;
   if (from !== null) strategy.loadStateDict(begin ?? from.now);
   return runStream(strategy, stream, {
+    measure,
     signal,
     from: { matrix, middle: begin && from!.now },
     onEvent: (event) => {
