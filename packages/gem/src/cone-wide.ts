@@ -19,6 +19,7 @@ const SMALLEST_PIVOT = 2 ** -94;
 const PROXIMAL = 1e-20;
 /** Where that is too much beside the rows that are nearly dependent: just above the rounding of 32 digits. */
 const TINY = 2 ** -96;
+const ROUNDS = 40;
 /** How nearly a projection must have the properties of one, relative to |g|. */
 const INSIDE = 16 * EPS;
 
@@ -53,7 +54,7 @@ export function projectWide(
   }
   const atZero = rows.flatMap((_, k) => (guess.includes(k) ? [] : [k]));
   for (const weight of isDependent ? [PROXIMAL, TINY] : [0, TINY]) {
-    const data = { P, q, weights: [weight], smallestPivot: SMALLEST_PIVOT };
+    const data = { P, q, weights: [weight], smallestPivot: SMALLEST_PIVOT, rounds: ROUNDS };
     const outcome = solveWide(nonnegative(t), atZero, 1e-9, 10 * t + 100, data);
     if (outcome === undefined || 'contradiction' in outcome) continue;
     const projection = assemble(g, rows, target, units, outcome);

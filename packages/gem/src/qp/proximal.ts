@@ -82,10 +82,13 @@ export function proximalRounds(solve: Solve, L: Float64Array, rho: number): Prox
     const answer = candidateOf(problem, checked, form, solver, xScale);
     if (typeof outcome === 'object') return infeasible(answer, outcome.contradiction);
     stale = round > 0 && answer.kkt.relative > 0.5 * best.kkt.relative ? stale + 1 : 0;
-    if (round === 0 || answer.kkt.relative < best.kkt.relative) best = answer;
-    if (outcome === 'iteration-limit' || best.kkt.relative <= PERFECT) break;
-
     const { move } = solver;
+    // Residuals in the caller's units do not see a small variable's: there the weight may still pull.
+    const isSettled = rho * maxAbs(move) <= EPS * Math.max(maxAbs(solver.x), maxAbs(form.q));
+    const isAsGood = answer.kkt.relative <= (rho === 0 ? 0 : PERFECT);
+    if (round === 0 || isAsGood || answer.kkt.relative < best.kkt.relative) best = answer;
+    if (outcome === 'iteration-limit' || (isSettled && best.kkt.relative <= PERFECT)) break;
+
     centre = solver.x.slice();
     // The first centre, the origin, need not be feasible, so the first move says nothing about descent.
     if (rho === 0 || round === 0) continue;

@@ -18,7 +18,7 @@ import { WorkingSet } from './working-set.ts';
  * A P that was summed in float64 is known to rounding only: along d it may have a curvature that it does not show. Where the least of those
  * would already stop the descent at a distance below this (in units of |q| / |P|), d is no proof. A P that is exactly flat along d has none.
  */
-const FAR = 1e8;
+const FAR = 1e10;
 
 /** The steepest ray of descent, largest entry 1, in scaled coordinates; undefined if the objective is bounded below. */
 export function findRay(form: StandardForm, tolerance: number): Float64Array | undefined {

@@ -99,7 +99,10 @@ export function wideCandidate(
   xScale: number,
 ): Candidate {
   const { lb, ub } = checked;
-  const x = Array.from(answer.x.hi, (value, j) => clamp(value * form.variableScale[j], lb[j], ub[j]));
+  const noise = 2 ** -90 * maxAbs(answer.x.hi);
+  const x = Array.from(answer.x.hi, (value, j) =>
+    clamp(Math.abs(value) > noise ? value * form.variableScale[j] : 0, lb[j], ub[j]),
+  );
   // Of the proximal weight's pull, or of rounding, multipliers must not fall below zero.
   const values = answer.multipliers.map((u, k) => (form.isEquality[answer.active[k]] === 1 ? u : Math.max(0, u)));
   const multipliers = toMultipliers(checked, form, answer.active, values);

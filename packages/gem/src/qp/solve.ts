@@ -32,7 +32,7 @@ import {
 import { findContradiction, type StandardForm, toStandardForm } from './standard-form.ts';
 import { EPS, maxAbs } from './vector.ts';
 import { constraintsToStartFrom } from './warm-start.ts';
-import { definiteData, semidefiniteData, solveWide } from './wide-active-set.ts';
+import { roundedData, semidefiniteData, solveWide } from './wide-active-set.ts';
 import { cholesky } from './working-set.ts';
 
 /**
@@ -43,11 +43,9 @@ const DEFINITE = 1e-7;
 /** The proximal weights to try on that scale. The first is far above rounding (1e-16 n), far below the curvature of a definite problem. */
 const WEIGHTS = [1e-10, 1e-6, 1e-2];
 /**
- * Below this pivot an answer may have no residual to speak of and yet an objective that is off by 1e-8: the error is up to (EPS / pivot)^2. Then,
- * and where rounding defeats the method, it is run once more in numbers of 32 digits (wide-active-set.ts), in problems of up to so
- * many variables and in so many steps, which keeps it near a second.
+ * There an answer may have no residual to speak of and yet an objective that is off by 1e-8. Then, and where rounding defeats the method,
+ * it is run once more in numbers of 32 digits (wide-active-set.ts), in problems of up to so many variables and in so many steps.
  */
-const DELICATE = 1e-9;
 const BLURRED = 1e-13;
 const WIDE_SIZE = 60;
 const wideSteps = ({ n, count }: StandardForm): number => Math.min(10 * (n + count) + 100, 100 + 5e7 / n ** 3);
@@ -97,7 +95,7 @@ export function solveQP(problem: QPProblem, options: QPOptions = {}): QPSolution
   const solve: Solve = { problem, checked, form, start, origin, tolerance, xScale, maxIterations, budget, recording };
   let best: ProximalOutcome = { status: 'iteration-limit', answer: origin };
   const isSmall = form.n <= WIDE_SIZE;
-  const isUncertain = rounding.smallestPivot < DELICATE && maxAbs(form.P) > 0;
+  const isUncertain = rounding.smallestPivot < DEFINITE && maxAbs(form.P) > 0;
   for (const weight of [0, ...WEIGHTS]) {
     const factor = cholesky(form.P, form.n, weight);
     if ('direction' in factor || (weight === 0 && factor.smallestPivot < DEFINITE)) continue;
@@ -119,7 +117,7 @@ const isBetter = (a: Candidate, b: Candidate): boolean => a.kkt.relative < b.kkt
 function widened({ problem, checked, form, tolerance, xScale }: Solve, before: ProximalOutcome): ProximalOutcome {
   const guess = constraintsToStartFrom(form, before.answer.activeSet);
   // Of an answer that stands, curvature below the rounding of P itself would only make noise.
-  const data = before.status === 'optimal' ? definiteData(form) : semidefiniteData(form);
+  const data = before.status === 'optimal' ? roundedData(form) : semidefiniteData(form);
   const outcome = solveWide(form, guess, tolerance, wideSteps(form), data);
   if (outcome === undefined) return before;
   if ('contradiction' in outcome) {
@@ -133,7 +131,7 @@ function widened({ problem, checked, form, tolerance, xScale }: Solve, before: P
     return { status: 'infeasible', answer: before.answer, proof: farkas(checked, multipliers) };
   }
   const answer = wideCandidate(problem, checked, form, outcome, xScale);
-  const isGood = answer.kkt.relative <= Math.max(before.answer.kkt.relative, 16 * EPS);
+  const isGood = answer.kkt.relative <= Math.max(before.answer.kkt.relative, (16 + 8 * form.n) * EPS);
   if (before.status === 'optimal') return isGood ? { ...before, answer } : before;
   if (answer.kkt.relative <= tolerance) return { status: 'optimal', answer };
   return isBetter(answer, before.answer) ? { ...before, answer } : before;

@@ -47,6 +47,12 @@ const WEIGHTS = [0, 1e-20, 1e-13];
 const SMALLEST_PIVOT = 2 ** -76;
 const DEPENDENT_EQUALITY = 2 ** -46;
 const MAX_ROUNDS = 40;
+/**
+ * Of a P that is singular to its rounding: proximal weights of that size, in units of n eps, and rounds. They take the weight's pull out of
+ * what P determines; along what it does not, x stays as short as rounding lets it be.
+ */
+const ROUNDING = [1, 8, 64];
+const ROUNDING_ROUNDS = 3;
 
 /** Data of a problem that float64 does not hold, and the proximal weights to try on it. */
 export interface WideData {
@@ -54,6 +60,8 @@ export interface WideData {
   readonly q: WideArray;
   readonly weights: readonly number[];
   readonly smallestPivot: number;
+  /** With a weight: how many rounds at most. */
+  readonly rounds: number;
 }
 
 export interface WideAnswer {
@@ -67,12 +75,16 @@ export interface WideAnswer {
 
 export type WideOutcome = WideAnswer | { readonly contradiction: ReadonlyMap<number, number> } | undefined;
 
-/** A problem whose P has more curvature in every direction than the rounding of its entries. */
-export const definiteData = ({ P, q, n }: StandardForm): WideData => ({
+/**
+ * A problem whose P is known to its rounding: as it is where P has more curvature in every direction, and else as the nearest one that has.
+ * GG', summed in float64, may be indefinite by its rounding, and q = Gg may fall where it is flat; no sum of squares does.
+ */
+export const roundedData = ({ P, q, n }: StandardForm): WideData => ({
   P: wideFrom(P),
   q: wideFrom(q),
-  weights: [0],
+  weights: [0, ...ROUNDING.map((size) => size * n * EPS)],
   smallestPivot: 32 * EPS * n,
+  rounds: ROUNDING_ROUNDS,
 });
 
 /** Any problem, as its float64 numbers have it. */
@@ -81,6 +93,7 @@ export const semidefiniteData = ({ P, q }: StandardForm): WideData => ({
   q: wideFrom(q),
   weights: WEIGHTS,
   smallestPivot: SMALLEST_PIVOT,
+  rounds: MAX_ROUNDS,
 });
 
 /** `guess`: constraints to begin with. `steps`: how many it may take. Undefined if even this does not get there. */
@@ -92,7 +105,7 @@ export function solveWide(
   data: WideData,
 ): WideOutcome {
   for (const rho of data.weights) {
-    const L = wideCholesky(data.P, form.n, rho, rho === 0 ? data.smallestPivot : 0);
+    const L = wideCholesky(data.P, form.n, rho, rho === 0 ? data.smallestPivot : rho / 4);
     if (L === undefined) continue;
     const outcome = new WideActiveSet(form, data, L, rho, tolerance, steps).solve(guess);
     if (outcome !== undefined) return outcome;
@@ -155,7 +168,7 @@ class WideActiveSet {
       if (!isMet && this.addIfIndependent(i)) this.redundant.delete(i);
     }
     for (const i of guess) if (!this.active.includes(i) && !this.redundant.has(i)) this.addIfIndependent(i);
-    for (let round = 0; round < MAX_ROUNDS; round++) {
+    for (let round = 0; round < this.data.rounds; round++) {
       const outcome = this.round();
       if (outcome !== 'optimal') return outcome;
       const settled = maxAbs(this.move.hi) <= 2 ** -84 * maxAbs(this.x.hi);

@@ -9,12 +9,15 @@ export interface ExactProjection {
   readonly z: number[];
   /** |z - g|^2 / 2, the dual problem's optimum with its sign turned; as a fraction of |g|^2 / 2, so that it fits any scale. */
   readonly share: number;
+  /** Multipliers with z = g + G'v. */
+  readonly v: number[];
 }
 
 /** At most 10 rows: all of their subsets are tried. */
 export function exactProjection(g: ArrayLike<number>, G: readonly ArrayLike<number>[]): ExactProjection {
   const { whole: target, exponent } = wholeNumbers(g);
-  const rows = G.map((row) => wholeNumbers(row).whole);
+  const wholeRows = G.map(wholeNumbers);
+  const rows = wholeRows.map(({ whole }) => whole);
   const gram = rows.map((a) => rows.map((b) => inner(a, b)));
   const dots = rows.map((row) => inner(row, target));
   for (let subset = 0; subset < 2 ** rows.length; subset++) {
@@ -34,13 +37,17 @@ export function exactProjection(g: ArrayLike<number>, G: readonly ArrayLike<numb
     const size = inner(target, target);
     return {
       z: target.map((x, i) => quotient(x * denominator + move[i]!, denominator, exponent)),
+      v: rows.map((_, i) => {
+        const k = members.indexOf(i);
+        return k < 0 ? 0 : quotient(numerators[k]!, denominator, exponent - wholeRows[i]!.exponent);
+      }),
       share: size === 0n ? 0 : quotient(inner(move, move), denominator * denominator * size, 0),
     };
   }
   throw new Error('no subset of the rows satisfies the conditions: this cannot be');
 }
 
-const inner = (a: readonly bigint[], b: readonly bigint[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0n);
+export const inner = (a: readonly bigint[], b: readonly bigint[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0n);
 
 /** Whole numbers that, times 2^exponent, are the given ones. */
 export function wholeNumbers(values: ArrayLike<number>): { whole: bigint[]; exponent: number } {
@@ -66,7 +73,7 @@ function split(value: number): { mantissa: bigint; exponent: number } {
 }
 
 /** a / b * 2^exponent. */
-function quotient(a: bigint, b: bigint, exponent: number): number {
+export function quotient(a: bigint, b: bigint, exponent: number): number {
   if (a === 0n) return 0;
   const negative = a < 0n !== b < 0n;
   const [x, y] = [a < 0n ? -a : a, b < 0n ? -b : b];
@@ -80,7 +87,7 @@ function quotient(a: bigint, b: bigint, exponent: number): number {
 }
 
 /** The solution of Mx = r as fractions with one denominator > 0; undefined where M is singular. M is symmetric positive semidefinite. */
-function cramer(M: bigint[][], r: bigint[]): { numerators: bigint[]; denominator: bigint } | undefined {
+export function cramer(M: bigint[][], r: bigint[]): { numerators: bigint[]; denominator: bigint } | undefined {
   const n = r.length;
   const rows = M.map((row, i) => [...row, r[i]!]);
   let previous = 1n;

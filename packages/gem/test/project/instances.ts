@@ -10,8 +10,10 @@ export interface Instance {
 }
 
 export interface Size {
-  readonly t: readonly [number, number];
-  readonly p: readonly [number, number];
+  readonly t?: readonly [number, number];
+  readonly p?: readonly [number, number];
+  /** 'moderate': from 2^-50 to 2^50; 'one': as they are made. */
+  readonly scales?: 'any' | 'moderate' | 'one';
 }
 
 const plus = (a: readonly number[], s: number, b: readonly number[]) => a.map((x, i) => x + s * b[i]!);
@@ -69,14 +71,19 @@ const scales: readonly ((d: Draw) => number)[] = [
   () => 2 ** 498,
 ];
 
-export function makeInstance(kind: InstanceKind, seed: number, { t, p }: Size = { t: [1, 6], p: [1, 10] }): Instance {
+/** Rows t in 1..6 and entries p in 1..10 unless told otherwise. */
+export function makeInstance(
+  kind: InstanceKind,
+  seed: number,
+  { t = [1, 6], p = [1, 10], scales: range = 'any' }: Size = {},
+): Instance {
   const d = new Draw(new Rng(seed).foldIn(instanceKinds.indexOf(kind)));
   const [rows, columns] = [d.integer(...t), d.integer(...p)];
   const made = kinds[kind](d, rows, columns);
   // Against some of the rows, so that the gate opens; now and then inside of their span or a hair off it.
   const against = made.reduce((sum, row) => plus(sum, -Math.abs(d.normal()), row), new Array<number>(columns).fill(0));
   const g = plus(against, d.pick([0, 1e-8, 1, 1, 10]), d.normals(columns));
-  const scale = d.pick(scales);
+  const scale = d.pick(scales.slice(0, { any: scales.length, moderate: 3, one: 1 }[range]));
   const asFloat32 = d.chance(0.3);
   const finish = (row: number[]) => scaled(asFloat32 ? rounded(row) : row, scale(d));
   return { g: finish(g), G: made.map(finish) };
