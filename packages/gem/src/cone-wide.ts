@@ -8,6 +8,7 @@ import type { StandardForm } from './qp/standard-form.ts';
 import { EPS, norm, powerOfTwo } from './qp/vector.ts';
 import { at, put, type Wide, type WideArray, wideAdd, wideDot, wideFrom, wideZeros } from './qp/wide.ts';
 import { solveWide, type WideAnswer } from './qp/wide-active-set.ts';
+import { WIDE_ROUNDS } from './qp/wide-data.ts';
 import { cosine, type ScaledVector } from './row-geometry.ts';
 
 /** How much it may cost: so many rows, and so many products in GG' (about a second). */
@@ -19,7 +20,6 @@ const SMALLEST_PIVOT = 2 ** -94;
 const PROXIMAL = 1e-20;
 /** Where that is too much beside the rows that are nearly dependent: just above the rounding of 32 digits. */
 const TINY = 2 ** -96;
-const ROUNDS = 40;
 /** How nearly a projection must have the properties of one, relative to |g|. */
 const INSIDE = 16 * EPS;
 
@@ -54,7 +54,7 @@ export function projectWide(
   }
   const atZero = rows.flatMap((_, k) => (guess.includes(k) ? [] : [k]));
   for (const weight of isDependent ? [PROXIMAL, TINY] : [0, TINY]) {
-    const data = { P, q, weights: [weight], smallestPivot: SMALLEST_PIVOT, rounds: ROUNDS };
+    const data = { P, q, weights: [weight], smallestPivot: SMALLEST_PIVOT, rounds: WIDE_ROUNDS };
     const outcome = solveWide(nonnegative(t), atZero, 1e-9, 10 * t + 100, data);
     if (outcome === undefined || 'contradiction' in outcome) continue;
     const projection = assemble(g, rows, target, units, outcome);

@@ -27,13 +27,17 @@ export function contradiction(
   return contradictionOf(form, p, sign, new Map(working.active.map((constraint, k) => [constraint, r[k]])), tolerance);
 }
 
-/** The same for n_p = sum_k r_k n_k, given the r_k by constraint. */
+/**
+ * The same for n_p = sum_k r_k n_k, given the r_k by constraint. `blur`: how well the normals are known, in units of their length; 0 if to
+ * the last bit.
+ */
 export function contradictionOf(
   form: StandardForm,
   p: number,
   sign: 1 | -1,
   combination: ReadonlyMap<number, number>,
   tolerance: number,
+  blur = 0,
 ): ReadonlyMap<number, number> | undefined {
   const largest = maxAbs([...combination.values()]);
   for (const negligible of [1e-10 * largest, 64 * EPS * largest]) {
@@ -44,7 +48,7 @@ export function contradictionOf(
       if (weight > negligible || (isFree && weight < -negligible)) weights.set(constraint, weight);
     }
     absorbIntoBounds(form, weights);
-    if (isProof(form, weights, tolerance)) return weights;
+    if (isProof(form, weights, tolerance, blur)) return weights;
   }
   return undefined;
 }
@@ -69,7 +73,7 @@ function absorbIntoBounds(form: StandardForm, weights: Map<number, number>): voi
  * Is sum y_i d_i > 0 by more than `tolerance` times its terms, and sum y_i n_i = 0 as closely, in each coordinate by itself? A single
  * coordinate left over would let a far enough x close the gap. A bound's weight is a difference of terms, and counts for as much as they do.
  */
-function isProof(form: StandardForm, weights: ReadonlyMap<number, number>, tolerance: number): boolean {
+function isProof(form: StandardForm, weights: ReadonlyMap<number, number>, tolerance: number, blur: number): boolean {
   const { rowCount, variable, rightHandSide } = form;
   const leftOver = new Float64Array(form.n);
   const terms = new Float64Array(form.n);
@@ -84,6 +88,7 @@ function isProof(form: StandardForm, weights: ReadonlyMap<number, number>, toler
     const size = constraint < rowCount ? Math.abs(weight) : terms[variable[constraint - rowCount]];
     gapTerms += size * Math.abs(rightHandSide[constraint]);
   }
-  const cancels = leftOver.every((left, j) => Math.abs(left) <= tolerance * terms[j]);
+  const unknown = blur * maxAbs(terms);
+  const cancels = leftOver.every((left, j) => Math.abs(left) <= Math.max(tolerance * terms[j], unknown));
   return cancels && gap > tolerance * gapTerms;
 }

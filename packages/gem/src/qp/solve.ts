@@ -32,7 +32,8 @@ import {
 import { findContradiction, type StandardForm, toStandardForm } from './standard-form.ts';
 import { EPS, maxAbs } from './vector.ts';
 import { constraintsToStartFrom } from './warm-start.ts';
-import { roundedData, semidefiniteData, solveWide } from './wide-active-set.ts';
+import { solveWide } from './wide-active-set.ts';
+import { asGiven, type WideData, withRoundedP, withRoundedRows } from './wide-data.ts';
 import { cholesky } from './working-set.ts';
 
 /**
@@ -105,19 +106,25 @@ export function solveQP(problem: QPProblem, options: QPOptions = {}): QPSolution
     if (budget.used >= maxIterations) break;
     const isStuck = best.status === 'iteration-limit';
     const isDelicate = best.status === 'optimal' && (isUncertain || best.answer.kkt.relative > BLURRED);
-    if (isSmall && (isDelicate || (isStuck && isFirst))) best = widened(solve, best);
+    // An answer that stands is refined as far as P is known: curvature below its rounding would only make noise.
+    if (isSmall && isDelicate) best = widened(solve, best, withRoundedP(form));
+    if (isSmall && isStuck && isFirst) best = widened(solve, best, asGiven(form));
     if (best.status !== 'iteration-limit') break;
   }
+  const isStuck = best.status === 'iteration-limit' && budget.used < maxIterations;
+  if (isSmall && isStuck) best = widened(solve, best, withRoundedRows(form));
   return finish(best.status, best.answer, best.proof);
 }
 
 const isBetter = (a: Candidate, b: Candidate): boolean => a.kkt.relative < b.kkt.relative;
 
 /** What numbers of 32 digits make of an answer that is as good as float64 can tell, or none. */
-function widened({ problem, checked, form, tolerance, xScale }: Solve, before: ProximalOutcome): ProximalOutcome {
+function widened(
+  { problem, checked, form, tolerance, xScale }: Solve,
+  before: ProximalOutcome,
+  data: WideData,
+): ProximalOutcome {
   const guess = constraintsToStartFrom(form, before.answer.activeSet);
-  // Of an answer that stands, curvature below the rounding of P itself would only make noise.
-  const data = before.status === 'optimal' ? roundedData(form) : semidefiniteData(form);
   const outcome = solveWide(form, guess, tolerance, wideSteps(form), data);
   if (outcome === undefined) return before;
   if ('contradiction' in outcome) {

@@ -12,7 +12,7 @@
 
 import { contradictionOf } from './farkas.ts';
 import type { StandardForm } from './standard-form.ts';
-import { EPS, maxAbs, sumAbs } from './vector.ts';
+import { maxAbs, sumAbs } from './vector.ts';
 import {
   at,
   by,
@@ -32,6 +32,7 @@ import {
   wideFrom,
   wideZeros,
 } from './wide.ts';
+import { ROUNDED_NORMAL, type WideData } from './wide-data.ts';
 
 /** Unit roundoff of a wide number, with room for sums. */
 const WIDE_EPS = 2 ** -100;
@@ -39,30 +40,8 @@ const WIDE_EPS = 2 ** -100;
 const FEASIBLE = 2 ** -80;
 /** Part of a normal that may be left outside of the others' span before it counts as independent. */
 const DEPENDENT = 2 ** -84;
-/** How far an inequality gives way at a time where it contradicts others, relative to its terms. */
+/** How far an inequality gives way at first where it contradicts others, relative to its terms; then twice as far each time. */
 const GIVE = 2 ** -48;
-/** Proximal weights for a P that is singular even here, or that the rounding of float64 made indefinite. */
-const WEIGHTS = [0, 1e-20, 1e-13];
-/** Pivots above this are no rounding of float64's, nor is a normal's part outside of the others' span. */
-const SMALLEST_PIVOT = 2 ** -76;
-const DEPENDENT_EQUALITY = 2 ** -46;
-const MAX_ROUNDS = 40;
-/**
- * Of a P that is singular to its rounding: proximal weights of that size, in units of n eps, and rounds. They take the weight's pull out of
- * what P determines; along what it does not, x stays as short as rounding lets it be.
- */
-const ROUNDING = [1, 8, 64];
-const ROUNDING_ROUNDS = 3;
-
-/** Data of a problem that float64 does not hold, and the proximal weights to try on it. */
-export interface WideData {
-  readonly P: WideArray;
-  readonly q: WideArray;
-  readonly weights: readonly number[];
-  readonly smallestPivot: number;
-  /** With a weight: how many rounds at most. */
-  readonly rounds: number;
-}
 
 export interface WideAnswer {
   readonly x: WideArray;
@@ -74,27 +53,6 @@ export interface WideAnswer {
 }
 
 export type WideOutcome = WideAnswer | { readonly contradiction: ReadonlyMap<number, number> } | undefined;
-
-/**
- * A problem whose P is known to its rounding: as it is where P has more curvature in every direction, and else as the nearest one that has.
- * GG', summed in float64, may be indefinite by its rounding, and q = Gg may fall where it is flat; no sum of squares does.
- */
-export const roundedData = ({ P, q, n }: StandardForm): WideData => ({
-  P: wideFrom(P),
-  q: wideFrom(q),
-  weights: [0, ...ROUNDING.map((size) => size * n * EPS)],
-  smallestPivot: 32 * EPS * n,
-  rounds: ROUNDING_ROUNDS,
-});
-
-/** Any problem, as its float64 numbers have it. */
-export const semidefiniteData = ({ P, q }: StandardForm): WideData => ({
-  P: wideFrom(P),
-  q: wideFrom(q),
-  weights: WEIGHTS,
-  smallestPivot: SMALLEST_PIVOT,
-  rounds: MAX_ROUNDS,
-});
 
 /** `guess`: constraints to begin with. `steps`: how many it may take. Undefined if even this does not get there. */
 export function solveWide(
@@ -121,7 +79,10 @@ class WideActiveSet {
   private readonly tolerance: number;
   private readonly sizeOfP: number;
   private readonly rows: WideArray;
+  /** Part of a normal outside of the others' span that makes it independent. */
+  private readonly dependent: number;
   private stepsLeft: number;
+  private give = GIVE;
   private readonly active: number[] = [];
   /** Equalities that follow from others. */
   private readonly redundant = new Set<number>();
@@ -146,6 +107,7 @@ class WideActiveSet {
     this.L = L;
     this.rho = rho;
     this.tolerance = tolerance;
+    this.dependent = data.dependent ?? DEPENDENT;
     this.stepsLeft = steps;
     this.rows = wideFrom(form.rows);
     this.right = wideFrom(form.rightHandSide);
@@ -159,13 +121,19 @@ class WideActiveSet {
     const { form, tolerance } = this;
     this.setCentre(wideZeros(form.n));
     const equalities = Array.from({ length: form.count }, (_, i) => i).filter((i) => form.isEquality[i] === 1);
-    for (const i of equalities) if (!this.addIfIndependent(i, DEPENDENT_EQUALITY)) this.redundant.add(i);
+    for (const i of equalities) if (!this.addIfIndependent(i, ROUNDED_NORMAL)) this.redundant.add(i);
     this.minimum();
     for (const i of this.redundant) {
       const [violation] = this.violation(i);
       const isMet = Math.abs(violation) <= 0.01 * tolerance * (Math.abs(form.rightHandSide[i]) + maxAbs(this.x.hi));
       // Not what others say: then it says something of its own, if in the last bits of its normal.
-      if (!isMet && this.addIfIndependent(i)) this.redundant.delete(i);
+      if (isMet) continue;
+      if (this.addIfIndependent(i)) {
+        this.redundant.delete(i);
+        continue;
+      }
+      const contradiction = this.contradiction(i, violation > 0 ? 1 : -1, this.solveR(this.split(this.column(i)).d));
+      if (contradiction !== undefined) return { contradiction };
     }
     for (const i of guess) if (!this.active.includes(i) && !this.redundant.has(i)) this.addIfIndependent(i);
     for (let round = 0; round < this.data.rounds; round++) {
@@ -218,7 +186,7 @@ class WideActiveSet {
       const { d, rest } = this.split(w);
       const r = this.solveR(d);
       const free = wideDot(rest, 0, rest, 0, this.form.n);
-      const isDependent = this.isDependent(free[0], w, r);
+      const isDependent = this.isDependent(free[0], w, r, this.dependent);
       const violation = this.violation(p);
       let blocking: number | undefined;
       let step: Wide | undefined;
@@ -230,8 +198,7 @@ class WideActiveSet {
         blocking = k;
       });
       if (isDependent && step === undefined) {
-        const weights = new Map(this.active.map((constraint, k): [number, number] => [constraint, r[k][0]]));
-        const contradiction = contradictionOf(this.form, p, 1, weights, this.tolerance);
+        const contradiction = this.contradiction(p, 1, r);
         if (contradiction !== undefined) return { contradiction };
         if (!this.reconcile(p, r, violation)) return undefined;
         this.dualFeasible();
@@ -250,6 +217,12 @@ class WideActiveSet {
       this.minimum(p, t);
       this.u = this.u.map((u, k) => (u[0] < 0 && this.form.isEquality[this.active[k]] === 0 ? [0, 0] : u));
     }
+  }
+
+  /** The proof that p, n_p = N r, and the active constraints contradict each other. */
+  private contradiction(p: number, sign: 1 | -1, r: readonly Wide[]): ReadonlyMap<number, number> | undefined {
+    const weights = new Map(this.active.map((constraint, k): [number, number] => [constraint, r[k][0]]));
+    return contradictionOf(this.form, p, sign, weights, this.tolerance, this.data.dependent ?? 0);
   }
 
   /**
@@ -272,12 +245,13 @@ class WideActiveSet {
     const left =
       gap -
       shift(
-        GIVE,
+        this.give,
         involved.filter(({ i, weight }) => weight > 0 && form.isEquality[i] === 0),
       );
+    this.give *= 2;
     const terms = involved.reduce((sum, { weight, terms: size }) => sum + Math.abs(weight) * size, 0);
     if (left > 0) shift((1 + 2 ** -20) * (left / terms), involved);
-    const limit = 0.01 * this.tolerance;
+    const limit = 0.4 * this.tolerance;
     return involved.every(({ i, terms: size }) => Math.abs(right.hi[i] - form.rightHandSide[i]) <= limit * size);
   }
 
@@ -377,14 +351,14 @@ class WideActiveSet {
     return r;
   }
 
-  private isDependent(free: number, w: WideArray, r: readonly Wide[], part = DEPENDENT): boolean {
+  private isDependent(free: number, w: WideArray, r: readonly Wide[], part: number): boolean {
     const { n } = this.form;
     const sizes = this.active.map((i) => maxAbs(this.column(i).hi));
     const terms = r.reduce((sum, [hi], k) => sum + Math.abs(hi) * sizes[k], maxAbs(w.hi));
     return Math.sqrt(Math.max(0, free)) <= part * n * terms;
   }
 
-  private addIfIndependent(i: number, part = DEPENDENT): boolean {
+  private addIfIndependent(i: number, part = this.dependent): boolean {
     const w = this.column(i);
     const { d, rest } = this.split(w);
     const free = wideDot(rest, 0, rest, 0, this.form.n);

@@ -6,6 +6,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { projectAverageGradient, projectGradient } from '../../src/project.ts';
+import { runs } from '../qp/problems.ts';
 
 const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
 const norm = (a: readonly number[]) => Math.hypot(...a);
@@ -89,7 +90,7 @@ function bruteForce({ g, G }: Problem): number[] {
   return best!;
 }
 
-const runs = { numRuns: 400 };
+const enough = runs(120);
 
 describe('over rows with ties, duplicates, opposites, zeros and near parallels, at scales from 1e-8 to 1e8', () => {
   test('z satisfies every constraint to rounding', () => {
@@ -98,7 +99,7 @@ describe('over rows with ties, duplicates, opposites, zeros and near parallels, 
         const { z } = projectGradient(g, G);
         for (const row of G) expect(dot(z, row)).toBeGreaterThanOrEqual(-BOUND * norm(g) * norm(row));
       }),
-      runs,
+      enough,
     );
   });
 
@@ -110,7 +111,7 @@ describe('over rows with ties, duplicates, opposites, zeros and near parallels, 
         expect(Math.abs(dot(z, move))).toBeLessThanOrEqual(BOUND * dot(g, g));
         expect(norm(z)).toBeLessThanOrEqual(norm(g) * (1 + BOUND));
       }),
-      runs,
+      enough,
     );
   });
 
@@ -123,7 +124,7 @@ describe('over rows with ties, duplicates, opposites, zeros and near parallels, 
         for (const row of G) expect(dot(again, row)).toBeGreaterThanOrEqual(-BOUND * norm(z) * norm(row));
         expect(norm(again)).toBeLessThanOrEqual(norm(z) * (1 + BOUND));
       }),
-      runs,
+      enough,
     );
   });
 });
@@ -140,7 +141,7 @@ describe('over rows with ties, duplicates, opposites and zeros', () => {
         const rest = sub(g, projectGradient(g, G).z);
         close(projectGradient(rest, G).z, scaled(rest, 0), norm(g));
       }),
-      runs,
+      enough,
     );
   });
 
@@ -149,7 +150,7 @@ describe('over rows with ties, duplicates, opposites and zeros', () => {
       fc.property(problems(false), (problem) => {
         close(projectGradient(problem.g, problem.G).z, bruteForce(problem), norm(problem.g));
       }),
-      runs,
+      enough,
     );
   });
 
@@ -167,7 +168,7 @@ describe('over rows with ties, duplicates, opposites and zeros', () => {
           close(projectGradient(g, shuffled).z, projectGradient(g, G).z, norm(g));
         },
       ),
-      runs,
+      enough,
     );
   });
 
@@ -177,7 +178,7 @@ describe('over rows with ties, duplicates, opposites and zeros', () => {
         const { z } = projectGradient(g, G);
         close(projectGradient(z, G).z, z, norm(g));
       }),
-      runs,
+      enough,
     );
   });
 
@@ -187,7 +188,7 @@ describe('over rows with ties, duplicates, opposites and zeros', () => {
         const s = 2 ** e;
         expect(projectGradient(scaled(g, s), G).z).toEqual(scaled(projectGradient(g, G).z, s));
       }),
-      runs,
+      enough,
     );
   });
 
@@ -204,7 +205,7 @@ describe('over rows with ties, duplicates, opposites and zeros', () => {
           expect(pull * Math.max(0, cosinesAfter[k]!) * norm(z)).toBeLessThanOrEqual(1e-12 * terms * terms);
         });
       }),
-      runs,
+      enough,
     );
   });
 });
@@ -218,7 +219,7 @@ describe('special cases', () => {
         expect(norm(sub(one.z, average.z))).toBeLessThanOrEqual(BOUND * norm(g));
         expect(one.projected).toBe(average.projected);
       }),
-      runs,
+      enough,
     );
   });
 

@@ -4,6 +4,9 @@
 import fc from 'fast-check';
 import type { QPProblem } from '../../src/qp/index.ts';
 
+/** How many problems a law is tried on: so many, or FC_NUM. */
+export const runs = (usual: number) => ({ numRuns: Number(process.env.FC_NUM ?? usual) });
+
 export const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
 export const times = (M: readonly (readonly number[])[], x: readonly number[]) => M.map((row) => dot(row, x));
 export const transposed = (M: readonly (readonly number[])[], n: number) =>

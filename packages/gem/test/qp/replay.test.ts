@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TraceMismatchError } from '../../src/errors.ts';
 import { type QPSolution, replayTrace, solveQP } from '../../src/qp/index.ts';
-import { problems } from './problems.ts';
+import { problems, runs } from './problems.ts';
 
 const traced = (options: Parameters<typeof problems>[0]) =>
   problems(options).map((problem) => ({ problem, solution: solveQP(problem, { trace: true }) }));
@@ -23,7 +23,7 @@ describe('a trace', () => {
         const names = (refs: QPSolution['activeSet']) => refs.map(({ kind, index }) => kind + index).sort();
         expect(names(replay.activeSet)).toEqual(names(solution.activeSet));
       }),
-      { numRuns: 300 },
+      runs(100),
     );
   });
 
@@ -38,7 +38,7 @@ describe('a trace', () => {
         const options = kind.definite ? {} : { tolerance: 0.1 };
         expect(replayTrace(problem, solution, options).iterations).toBe(solution.iterations);
       }),
-      { numRuns: 300 },
+      runs(100),
     );
   });
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import * as quadprog from 'quadprog';
 import { describe, expect, test } from 'vitest';
 import { kktResiduals, type QPProblem, type QPSolution, solveQP } from '../../src/qp/index.ts';
-import { dot, type Mixed, matrixOf, problems, times, transposed, vectorOf } from './problems.ts';
+import { dot, type Mixed, matrixOf, problems, runs, times, transposed, vectorOf } from './problems.ts';
 
 /** Every number of a solution is finite, and the status is not an excuse. */
 function expectSane(problem: Mixed, solution: QPSolution): void {
@@ -61,7 +61,7 @@ describe('laws', () => {
         expect(solution.kkt.relative).toBeLessThanOrEqual(1e-12);
         expectSane(problem, solution);
       }),
-      { numRuns: 500 },
+      runs(150),
     );
   });
 
@@ -73,7 +73,7 @@ describe('laws', () => {
         expectSane(problem, solution);
         expectProof(problem, solution);
       }),
-      { numRuns: 500 },
+      runs(150),
     );
   });
 
@@ -85,7 +85,7 @@ describe('laws', () => {
         expectSane(problem, solution);
         expectProof(problem, solution);
       }),
-      { numRuns: 500 },
+      runs(150),
     );
   });
 
@@ -97,7 +97,7 @@ describe('laws', () => {
         expectSane(problem, solution);
         expectProof(problem, solution);
       }),
-      { numRuns: 2000 },
+      runs(400),
     );
   });
 
@@ -143,7 +143,7 @@ describe('laws', () => {
         expect(curvature).toBeLessThan(0);
         expect(dot(direction, times(P, direction))).toBeLessThan(0);
       }),
-      { numRuns: 300 },
+      runs(100),
     );
   });
 });
@@ -170,7 +170,7 @@ describe('against others', () => {
         const size = 1 + Math.abs(theirs.value[1]!);
         expect(Math.abs(ours.objective - theirs.value[1]!)).toBeLessThanOrEqual(1e-9 * size);
       }),
-      { numRuns: 300 },
+      runs(100),
     );
   });
 
@@ -225,7 +225,7 @@ describe('special shapes', () => {
         });
         expect(solution).toMatchObject({ status: 'optimal', objective: 0 });
       }),
-      { numRuns: 300 },
+      runs(100),
     );
   });
 

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type ConstraintRef, constraintKinds, type QPSolution, solveQP } from '../../src/qp/index.ts';
-import { entry, problems } from './problems.ts';
+import { entry, problems, runs } from './problems.ts';
 
 const anyConstraints = fc.array(
   fc.record({ kind: fc.constantFrom(...constraintKinds), index: fc.nat(9) }) as fc.Arbitrary<ConstraintRef>,
@@ -33,7 +33,7 @@ describe.each([
       fc.property(problems(kind), anyConstraints, (problem, warmStart) => {
         expectSameAnswer(solveQP(problem, { warmStart }), solveQP(problem), kind.definite);
       }),
-      { numRuns: 300 },
+      runs(100),
     );
   });
 
@@ -43,7 +43,7 @@ describe.each([
         const x = numbers.slice(0, problem.q.length);
         expectSameAnswer(solveQP(problem, { warmStart: { x } }), solveQP(problem), kind.definite);
       }),
-      { numRuns: 300 },
+      runs(100),
     );
   });
 });
@@ -59,7 +59,7 @@ test('the solution itself takes no step, given whole, as an active set or as a p
       }
       expectSameAnswer(solveQP(problem, { warmStart: { x: cold.x } }), cold, true);
     }),
-    { numRuns: 300 },
+    runs(100),
   );
 });
 

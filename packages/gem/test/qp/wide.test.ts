@@ -15,6 +15,7 @@ import {
   wideFrom,
   wideZeros,
 } from '../../src/qp/wide.ts';
+import { runs } from './problems.ts';
 
 /** value * 2^400, exactly, for |value| in the range drawn here. */
 function whole(value: number): bigint {
@@ -50,7 +51,7 @@ describe('each operation is right to 2^-98', () => {
         expectNear(wholeOf(by(a, b)) << 400n, x * y, x * y);
         if (b[0] !== 0) expectNear(wholeOf(over(a, b)) * y, x << 400n, x << 400n);
       }),
-      { numRuns: 500 },
+      runs(150),
     );
   });
 
