@@ -330,6 +330,7 @@ export const otherFunctions = [
   'isFloat',
   'promote',
   'keep',
+  'privately',
   'scope',
   'readNpy',
   'writeNpy',

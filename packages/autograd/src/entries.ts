@@ -113,7 +113,7 @@ function after(entries: Entry[] | Variable, view: (t: Tensor) => Tensor): Entry[
  * other.
  */
 function product(out: Variable, place: number): Entry {
-  const input = out.node!.values[1 - place]!;
+  const input = shared(out.node!.values[1 - place]!);
   return {
     out,
     input,
@@ -129,7 +129,7 @@ function product(out: Variable, place: number): Entry {
  * The parameter is a matrix that was repeated to multiply a stack of others, along whose rows or stacks samples lie.
  */
 function stackedProduct(out: Variable): Entry {
-  const input = out.node!.values[0]!;
+  const input = shared(out.node!.values[0]!);
   return {
     out,
     input,
@@ -144,7 +144,7 @@ function stackedProduct(out: Variable): Entry {
 /** The parameter is a table, of which each sample took some rows (or columns, ...). */
 function lookedUp(v: Variable, out: Variable): Entry {
   const { axis } = out.node!.params as PrimitiveParams['gather'];
-  const index = out.node!.values[1]!;
+  const index = shared(out.node!.values[1]!);
   return {
     out,
     input: null,
@@ -169,4 +169,10 @@ function repeated(v: Variable, out: Variable): Entry {
       return first.sum(axis + 1).reshape([n, ...v.shape]);
     },
   };
+}
+
+/** A tensor of the tape that others will hold. */
+function shared(value: Tensor): Tensor {
+  value.storage.share();
+  return value;
 }

@@ -53,7 +53,15 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
     this.origin = origin ?? this;
   }
 
+  /** The value: a tensor like any other, which neither changes nor dies when this is given another one. */
   get value(): Tensor {
+    const value = current(this).#value;
+    value.storage.share();
+    return value;
+  }
+
+  /** For the engine: the value, for ops only. Whoever lets anyone hold it must take `value` (see `privately`). */
+  get peek(): Tensor {
     return current(this).#value;
   }
 
@@ -89,7 +97,9 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
         expected: this.dtype,
       });
     }
+    const before = target.#value;
     target.#value = value;
+    if (before.storage !== value.storage) before.storage.retire();
   }
 
   /** For the engine: this variable as it was when it held `value`. Gradients for the answer belong to this one. */
@@ -99,13 +109,18 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
 
   override apply<P extends Primitive>(op: P, params: PrimitiveParams[P], given: readonly Variable[]): Variable {
     const inputs = mode().substitutes === null ? given : given.map(current);
-    const values = inputs.map((v) => v.#value);
+    const values: Tensor[] = [];
+    for (const input of inputs) {
+      const value = input.#value;
+      if (value.storage.isPrivate) value.storage.use();
+      values.push(value);
+    }
     return record(op, params, inputs, values, values[0]!.apply(op, params, values));
   }
 
   override lift(op: string, operand: OperandOf<Variable>, dtype: DType): Variable {
     if (operand instanceof Variable) return operand;
-    return new Variable(operand instanceof Tensor ? operand : this.value.lift(op, operand, dtype), false);
+    return new Variable(operand instanceof Tensor ? operand : this.peek.lift(op, operand, dtype), false);
   }
 
   /** The same value as a constant. */
@@ -114,11 +129,11 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
   }
 
   protected override hostValues(): TypedArray {
-    return this.value.dataSync();
+    return this.peek.dataSync();
   }
 
   protected override constant(values: TypedArray, shape: Shape, dtype: DType): Variable {
-    return new Variable(tensor(values, { shape, dtype, device: this.value.device }), false);
+    return new Variable(tensor(values, { shape, dtype, device: this.peek.device }), false);
   }
 
   /**
@@ -193,13 +208,13 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
 
   /** The one element of a size-1 variable. @throws ShapeError */
   item(): number | boolean {
-    return this.value.item();
+    return this.peek.item();
   }
 
   /** As its tensor is printed. @throws PrintOptionError */
   override toString(options: PrintOptions = {}): string {
     // What stands inside the tensor's brackets, with its later lines under the first: 'variable(' is two longer.
-    const inside = this.value
+    const inside = this.peek
       .toString(options)
       .slice('tensor('.length, -1)
       .replaceAll(/\n(?!\n)/g, '\n  ');
@@ -208,7 +223,7 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return this.value.storage.released ? `variable(released, shape=${errors.shapeText(this.shape)})` : this.toString();
+    return this.peek.storage.released ? `variable(released, shape=${errors.shapeText(this.shape)})` : this.toString();
   }
 
   /** The storages a scope keeps with this variable: its value, its gradient and all of its tape. */

@@ -3,10 +3,9 @@
 import type { Backend } from './backend.ts';
 import { createCpuBackend } from './backends/cpu/backend.ts';
 import { wantFusedMultiplyAdd } from './backends/cpu/fma.ts';
-import { createWorkspace, type Workspace } from './backends/cpu/module.ts';
+import { CpuMemory } from './backends/cpu/memory.ts';
 import { createReferenceBackend } from './backends/reference.ts';
 import { DeviceError, OptionError } from './errors.ts';
-import { BufferPool } from './storage.ts';
 
 export type Device = 'cpu' | 'cpu-fma' | 'gpu' | 'webgpu' | 'reference';
 /** What a caller may ask for: a device, or 'auto' for the gpu where it has been started and else the cpu. */
@@ -16,13 +15,8 @@ export type DeviceChoice = Device | 'auto';
 type Awaited = 'cpu-fma' | 'gpu' | 'webgpu';
 
 // The cpu's devices hold their tensors in one memory.
-const cpuBuffers = new BufferPool();
-let cpuWorkspace: Workspace | undefined;
+const cpuMemory = new CpuMemory();
 let threads = 1;
-const cpuBackend = (name: 'cpu' | 'cpu-fma') => {
-  cpuWorkspace ??= createWorkspace();
-  return createCpuBackend(name, cpuBuffers, cpuWorkspace);
-};
 const gpuBackend = (name: 'gpu' | 'webgpu') =>
   import('./backends/gpu/backend.ts').then((gpu) => gpu.createGpuBackend(name));
 
@@ -30,7 +24,7 @@ const gpuBackend = (name: 'gpu' | 'webgpu') =>
 const loaders: { readonly [D in Awaited]: () => Promise<Backend> } = {
   'cpu-fma': async () => {
     wantFusedMultiplyAdd();
-    const backend = cpuBackend('cpu-fma');
+    const backend = createCpuBackend('cpu-fma', cpuMemory);
     // The threads that there are do not know of the instruction.
     if (threads > 1) await backend.setThreads?.(threads);
     return backend;
@@ -42,7 +36,7 @@ const AWAITED: readonly string[] = Object.keys(loaders);
 
 // Made when first asked for; a backend has no settings, so sharing one is not configuration.
 const makers: { readonly [D in Exclude<Device, Awaited>]: () => Backend } = {
-  cpu: () => cpuBackend('cpu'),
+  cpu: () => createCpuBackend('cpu', cpuMemory),
   reference: createReferenceBackend,
 };
 const made = new Map<Device, Backend>();

@@ -34,5 +34,5 @@ export { PRIMITIVES, type Primitive, type PrimitiveParams } from './primitives.t
 export { PrintOptionError, type PrintOptions } from './print.ts';
 export { RandomArgumentError, RandomStateError, Rng, type RngState } from './random.ts';
 export type { Shape } from './shape.ts';
-export { type HoldsStorage, keep, type Storage, scope, storagesOf } from './storage.ts';
+export { type HoldsStorage, keep, privately, type Storage, scope, storagesOf } from './storage.ts';
 export { type Nested, Tensor } from './tensor.ts';

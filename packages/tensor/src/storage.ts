@@ -2,26 +2,43 @@
 //
 // A tensor is an ordinary value: drop it and the garbage collector takes its buffer in time. But buffers lie outside
 // the JavaScript heap, the collector hardly feels them, and a training loop makes thousands. `scope(fn)` therefore
-// returns every buffer made inside it to a pool as soon as fn ends, save those in fn's result and those given to `keep`.
-// Forgetting a scope costs memory, never correctness; reading a returned buffer is an error that says so.
+// returns every buffer made inside it as soon as fn ends, save those in fn's result and those given to `keep`: they are
+// used again at once, while they are in cache. Forgetting a scope costs memory, never correctness; reading a returned
+// buffer is an error that says so.
 
 import { arrayType, type DType, type TypedArray } from './dtype.ts';
 import { ScopeError } from './errors.ts';
 
 /** A buffer on loan from a device, which wants it back. */
 export interface Lease {
+  /** The memory it lies in, as it is now: memory that grows gets another buffer. */
   readonly buffer: ArrayBufferLike;
-  /** Where in the buffer it begins. */
-  readonly start: number;
+  /** Where in that memory it begins, in bytes; -1 if only the device can read it. */
+  readonly address: number;
   /** The storage will not be used again. */
   end(): void;
+  /**
+   * No scope ends it any more: it goes when the garbage collector takes the storage.
+   * @returns false if it cannot wait so long, or is not worth it; the storage then copies its elements out.
+   */
+  outlive(storage: Storage, worth: 'any' | 'large'): boolean;
 }
 
 /** One flat buffer. Several tensors (views) may share it. */
 export class Storage {
   readonly dtype: DType;
   readonly length: number;
-  #source: TypedArray | Lease | null;
+  /** Where the elements lie in the memory that kernels share, in bytes; -1 if they are elsewhere. */
+  address: number;
+  /** True while no one but a parameter and tapes can hold a tensor on this storage (see `privately`). */
+  isPrivate = false;
+  /** The scope that will release it, or null. */
+  owner: Storage[] | null;
+  #array: TypedArray | null;
+  #lease: Lease | null = null;
+  readonly #pool: BufferPool | null;
+  /** How many scopes were open, at the least, when a private storage was used. */
+  #usedAt = Infinity;
 
   /**
    * Holds a host array, or `length` elements of a leased buffer. Belongs to the innermost open scope, which gives an array to `pool`
@@ -35,33 +52,98 @@ export class Storage {
   ) {
     this.dtype = dtype;
     this.length = length;
-    this.#source = source;
-    openScopes.at(-1)?.set(this, pool);
+    this.#pool = pool;
+    if (ArrayBuffer.isView(source)) {
+      this.#array = source;
+      this.address = -1;
+    } else {
+      this.#array = null;
+      this.#lease = source;
+      this.address = source.address;
+    }
+    const { length: depth } = openScopes;
+    this.owner = depth === 0 ? null : openScopes[depth - 1]!;
+    if (this.owner !== null) this.owner.push(this);
   }
 
   /** The elements. @throws ScopeError if the scope that owned them has ended. */
   get data(): TypedArray {
-    if (this.#source === null) {
-      throw new ScopeError(
-        'this tensor was made inside a scope that has ended, so its storage has been reused; ' +
-          'return it from the scope function or pass it to keep() inside the scope',
-      );
-    }
-    if (ArrayBuffer.isView(this.#source)) return this.#source;
-    return new (arrayType(this.dtype))(this.#source.buffer as ArrayBuffer, this.#source.start, this.length);
+    const array = this.#array;
+    if (array !== null && array.length === this.length) return array;
+    const lease = this.#lease;
+    if (lease === null) throw this.#lost();
+    // The first look, or the memory has grown and taken the old view's buffer away.
+    this.#array = new (arrayType(this.dtype))(lease.buffer as ArrayBuffer, lease.address, this.length);
+    return this.#array;
   }
 
   get released(): boolean {
-    return this.#source === null;
+    return this.#array === null && this.#lease === null;
+  }
+
+  /** @throws ScopeError if the scope that owned the elements has ended. */
+  wantAlive(): void {
+    if (this.released) throw this.#lost();
   }
 
   /** Gives the buffer up. Only a scope that owns the storage may call this. */
-  release(): TypedArray | null {
-    const source = this.#source;
-    this.#source = null;
-    if (source === null || ArrayBuffer.isView(source)) return source;
-    source.end();
-    return null;
+  release(): void {
+    if (this.#lease !== null) this.#lease.end();
+    else if (this.#array !== null) this.#pool?.give(this.dtype, this.#array);
+    this.#array = null;
+    this.#lease = null;
+    this.address = -1;
+    this.owner = null;
+  }
+
+  /** Takes the storage out of its scope: it lives as long as someone holds it. */
+  outlive(worth: 'any' | 'large' = 'large'): void {
+    this.owner = null;
+    if (this.#lease === null || this.#lease.outlive(this, worth)) return;
+    const array = this.data.slice();
+    this.#lease.end();
+    this.#lease = null;
+    this.address = -1;
+    this.#array = array;
+  }
+
+  /** Someone may hold a tensor on this storage from now on, for as long as he likes. */
+  share(): void {
+    this.isPrivate = false;
+  }
+
+  /** An op has read this private storage, and what it gave may be held until the scopes that are open now end. */
+  use(depth: number = openScopes.length): void {
+    if (depth === 0) this.isPrivate = false;
+    else if (depth < this.#usedAt) this.#usedAt = depth;
+  }
+
+  /** From a new beginning: nobody has used it. @returns false if it lies in no memory that is worth it. */
+  makePrivate(): void {
+    this.outlive('any');
+    this.isPrivate = this.address >= 0;
+  }
+
+  /**
+   * Its parameter has another value now. If nobody can hold this one it goes back with the scope in which it was last used, or at once if
+   * that has ended; else it stays until the garbage collector finds it.
+   */
+  retire(): void {
+    if (!this.isPrivate) return;
+    this.isPrivate = false;
+    const depth = Math.min(openScopes.length, this.#usedAt);
+    if (depth === 0) this.release();
+    else {
+      this.owner = openScopes[depth - 1]!;
+      this.owner.push(this);
+    }
+  }
+
+  #lost(): ScopeError {
+    return new ScopeError(
+      'this tensor was made inside a scope that has ended, so its storage has been reused; ' +
+        'return it from the scope function or pass it to keep() inside the scope',
+    );
   }
 }
 
@@ -132,9 +214,12 @@ export class BufferPool {
   }
 }
 
-// The scopes being run right now, innermost last. It is the call stack's shadow (scope() is synchronous and pops what it
-// pushed even when fn throws), not configuration: nothing outlives the outermost call.
-const openScopes: Map<Storage, BufferPool | null>[] = [];
+// The scopes being run right now, innermost last: what each has to release. It is the call stack's shadow (scope() is
+// synchronous and pops what it pushed even when fn throws), not configuration: nothing outlives the outermost call.
+const openScopes: Storage[][] = [];
+
+/** True inside of a scope: what is made now will be given back soon. */
+export const inScope = (): boolean => openScopes.length > 0;
 
 /** Anything that can name the storages it stands on, so that a scope returning it keeps them. */
 export const storagesOf = Symbol('storagesOf');
@@ -149,7 +234,34 @@ export interface HoldsStorage {
  * @throws ScopeError if fn returns a promise: a scope ends when fn returns, so an async fn would lose its tensors.
  */
 export function scope<T>(fn: () => T): T {
-  const owned: (typeof openScopes)[number] = new Map();
+  return within(fn, (storage, owned) => {
+    const depth = openScopes.length;
+    if (storage.owner !== owned) {
+      // The tape of the result may look at it for as long as the result lives.
+      if (storage.isPrivate) storage.use(depth);
+    } else if (depth === 0) storage.outlive();
+    else {
+      storage.owner = openScopes[depth - 1]!;
+      storage.owner.push(storage);
+    }
+  });
+}
+
+/**
+ * For the engine: runs `fn` in a scope and keeps its result, whose storages made here are private: the caller hands their tensors to
+ * no one but ops, calls `share` before it does, `use` for each op that reads them, and `retire` when it replaces them. A loop that
+ * makes and retires values thus goes round on the same few buffers. Outside of any scope nothing is private.
+ */
+export function privately<T>(fn: () => T): T {
+  return within(fn, (storage, owned) => {
+    if (storage.owner === owned && openScopes.length > 0) storage.makePrivate();
+    else if (storage.owner !== null) storage.outlive();
+  });
+}
+
+/** Runs `fn` in a scope; `rescue` is called for each storage of its result when that scope is closed. */
+function within<T>(fn: () => T, rescue: (storage: Storage, owned: Storage[]) => void): T {
+  const owned: Storage[] = [];
   openScopes.push(owned);
   let result: T | undefined;
   try {
@@ -162,23 +274,17 @@ export function scope<T>(fn: () => T): T {
     return result;
   } finally {
     openScopes.pop();
-    const parent = openScopes.at(-1);
-    for (const storage of walk(result)) {
-      const pool = owned.get(storage);
-      if (pool === undefined) continue;
-      owned.delete(storage);
-      parent?.set(storage, pool);
-    }
-    for (const [storage, pool] of owned) {
-      const data = storage.release();
-      if (data) pool?.give(storage.dtype, data);
-    }
+    if (typeof result === 'object' && result !== null) for (const storage of walk(result)) rescue(storage, owned);
+    for (const storage of owned) if (storage.owner === owned) storage.release();
   }
 }
 
 /** Takes a value's storages out of every open scope, so that they live as long as the value does. Returns the value. */
 export function keep<T>(value: T): T {
-  for (const storage of walk(value)) for (const owned of openScopes) owned.delete(storage);
+  for (const storage of walk(value)) {
+    storage.share();
+    if (storage.owner !== null) storage.outlive();
+  }
   return value;
 }
 

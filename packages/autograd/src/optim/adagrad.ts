@@ -32,6 +32,10 @@ export class Adagrad extends GroupOptimizer<AdagradOptions> {
     super('Adagrad', parameters, { lr: 1e-2, lrDecay: 0, initialAccumulator: 0, eps: 1e-10, ...COMMON }, options);
   }
 
+  protected override get borrows(): boolean {
+    return true;
+  }
+
   protected override update(theta: Tensor, g: Tensor, slots: Slots, t: number, o: AdagradOptions): Tensor {
     const d = descent(theta, g, o);
     slots.sum = (slots.sum ?? full([], o.initialAccumulator, theta)).add(d.square());
@@ -55,6 +59,10 @@ export class RMSprop extends GroupOptimizer<RMSpropOptions> {
   constructor(parameters: ParametersOrGroups<RMSpropOptions>, options: Partial<RMSpropOptions> = {}) {
     const none = { momentum: 0, centered: false };
     super('RMSprop', parameters, { lr: 1e-2, alpha: 0.99, eps: 1e-8, ...none, ...COMMON }, options);
+  }
+
+  protected override get borrows(): boolean {
+    return true;
   }
 
   protected override conflict({ alpha }: RMSpropOptions): string | undefined {
@@ -84,6 +92,10 @@ export interface AdadeltaOptions extends OptimizerOptions {
 export class Adadelta extends GroupOptimizer<AdadeltaOptions> {
   constructor(parameters: ParametersOrGroups<AdadeltaOptions>, options: Partial<AdadeltaOptions> = {}) {
     super('Adadelta', parameters, { lr: 1, rho: 0.9, eps: 1e-6, ...COMMON }, options);
+  }
+
+  protected override get borrows(): boolean {
+    return true;
   }
 
   protected override conflict({ rho }: AdadeltaOptions): string | undefined {

@@ -56,6 +56,10 @@ export class Adam extends GroupOptimizer<AdamOptions> {
     super('Adam', parameters, { ...DEFAULTS, amsgrad: false }, options);
   }
 
+  protected override get borrows(): boolean {
+    return true;
+  }
+
   protected override update(theta: Tensor, g: Tensor, slots: Slots, t: number, o: AdamOptions): Tensor {
     return adamStep(theta, descent(theta, g, o), slots, t, o);
   }
@@ -65,6 +69,10 @@ export class Adam extends GroupOptimizer<AdamOptions> {
 export class AdamW extends GroupOptimizer<AdamOptions> {
   constructor(parameters: ParametersOrGroups<AdamOptions>, options: Partial<AdamOptions> = {}) {
     super('AdamW', parameters, { ...DEFAULTS, weightDecay: 1e-2, amsgrad: false }, options);
+  }
+
+  protected override get borrows(): boolean {
+    return true;
   }
 
   protected override update(theta: Tensor, g: Tensor, slots: Slots, t: number, o: AdamOptions): Tensor {
@@ -77,6 +85,10 @@ export class AdamW extends GroupOptimizer<AdamOptions> {
 export class Adamax extends GroupOptimizer<AdamaxOptions> {
   constructor(parameters: ParametersOrGroups<AdamaxOptions>, options: Partial<AdamaxOptions> = {}) {
     super('Adamax', parameters, { ...DEFAULTS, lr: 2e-3 }, options);
+  }
+
+  protected override get borrows(): boolean {
+    return true;
   }
 
   protected override update(theta: Tensor, g: Tensor, slots: Slots, t: number, o: AdamaxOptions): Tensor {

@@ -7,7 +7,7 @@
 // The rest is here: groups of parameters with options of their own, saving and resuming. A step computes every new
 // value before it assigns one, so a step that throws has moved nothing.
 
-import { keep, scope, type Tensor } from '@gemlab/tensor';
+import { privately, type Tensor } from '@gemlab/tensor';
 import { OptimizerError } from '../errors.ts';
 import { Variable } from '../variable.ts';
 import {
@@ -73,6 +73,14 @@ export abstract class GroupOptimizer<O extends OptimizerOptions> implements Opti
    */
   protected abstract update(theta: Tensor, g: Tensor, slots: Slots, t: number, options: O): Tensor;
 
+  /**
+   * True if `update` holds none of its arguments, and none of its results but in `slots`: the memory of what a step replaces is then used
+   * again as soon as no tape needs it. (Tensors that `value` or `stateDict` gave out are never touched.)
+   */
+  protected get borrows(): boolean {
+    return false;
+  }
+
   /** What is wrong with options that are each in range. */
   protected conflict(_options: O): string | undefined {
     return undefined;
@@ -103,25 +111,29 @@ export abstract class GroupOptimizer<O extends OptimizerOptions> implements Opti
     for (const group of this.groups) {
       for (const p of group.parameters) {
         if (p.grad === null) continue;
-        const g = p.grad.value;
-        if (text(g) !== text(p)) {
+        const g = p.grad.peek;
+        if (g.dtype !== p.dtype || !isSameShape(g.shape, p.shape)) {
           throw new OptimizerError(`${this.#algorithm}: the gradient is ${text(g)}, its parameter ${text(p)}`, {});
         }
-        const { step, slots: before } = this.#memory.get(p) ?? { step: 0, slots: {} };
+        const { step, slots: before } = this.#memory.get(p) ?? NEW;
         const slots = { ...before };
-        const update = () => this.update(p.value, g, slots, step + 1, group as object as O);
-        const [theta] = keep(scope(() => [update(), slots] as const));
+        const from = this.borrows ? p.peek : p.value;
+        const [theta] = privately(() => [this.update(from, g, slots, step + 1, group as object as O), slots] as const);
+        if (!this.borrows) for (const t of [theta, ...Object.values(slots)]) t.storage.share();
         moves.push({ p, theta, memory: { step: step + 1, slots } });
       }
     }
     for (const { p, theta, memory } of moves) {
       p.assign(theta);
+      const before = this.#memory.get(p)?.slots ?? {};
+      const kept = Object.values(memory.slots);
+      for (const { storage } of Object.values(before)) if (kept.every((t) => t.storage !== storage)) storage.retire();
       this.#memory.set(p, memory);
     }
   }
 
   zeroGrad(): void {
-    for (const p of this.parameters) p.grad = null;
+    for (const { parameters } of this.groups) for (const p of parameters) p.grad = null;
   }
 
   /** All that the next step depends on, save values and gradients of the parameters: options, steps made, slots. */
@@ -182,6 +194,11 @@ export abstract class GroupOptimizer<O extends OptimizerOptions> implements Opti
     return all;
   }
 }
+
+const NEW: Memory = { step: 0, slots: {} };
+
+const isSameShape = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((d, i) => d === b[i]);
 
 /** What a value must be to stand in for a default, if it is not that. */
 function broken(value: unknown, standard: unknown): string | undefined {

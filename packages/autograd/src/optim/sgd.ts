@@ -24,6 +24,10 @@ export class SGD extends GroupOptimizer<SGDOptions> {
     super('SGD', parameters, { lr: 1e-3, ...none }, options);
   }
 
+  protected override get borrows(): boolean {
+    return true;
+  }
+
   protected override conflict({ nesterov, momentum, dampening }: SGDOptions): string | undefined {
     return nesterov && (momentum === 0 || dampening !== 0)
       ? 'nesterov needs a momentum above 0 and no dampening'

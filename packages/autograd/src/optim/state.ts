@@ -39,6 +39,8 @@ export function packMemory(
   memory: ReadonlyMap<Variable, Memory>,
 ): Pick<OptimizerState, 'parameters' | 'tensors'> {
   const all = parameters.map((p) => memory.get(p) ?? { step: 0, slots: {} });
+  // They are the user's now, too.
+  for (const { slots } of all) for (const value of Object.values(slots)) value.storage.share();
   return {
     parameters: all.map(({ step, slots }) => ({ step, slots: Object.keys(slots) })),
     tensors: Object.fromEntries(

@@ -73,7 +73,12 @@ export const structural = {
   cumprod: [(g, { inputs: [x], out, params: { axis } }) => runningProduct(g, x!, out, axis)],
   matmul: [
     (g, { inputs: [a, b], params }) => g.matmul(b!.transpose(), params).cast(a!.dtype),
-    (g, { inputs: [a, b], params }) => a!.transpose().matmul(g, params).cast(b!.dtype),
+    // Where b is W', the gradient of W is to lie as W does. (The products are the same numbers, added in the same order.)
+    (g, { inputs: [a, b], params }) =>
+      (b!.node?.op === 'permute'
+        ? g.transpose().matmul(a!, params).transpose()
+        : a!.transpose().matmul(g, params)
+      ).cast(b!.dtype),
   ],
   // An index that the op has checked is not checked again: to check is to read, for which a gpu must be waited for.
   gather: [

@@ -1,5 +1,5 @@
-// The cpu backend: the same primitives as the reference, over merged strided loops, with float32 products in WebAssembly
-// SIMD, and with result buffers taken from a pool that scopes refill.
+// The cpu backend: the same primitives as the reference, by WebAssembly vectors where operands and result lie in the heap (heap.ts,
+// vectors.ts), and by merged strided loops over typed arrays elsewhere. Both give the same bits.
 
 import { type Backend, type Kernel, type Kernels, kernelsFor, type Operand } from '../../backend.ts';
 import { arrayType, convert, type TypedArray } from '../../dtype.ts';
@@ -16,7 +16,6 @@ import {
   UNARY,
 } from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
-import { type BufferPool, Storage } from '../../storage.ts';
 import { contiguousView, isContiguous, permuteView, positions, sliceView, type View, windowView } from '../../view.ts';
 import { referenceKernels } from '../reference.ts';
 import { createSortLine } from './argsort.ts';
@@ -39,20 +38,27 @@ import {
   unaryLoop,
   whereLoop,
 } from './loops.ts';
-import type { Workspace } from './module.ts';
+import type { CpuMemory } from './memory.ts';
 import { nestOf, walk } from './nest.ts';
 import { foldViews, reduceInto } from './reduce.ts';
 import { softmaxLine } from './softmax.ts';
+import { Vectors } from './vectors.ts';
+
+const VECTOR_UNARY = ['neg', 'abs', 'sqrt', 'relu', 'floor', 'ceil', 'trunc', 'round'] as const;
+const VECTOR_BINARY = ['add', 'sub', 'mul', 'div', 'maximum', 'minimum'] as const;
+const isOneOf = <T extends string>(names: readonly T[], name: string): name is T => names.includes(name as T);
 
 /**
- * The device 'cpu', or as 'cpu-fma' the same with float32 products whose multiplications and additions are fused. Those of one pool
+ * The device 'cpu', or as 'cpu-fma' the same with float32 products whose multiplications and additions are fused. Those of one memory
  * share their tensors' storage.
  */
-export function createCpuBackend(name: 'cpu' | 'cpu-fma', pool: BufferPool, workspace?: Workspace): Backend {
+export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Backend {
   const relaxed = name === 'cpu-fma';
-  const gemm = createGemm(workspace === undefined ? { relaxed } : { relaxed, workspace });
+  const { heap } = memory;
+  const vectors = Vectors.over(heap, relaxed);
+  const gemm = createGemm(heap === null ? { relaxed } : { relaxed, workspace: heap });
   const wideGemm = createWideGemm();
-  const fresh = (out: Spec) => pool.take(out.dtype, sizeOf(out.shape));
+  const fresh = (out: Spec) => memory.take(out.dtype, sizeOf(out.shape));
 
   /** Maps x into the part of `to` that `where` looks at. */
   const map1 = (loop: Loop1, x: Operand, to: TypedArray, where: View) => {
@@ -61,8 +67,7 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', pool: BufferPool, work
     const [so, sx] = [nest.steps[0]!, nest.steps[1]!];
     walk(nest, (at) => loop(nest.inner, to, at[0]!, so, from, at[1]!, sx));
   };
-  const map2 = (loop: Loop2, a: Operand, b: Operand, out: Spec) => {
-    const result = fresh(out);
+  const map2 = (loop: Loop2, a: Operand, b: Operand, out: Spec, result = fresh(out)) => {
     const nest = nestOf(out.shape, [contiguousView(out.shape), a, b]);
     const [to, left, right] = [result.data, a.storage.data, b.storage.data];
     const [so, sx, sy] = [nest.steps[0]!, nest.steps[1]!, nest.steps[2]!];
@@ -70,8 +75,7 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', pool: BufferPool, work
     return result;
   };
   /** An elementwise map into fresh storage. */
-  const mapped = (loop: Loop1, x: Operand, out: Spec) => {
-    const result = fresh(out);
+  const mapped = (loop: Loop1, x: Operand, out: Spec, result = fresh(out)) => {
     map1(loop, x, result.data, contiguousView(out.shape));
     return result;
   };
@@ -86,6 +90,7 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', pool: BufferPool, work
 
   const where: Kernel<'where'> = (_, [condition, a, b], out) => {
     const result = fresh(out);
+    if (result.address >= 0 && vectors?.where(condition!, a!, b!, out, result)) return result;
     const nest = nestOf(out.shape, [contiguousView(out.shape), condition!, a!, b!]);
     const [to, c, x, y] = [result.data, condition!.storage.data, a!.storage.data, b!.storage.data];
     const [so, sc, sx, sy] = nest.steps as [number, number, number, number];
@@ -98,6 +103,7 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', pool: BufferPool, work
     const products = { float32: gemm, float64: params.dtype === 'float64' ? wideGemm : gemmLoops64 };
     const [a, b] = inputs as [Operand, Operand];
     const result = fresh(out);
+    if (result.address >= 0 && vectors?.matmul(a, b, out, result)) return result;
     const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, a.shape.at(-1)!];
     const starts = (x: Operand) => positions({ shape: x.shape.slice(0, -2), strides: x.strides, offset: x.offset });
     const startsB = starts(b);
@@ -232,18 +238,33 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', pool: BufferPool, work
   const kernels: Kernels = {
     ...kernelsFor(UNARY, (op) => {
       const loop = unaryLoop(op);
-      return (_, [x], out) => mapped(loop, x!, out);
+      const fast = vectors !== null && isOneOf(VECTOR_UNARY, op) ? op : null;
+      return (_, [x], out) => {
+        const result = fresh(out);
+        if (fast !== null && result.address >= 0 && vectors!.unary(fast, x!, out, result)) return result;
+        return mapped(loop, x!, out, result);
+      };
     }),
     ...kernelsFor(BINARY, (op) => {
       const loops = { int32: binaryLoop(op, 'int32'), float: binaryLoop(op, 'float64') };
-      return (_, [a, b], out) => map2(out.dtype === 'int32' ? loops.int32 : loops.float, a!, b!, out);
+      const fast = vectors !== null && isOneOf(VECTOR_BINARY, op) ? op : null;
+      return (_, [a, b], out) => {
+        const result = fresh(out);
+        if (fast !== null && result.address >= 0 && vectors!.binary(fast, a!, b!, out, result)) return result;
+        return map2(out.dtype === 'int32' ? loops.int32 : loops.float, a!, b!, out, result);
+      };
     }),
     ...kernelsFor(COMPARE, (op) => {
       const loop = compareLoop(op);
-      return (_, [a, b], out) => map2(loop, a!, b!, out);
+      return (_, [a, b], out) => {
+        const result = fresh(out);
+        if (result.address >= 0 && vectors?.compare(op, a!, b!, out, result)) return result;
+        return map2(loop, a!, b!, out, result);
+      };
     }),
     ...kernelsFor(REDUCE, (op) => (p, [x], out) => {
       const result = fresh(out);
+      if (result.address >= 0 && vectors?.reduce(op, p.axes, x!, out, result)) return result;
       reduceInto(result.data, op, x!, p.axes);
       return result;
     }),
@@ -270,7 +291,11 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', pool: BufferPool, work
     }),
     ...kernelsFor(SCAN, (op) => lines((out) => scanLoop(op, out.dtype))),
     ...kernelsFor(SOFTMAX, (op) => lines((out, axis) => softmaxLine(op, out.shape[axis]!))),
-    addScaled: ({ scale }, [a, b], out) => map2(addScaledLoop(scale, out.dtype), a!, b!, out),
+    addScaled: ({ scale }, [a, b], out) => {
+      const result = fresh(out);
+      if (result.address >= 0 && vectors?.addScaled(scale, a!, b!, out, result)) return result;
+      return map2(addScaledLoop(scale, out.dtype), a!, b!, out, result);
+    },
     where,
     argsort,
     matmul,
@@ -294,8 +319,8 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', pool: BufferPool, work
   return {
     name,
     kernels,
-    memory: pool,
-    upload: (data, dtype) => new Storage(dtype, data),
+    memory,
+    upload: (data, dtype) => memory.upload(data, dtype),
     read: async (x) => read(x),
     readSync: read,
     setThreads: (size) => gemm.setThreads(size),

@@ -7,7 +7,6 @@ import { type Lease, Storage } from '../../storage.ts';
 import type { Texture } from './runtime.ts';
 
 class TextureLease implements Lease {
-  readonly start = 0;
   readonly address = -1;
   readonly #device: string;
   readonly #end: () => void;
@@ -26,11 +25,8 @@ class TextureLease implements Lease {
   }
 
   // The collection of every storage is awaited, in a scope or not.
-  awaitCollection(): void {
-    return;
-  }
-  cancelCollection(): void {
-    return;
+  outlive(): boolean {
+    return true;
   }
 }
 
@@ -66,8 +62,7 @@ export class TextureStorages {
 
   /** @throws ScopeError if the scope that owned the storage has ended. */
   textureOf(storage: Storage): Texture {
-    // A released storage says so itself.
-    if (storage.released) void storage.data;
+    storage.wantAlive();
     return this.#textures.get(storage)!;
   }
 

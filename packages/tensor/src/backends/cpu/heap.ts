@@ -1,0 +1,161 @@
+// Memory for tensors: one WebAssembly memory, so that kernels read operands and write results where they are.
+//
+// A block begins at a multiple of 64 bytes and has at least 16 readable bytes behind what was asked for, as vectors are read whole.
+// Sizes go in four steps to each doubling, and a block that is given back waits in the list of its size: a loop that asks for
+// the same sizes again gets the same blocks, which are in cache. Nothing is split or joined. What lies here outside of any scope, waiting
+// for the garbage collector, is limited: the collector does not feel it, and inside of a synchronous loop does not tell of what it found.
+
+import { arrayType, type DType } from '../../dtype.ts';
+import { type Lease, Storage } from '../../storage.ts';
+import { createWorkspace, type WasmMemory, type Workspace } from './module.ts';
+
+const PAGE = 65536;
+const SLACK = 16;
+/** The smallest block: there are four sizes between it and its double, all multiples of 64. */
+const SMALLEST = 256;
+/** In bytes. Outside of scopes only what is at least so large lies here. */
+export const LARGE = 4096;
+/** The most that is grown at once beyond what is asked for. */
+const STRIDE = 16 * 2 ** 20;
+
+/** The number of the smallest size that holds so many bytes. */
+const classOf = (bytes: number): number => {
+  const last = Math.max(SMALLEST, bytes + SLACK) - 1;
+  const exponent = 31 - Math.clz32(last);
+  return 4 * exponent + ((last >>> (exponent - 2)) & 3);
+};
+const sizeOfClass = (index: number): number => ((index & 3) + 5) * 2 ** ((index >> 2) - 2);
+
+class Block implements Lease {
+  readonly #heap: Heap;
+  readonly address: number;
+  readonly index: number;
+  #outlives = false;
+
+  constructor(heap: Heap, address: number, index: number) {
+    this.#heap = heap;
+    this.address = address;
+    this.index = index;
+  }
+
+  get buffer(): ArrayBufferLike {
+    return this.#heap.memory.buffer;
+  }
+
+  end(): void {
+    if (this.#outlives) this.#heap.cancel(this);
+    this.#outlives = false;
+    this.#heap.give(this);
+  }
+
+  outlive(storage: Storage, worth: 'any' | 'large'): boolean {
+    if (!this.#outlives) this.#outlives = this.#heap.awaitCollection(storage, this, worth === 'any' ? 0 : LARGE);
+    return this.#outlives;
+  }
+}
+
+export interface HeapOptions {
+  /** The most bytes in all; beyond it tensors are ordinary arrays. Default 1 GiB. */
+  readonly limit?: number;
+  /** The most of them outside of scopes. Default 128 MiB. */
+  readonly outside?: number;
+}
+
+export class Heap implements Workspace {
+  readonly memory: WasmMemory;
+  readonly #limit: number;
+  readonly #outside: number;
+  readonly #free: Block[][] = [];
+  readonly #collected = new FinalizationRegistry<Block>((block) => block.end());
+  /** Where nobody has been yet. */
+  #top = 0;
+  #waiting = 0;
+  #scratch: Block | null = null;
+
+  constructor(memory: WasmMemory, { limit = 2 ** 30, outside = 128 * 2 ** 20 }: HeapOptions = {}) {
+    this.memory = memory;
+    this.#limit = limit;
+    this.#outside = outside;
+  }
+
+  /** Bytes that have ever been in use, and those that wait for the garbage collector. */
+  get bytes(): { readonly reached: number; readonly waiting: number } {
+    return { reached: this.#top, waiting: this.#waiting };
+  }
+
+  /** A storage of `length` elements whose contents are undefined, or null if there is no room. */
+  storage(dtype: DType, length: number): Storage | null {
+    const block = this.take(length * arrayType(dtype).BYTES_PER_ELEMENT);
+    return block && new Storage(dtype, block, length);
+  }
+
+  take(bytes: number): Block | null {
+    if (bytes > this.#limit) return null;
+    const index = classOf(bytes);
+    const block = this.#free[index]?.pop();
+    return block ?? this.#reach(index) ?? this.#larger(index);
+  }
+
+  give(block: Block): void {
+    const list = this.#free[block.index];
+    if (list === undefined) this.#free[block.index] = [block];
+    else list.push(block);
+  }
+
+  /** Registers a block to be given back when its storage is collected; false if too many wait. */
+  awaitCollection(storage: Storage, block: Block, least: number): boolean {
+    const size = sizeOfClass(block.index);
+    if (size < least || this.#waiting + size > this.#outside) return false;
+    this.#waiting += size;
+    this.#collected.register(storage, block, block);
+    return true;
+  }
+
+  cancel(block: Block): void {
+    this.#waiting -= sizeOfClass(block.index);
+    this.#collected.unregister(block);
+  }
+
+  /** See Workspace. */
+  reserve(bytes: number): number {
+    if (this.#scratch === null || sizeOfClass(this.#scratch.index) < bytes + SLACK) {
+      this.#scratch?.end();
+      this.#scratch = this.take(bytes);
+      if (this.#scratch === null) throw new RangeError(`the WebAssembly memory has no room for ${bytes} bytes`);
+    }
+    return this.#scratch.address;
+  }
+
+  /** A block of untouched memory. */
+  #reach(index: number): Block | null {
+    const end = this.#top + sizeOfClass(index);
+    if (end > this.#limit) return null;
+    const have = this.memory.buffer.byteLength;
+    if (end > have) {
+      const wanted = Math.min(this.#limit, end + Math.min(STRIDE, have));
+      try {
+        this.memory.grow(Math.ceil((wanted - have) / PAGE));
+      } catch {
+        return null;
+      }
+    }
+    const block = new Block(this, this.#top, index);
+    this.#top = end;
+    return block;
+  }
+
+  /** A block that waits and is larger than need be, but not four times. */
+  #larger(index: number): Block | null {
+    for (let i = index + 1; i < index + 8; i++) {
+      const block = this.#free[i]?.pop();
+      if (block) return block;
+    }
+    return null;
+  }
+}
+
+/** A heap in a memory of its own, or null where there is no WebAssembly. */
+export function createHeap(options: HeapOptions = {}): Heap | null {
+  const workspace = createWorkspace();
+  return workspace === undefined ? null : new Heap(workspace.memory, options);
+}

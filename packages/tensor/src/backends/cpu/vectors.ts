@@ -1,0 +1,239 @@
+// The way from a primitive to the WebAssembly kernels over the heap. Each method here computes a primitive into `result`, which lies in the
+// heap, or gives false if that is not for the kernels: another dtype, strides that they do not walk, operands that are not in the heap. The
+// caller then takes its loops, which give the same bits. Nothing is allocated on the way.
+
+import type { Operand } from '../../backend.ts';
+import type { DType } from '../../dtype.ts';
+import type { Reduce, Spec } from '../../primitives.ts';
+import { sizeOf } from '../../shape.ts';
+import type { Storage } from '../../storage.ts';
+import { isContiguous } from '../../view.ts';
+import { compileElementwise, type ElementwiseKernel } from './elementwise.ts';
+import { compileFold, type FoldKernel, SUM_COLUMNS_SCRATCH } from './fold.ts';
+import { compileGemm, type GemmKernel } from './gemm-kernel.ts';
+import type { Heap } from './heap.ts';
+
+type UnaryOp = 'neg' | 'abs' | 'sqrt' | 'relu' | 'floor' | 'ceil' | 'trunc' | 'round';
+type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum';
+type CompareOp = 'eq' | 'lt' | 'le';
+type Binary = ElementwiseKernel[BinaryOp];
+
+/** Operands outside of the heap of up to this many bytes are copied in: numbers, biases. */
+const SMALL = 4096;
+
+export class Vectors {
+  readonly #heap: Heap;
+  readonly #relaxed: boolean;
+  readonly #scratch: number;
+  #elementwise: ElementwiseKernel | null | undefined = null;
+  #fold: FoldKernel | null | undefined = null;
+  #gemm: GemmKernel | null | undefined = null;
+
+  // How two operands are walked together: `rows` rows of `n`, with each operand's strides in elements. Set by #pair.
+  #rows = 1;
+  #n = 1;
+  #aRow = 0;
+  #aStep = 0;
+  #bRow = 0;
+  #bStep = 0;
+
+  constructor(heap: Heap, relaxed: boolean, scratch: number) {
+    this.#relaxed = relaxed;
+    this.#heap = heap;
+    this.#scratch = scratch;
+  }
+
+  /** The vectors over a heap that has room for them. */
+  static over(heap: Heap | null, relaxed: boolean): Vectors | null {
+    const scratch = heap?.take(3 * SMALL + SUM_COLUMNS_SCRATCH);
+    return heap && scratch ? new Vectors(heap, relaxed, scratch.address) : null;
+  }
+
+  unary(op: UnaryOp, x: Operand, out: Spec, result: Storage): boolean {
+    const kernels = this.#elements();
+    if (kernels === undefined || !isContiguous(x)) return false;
+    let kernel: ElementwiseKernel[UnaryOp] | undefined;
+    if (out.dtype === 'float32') kernel = kernels[op];
+    else if (out.dtype === 'float64') kernel = kernels[`${op as 'neg'}64`];
+    if (kernel === undefined) return false;
+    const from = this.#addressOf(x, 0);
+    if (from < 0) return false;
+    kernel(result.length, from, result.address);
+    return true;
+  }
+
+  binary(op: BinaryOp, a: Operand, b: Operand, out: Spec, result: Storage): boolean {
+    const kernels = this.#elements();
+    if (kernels === undefined) return false;
+    if (out.dtype === 'float32') return this.#zip(kernels[op], 4, a, b, out, result);
+    if (out.dtype === 'float64') return this.#zip(kernels[`${op}64`], 8, a, b, out, result);
+    return false;
+  }
+
+  compare(op: CompareOp, a: Operand, b: Operand, out: Spec, result: Storage): boolean {
+    const kernels = this.#elements();
+    if (kernels === undefined || a.dtype !== 'float32') return false;
+    return this.#zip(kernels[op], 4, a, b, out, result);
+  }
+
+  #zip(kernel: Binary, bytes: number, a: Operand, b: Operand, out: Spec, result: Storage): boolean {
+    if (!this.#pair(out.shape, a.strides, b.strides)) return false;
+    const left = this.#addressOf(a, 0);
+    if (left < 0) return false;
+    const right = this.#addressOf(b, 1);
+    if (right < 0) return false;
+    kernel(
+      this.#rows,
+      this.#n,
+      left,
+      bytes * this.#aRow,
+      bytes * this.#aStep,
+      right,
+      bytes * this.#bRow,
+      bytes * this.#bStep,
+      result.address,
+    );
+    return true;
+  }
+
+  where(condition: Operand, a: Operand, b: Operand, out: Spec, result: Storage): boolean {
+    const kernels = this.#elements();
+    if (kernels === undefined || out.dtype !== 'float32' || !isContiguous(condition)) return false;
+    const [aStep, bStep] = [stepOf(a), stepOf(b)];
+    if (aStep < 0 || bStep < 0) return false;
+    const c = this.#addressOf(condition, 0);
+    const x = this.#addressOf(a, 1);
+    const y = this.#addressOf(b, 2);
+    if (c < 0 || x < 0 || y < 0) return false;
+    kernels.where(result.length, c, x, 4 * aStep, y, 4 * bStep, result.address);
+    return true;
+  }
+
+  addScaled(scale: number, a: Operand, b: Operand, out: Spec, result: Storage): boolean {
+    const kernels = this.#elements();
+    if (kernels === undefined || out.dtype !== 'float32' || !isContiguous(a) || !isContiguous(b)) return false;
+    const x = this.#addressOf(a, 0);
+    const y = this.#addressOf(b, 1);
+    if (x < 0 || y < 0) return false;
+    kernels.axpy(result.length, x, scale, y, result.address);
+    return true;
+  }
+
+  reduce(op: Reduce, axes: readonly number[], x: Operand, out: Spec, result: Storage): boolean {
+    if (this.#fold === null) this.#fold = compileFold(this.#heap.memory);
+    const kernels = this.#fold;
+    if (kernels === undefined || out.dtype !== 'float32' || x.storage.address < 0 || !isContiguous(x)) return false;
+    const { shape } = x;
+    // The folded axes are the last ones, or the first.
+    const count = axes.length;
+    const last = shape.length - count;
+    const atEnd = count === 0 || axes[0] === last;
+    if (!atEnd && axes[count - 1] !== count - 1) return false;
+    let folded = 1;
+    for (let i = 0; i < count; i++) folded *= shape[axes[i]!]!;
+    const kept = result.length;
+    const from = x.storage.address + 4 * x.offset;
+    if (atEnd) kernels[`${op}Rows`](kept, folded, from, 4 * folded, result.address);
+    else if (op === 'sum') {
+      kernels.sumColumns(folded, kept, from, 4 * kept, result.address, this.#scratch + 3 * SMALL);
+    } else kernels[`${op}Columns`](folded, kept, from, 4 * kept, result.address);
+    return true;
+  }
+
+  /** Of matrices, not stacks of them. */
+  matmul(a: Operand, b: Operand, out: Spec, result: Storage): boolean {
+    if (this.#gemm === null) {
+      const { memory } = this.#heap;
+      this.#gemm = (this.#relaxed ? compileGemm(memory, true) : undefined) ?? compileGemm(memory, false);
+    }
+    const gemm = this.#gemm;
+    const [left, right] = [a.storage.address, b.storage.address];
+    if (gemm === undefined || left < 0 || right < 0 || out.shape.length !== 2 || out.dtype !== 'float32') return false;
+    if (a.dtype !== 'float32' || b.dtype !== 'float32') return false;
+    const m = out.shape[0]!;
+    const n = out.shape[1]!;
+    const k = a.shape[1]!;
+    if (m === 0 || n === 0) return true;
+    const [bRow, bCol] = [4 * b.strides[0]!, 4 * b.strides[1]!];
+    const scratch = this.#heap.reserve(gemm.scratchBytes(m, n, k, bCol));
+    const columns = gemm.columns(m, n, k, right + 4 * b.offset, bRow, bCol, scratch);
+    const from = left + 4 * a.offset;
+    gemm.multiply(m, n, k, from, 4 * a.strides[0]!, 4 * a.strides[1]!, columns, result.address, scratch);
+    return true;
+  }
+
+  #elements(): ElementwiseKernel | undefined {
+    if (this.#elementwise === null) this.#elementwise = compileElementwise(this.#heap.memory);
+    return this.#elementwise;
+  }
+
+  /** Where an operand begins in the heap; small ones that are elsewhere are copied into a slot. -1 if it is not there. */
+  #addressOf(x: Operand, slot: number): number {
+    const { storage } = x;
+    const bytes = bytesOf(x.dtype);
+    if (storage.address >= 0) return storage.address + bytes * x.offset;
+    const { data } = storage;
+    if (data.byteLength > SMALL) return -1;
+    const to = this.#scratch + slot * SMALL;
+    this.#viewFor(x.dtype).set(data, to / bytes);
+    return to + bytes * x.offset;
+  }
+
+  #views: { readonly [D in DType]?: Float64Array | Float32Array | Int32Array | Uint8Array } = {};
+  #buffer: ArrayBufferLike | null = null;
+  #viewFor(dtype: DType): Float64Array | Float32Array | Int32Array | Uint8Array {
+    const { buffer } = this.#heap.memory;
+    if (buffer !== this.#buffer) {
+      const [float64, float32] = [new Float64Array(buffer), new Float32Array(buffer)];
+      this.#views = { float64, float32, int32: new Int32Array(buffer), bool: new Uint8Array(buffer) };
+      this.#buffer = buffer;
+    }
+    return this.#views[dtype]!;
+  }
+
+  /** Merges the axes of two operands into at most two; false if that cannot be, or along the inner one they do not step by 0 or 1. */
+  #pair(shape: readonly number[], a: readonly number[], b: readonly number[]): boolean {
+    let [rows, n, aRow, bRow, aStep, bStep] = [1, 1, 0, 0, 0, 0];
+    let level = 0;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      const d = shape[axis]!;
+      if (d === 1) continue;
+      const [sa, sb] = [a[axis]!, b[axis]!];
+      if (level === 0) {
+        n = d;
+        aStep = sa;
+        bStep = sb;
+        level = 1;
+      } else if (level === 1) {
+        if (sa === aStep * n && sb === bStep * n) n *= d;
+        else {
+          rows = d;
+          aRow = sa;
+          bRow = sb;
+          level = 2;
+        }
+      } else if (sa === aRow * rows && sb === bRow * rows) rows *= d;
+      else return false;
+    }
+    if (level === 0) {
+      aStep = 1;
+      bStep = 1;
+    }
+    if (aStep >>> 1 !== 0 || bStep >>> 1 !== 0 || aStep + bStep === 0) return false;
+    this.#rows = rows;
+    this.#n = n;
+    this.#aRow = aRow;
+    this.#aStep = aStep;
+    this.#bRow = bRow;
+    this.#bStep = bStep;
+    return true;
+  }
+}
+
+const bytesOf = (dtype: DType): number => (dtype === 'float64' ? 8 : dtype === 'bool' ? 1 : 4);
+
+/** 1 for elements side by side, 0 for one that is repeated, else -1. */
+function stepOf(x: Operand): number {
+  if (x.strides.every((s, i) => s === 0 || x.shape[i] === 1)) return sizeOf(x.shape) === 1 ? 1 : 0;
+  return isContiguous(x) ? 1 : -1;
+}

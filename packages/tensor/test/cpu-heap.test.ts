@@ -1,0 +1,133 @@
+// The heap: blocks never overlap, have room behind them, are used again, and are limited outside of scopes.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createHeap } from '../src/backends/cpu/heap.ts';
+import { Rng, rand, scope, type Tensor } from '../src/index.ts';
+
+const PAGE = 65536;
+
+test('blocks are aligned, apart, and readable 16 bytes behind their end', () => {
+  const requests = fc.array(fc.record({ bytes: fc.integer({ min: 0, max: 300_000 }), back: fc.nat(3) }), {
+    maxLength: 60,
+  });
+  fc.assert(
+    fc.property(requests, (list) => {
+      const heap = createHeap({ limit: 8 * 2 ** 20 })!;
+      const live: { block: NonNullable<ReturnType<typeof heap.take>>; bytes: number }[] = [];
+      for (const { bytes, back } of list) {
+        const block = heap.take(bytes);
+        if (block !== null) {
+          expect(block.address % 64).toBe(0);
+          expect(block.address + bytes + 16).toBeLessThanOrEqual(heap.memory.buffer.byteLength);
+          for (const other of live) {
+            const apart =
+              block.address >= other.block.address + other.bytes + 16 ||
+              other.block.address >= block.address + bytes + 16;
+            expect(apart).toBe(true);
+          }
+          live.push({ block, bytes });
+        }
+        if (back === 0 && live.length > 0) live.splice(bytes % live.length, 1)[0]!.block.end();
+      }
+      expect(heap.bytes.reached).toBeLessThanOrEqual(8 * 2 ** 20);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('a block given back is the next of its size', () => {
+  const heap = createHeap()!;
+  const first = heap.take(5000)!;
+  heap.take(5000);
+  first.end();
+  expect(heap.take(5100)).toBe(first);
+});
+
+test('beyond its limit there is none, and growing keeps what is there', () => {
+  const heap = createHeap({ limit: 4 * PAGE })!;
+  const storage = heap.storage('float32', 10)!;
+  storage.data.set([1, 2, 3]);
+  const before = heap.memory.buffer.byteLength;
+  expect(heap.take(2.5 * PAGE)).not.toBe(null);
+  expect(heap.memory.buffer.byteLength).toBeGreaterThan(before);
+  expect(Array.from(storage.data.slice(0, 3))).toEqual([1, 2, 3]);
+  expect(heap.take(3 * PAGE)).toBe(null);
+  expect(heap.take(2 ** 31)).toBe(null);
+});
+
+test('what outlives its scopes is counted, and beyond the limit copied out', () => {
+  const heap = createHeap({ outside: 12_000 })!;
+  const [a, b] = [heap.storage('float32', 2000)!, heap.storage('float32', 2000)!];
+  for (const storage of [a, b]) storage.data.fill(7);
+  a.outlive();
+  b.outlive();
+  expect([a.address >= 0, b.address >= 0]).toEqual([true, false]);
+  expect(Array.from(b.data)).toEqual(Array.from(a.data));
+  expect(heap.bytes.waiting).toBeGreaterThanOrEqual(8000);
+  a.release();
+  expect(heap.bytes.waiting).toBe(0);
+});
+
+describe('a result', () => {
+  const x = rand([3000], new Rng(1));
+  const again = () => scope(() => Array.from(x.mul(2).dataSync()));
+
+  test('that leaves its scope keeps its elements, large or small', () => {
+    const kept: Tensor[] = [scope(() => x.mul(2)), scope(() => x.mul(2).slice([0, 5]).copy())];
+    for (let i = 0; i < 5; i++) again();
+    expect(Array.from(kept[0]!.dataSync())).toEqual(again());
+    expect(Array.from(kept[1]!.dataSync())).toEqual(again().slice(0, 5));
+  });
+});
+
+// With operands in the heap, elsewhere, or some of each, the vectors and the loops give the same bits.
+test('in a scope and out of it ops have the same bits', () => {
+  const sizes = fc.constantFrom(1, 2, 3, 5, 8, 33, 100);
+  const cases = fc.record({
+    m: sizes,
+    n: sizes,
+    form: fc.constantFrom('same', 'row', 'column', 'scalar', 'transposed', 'sliced'),
+    op: fc.constantFrom('add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'lt', 'le', 'eq'),
+    dtype: fc.constantFrom('float32' as const, 'float64' as const),
+    seed: fc.nat(1000),
+    swapped: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(cases, ({ m, n, form, op, dtype, seed, swapped }) => {
+      const rng = new Rng(seed);
+      const random = (...shape: number[]) => rand(shape, rng, { dtype, low: -1 });
+      const wide = random(m, n + 1);
+      const other = {
+        same: () => random(m, n),
+        row: () => random(n),
+        column: () => random(m, 1),
+        scalar: () => random(),
+        transposed: () => random(n, m).transpose(),
+        sliced: () => random(m, n + 2).slice(null, [1, n + 1]),
+      }[form]();
+      const run = (x: Tensor, y: Tensor): Tensor[] => {
+        const [a, b] = swapped ? [y, x] : [x, y];
+        const z = a[op as 'add'](b);
+        return [
+          z,
+          x.relu(),
+          x.neg().abs().sqrt(),
+          x.sum(),
+          x.sum(0),
+          x.sum(-1),
+          x.max(0),
+          x.min(1),
+          x.add(y, { alpha: -0.3 }),
+        ];
+      };
+      const x = wide.slice(null, [0, n]);
+      const outside = run(x.copy(), other).map((t) => Array.from(t.dataSync()));
+      const inside = scope(() => run(x.copy(), other.copy()).map((t) => Array.from(t.dataSync())));
+      const mixed = scope(() => run(x, other).map((t) => Array.from(t.dataSync())));
+      expect(inside).toEqual(outside);
+      expect(mixed).toEqual(outside);
+    }),
+    { numRuns: 200 },
+  );
+});
