@@ -331,6 +331,7 @@ export const otherFunctions = [
   'promote',
   'keep',
   'privately',
+  'setNumThreads',
   'scope',
   'readNpy',
   'writeNpy',
