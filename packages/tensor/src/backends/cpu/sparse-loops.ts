@@ -1,0 +1,93 @@
+/**
+ * Products with a matrix that is mostly zeros, as plain loops: its rows are kept as their nonzero elements, and zeros are skipped. A zero
+ * adds nothing to a sum of finite products, and no sum that starts from 0 is ever -0, so the bits are those of the dense product
+ * (gemm-loops.ts) whose order of summation is kept: blocks of `K_BLOCK` terms, each summed upwards from 0, the sums of the blocks added
+ * in order. Where the other operand holds NaN or infinity it is not so (0 times those is NaN): the caller looks before.
+ */
+import { K_BLOCK } from './gemm-loops.ts';
+
+/** The rows of a matrix [rows, width] as their nonzero elements, one row after another. */
+export interface CompressedRows {
+  readonly rows: number;
+  readonly width: number;
+  /** The elements. */
+  readonly values: Float32Array;
+  /** In which column each stands. */
+  readonly columns: Int32Array;
+  /** Where the elements begin of row i in columns K_BLOCK b and up: starts[i * blocks + b], and behind them all where they end. */
+  readonly starts: Int32Array;
+}
+
+/** How many blocks of columns a row has. */
+export const blocksOf = (width: number): number => Math.ceil(width / K_BLOCK);
+
+/** The elements of `data` that are not 0. */
+export function countNonzero(data: Float32Array): number {
+  let count = 0;
+  for (let i = 0; i < data.length; i++) if (data[i] !== 0) count++;
+  return count;
+}
+
+/** Fills `into`, which has room for the nonzero elements, from a dense matrix. */
+export function compress(dense: Float32Array, { rows, width, values, columns, starts }: CompressedRows): void {
+  let [at, next] = [0, 0];
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < width; j++) {
+      if (j % K_BLOCK === 0) starts[next++] = at;
+      const x = dense[i * width + j]!;
+      if (x === 0) continue;
+      values[at] = x;
+      columns[at++] = j;
+    }
+  }
+  starts[next] = at;
+}
+
+/** B or C: an array, where in it the matrix begins, and the distance of its rows, which lie dense. */
+export interface Rows {
+  readonly data: Float32Array;
+  readonly at: number;
+  readonly step: number;
+}
+
+const round = Math.fround;
+
+/** C[m, n] = X[first.., :] B[width, n], where X are compressed rows. */
+export function rowsTimes(x: CompressedRows, first: number, m: number, n: number, b: Rows, c: Rows): void {
+  const blocks = blocksOf(x.width);
+  const sums = new Float32Array(n);
+  for (let i = 0; i < m; i++) {
+    for (let block = 0; block < blocks; block++) {
+      sums.fill(0);
+      const start = (first + i) * blocks + block;
+      for (let e = x.starts[start]!; e < x.starts[start + 1]!; e++) {
+        const [value, row] = [x.values[e]!, b.at + x.columns[e]! * b.step];
+        for (let j = 0; j < n; j++) sums[j] = round(sums[j]! + round(value * b.data[row + j]!));
+      }
+      for (let j = 0; j < n; j++)
+        c.data[c.at + i * c.step + j] = (block === 0 ? 0 : c.data[c.at + i * c.step + j]!) + sums[j]!;
+    }
+  }
+}
+
+/** C[width, n] = X[first..first + k, :]' D[k, n], where X are compressed rows: each adds its outer product with a row of D. */
+export function transposedRowsTimes(x: CompressedRows, first: number, k: number, n: number, d: Rows, c: Rows): void {
+  const blocks = blocksOf(x.width);
+  const sums = new Float32Array(x.width * n);
+  for (let k0 = 0; k0 < k; k0 += K_BLOCK) {
+    sums.fill(0);
+    for (let i = k0; i < Math.min(k, k0 + K_BLOCK); i++) {
+      const row = d.at + i * d.step;
+      for (let e = x.starts[(first + i) * blocks]!; e < x.starts[(first + i + 1) * blocks]!; e++) {
+        const [value, to] = [x.values[e]!, x.columns[e]! * n];
+        for (let j = 0; j < n; j++) sums[to + j] = round(sums[to + j]! + round(value * d.data[row + j]!));
+      }
+    }
+    for (let r = 0; r < x.width; r++) {
+      for (let j = 0; j < n; j++) {
+        const at = c.at + r * c.step + j;
+        c.data[at] = (k0 === 0 ? 0 : c.data[at]!) + sums[r * n + j]!;
+      }
+    }
+  }
+}

@@ -1,0 +1,130 @@
+// Products that skip zeros against the dense loops: the same bits, whatever the shapes, the strides and the density.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { gemmLoops } from '../src/backends/cpu/gemm-loops.ts';
+import { createWorkspace } from '../src/backends/cpu/module.ts';
+import { createSparse, packRows, unpacked } from '../src/backends/cpu/sparse.ts';
+import { rowsTimes, transposedRowsTimes } from '../src/backends/cpu/sparse-loops.ts';
+
+/** A memory with room for tensors, 16 bytes behind each, and for scratch behind them all, which makes it grow. */
+function memoryFor(floats: number) {
+  const space = createWorkspace()!;
+  space.reserve(4 * floats);
+  const { memory } = space;
+  let used = 0;
+  return {
+    workspace: { memory, reserve: (bytes: number) => space.reserve(4 * floats + bytes) + 4 * floats },
+    /** An address, for arrays over the memory are detached when it grows. */
+    take(length: number, fill: () => number = () => 7): number {
+      const at = 4 * used;
+      used += length + 4;
+      expect(used).toBeLessThan(floats);
+      new Float32Array(memory.buffer, at, length).set(Float32Array.from({ length }, fill));
+      return at;
+    },
+    at: (address: number, length: number) => new Float32Array(memory.buffer, address, length),
+  };
+}
+
+const bits = (x: Float32Array) => Buffer.from(x.slice().buffer).toString('base64');
+
+const cases = fc.record({
+  rows: fc.oneof(fc.integer({ min: 1, max: 70 }), fc.constantFrom(512, 600)),
+  width: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(511, 512, 513, 1030)),
+  n: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(100, 28, 29)),
+  density: fc.constantFrom(0, 0.02, 0.2, 1),
+  layout: fc.constantFrom('rows', 'columns', 'elsewhere' as const),
+  start: fc.double({ min: 0, max: 1, noNaN: true }),
+  transposed: fc.boolean(),
+  seed: fc.nat(1000),
+});
+
+/** Uniform on -2..2, or 0 of either sign. */
+function generator(seed: number, density: number): () => number {
+  let state = (seed + 1) * 9301;
+  const next = () => {
+    state = (state * 1103515245 + 12345) % 2147483648;
+    return state / 2147483648;
+  };
+  return () => (next() < density ? next() * 4 - 2 : next() < 0.5 ? 0 : -0);
+}
+
+describe('compressed rows', () => {
+  test.each(['loops', 'kernels'])('%s: products have the bits of the dense ones', (form) => {
+    fc.assert(
+      fc.property(cases, ({ rows, width, n, density, layout, start, transposed, seed }) => {
+        const dense = Float32Array.from({ length: rows * width }, generator(seed, density));
+        const first = Math.floor(start * (rows - 1));
+        const m = rows - first;
+        const inner = transposed ? m : width;
+        const outer = transposed ? width : m;
+        const room = memoryFor(3 * rows * width + inner * n + outer * n + 10_000);
+        const packed = packRows(dense, rows, width, 1, (length) => room.at(room.take(length), length))!;
+
+        const values = Float32Array.from({ length: inner * n }, generator(seed + 1, 1));
+        const [row, col] = layout === 'columns' ? [1, inner] : [n, 1];
+        const [aRow, aCol] = transposed ? [1, width] : [width, 1];
+        const expected = new Float32Array(outer * n);
+        gemmLoops(outer, n, inner, dense, first * width, aRow, aCol, values, 0, row, col, expected, 0);
+
+        if (form === 'loops') {
+          const b = Float32Array.from(
+            { length: inner * n },
+            (_, i) => values[Math.floor(i / n) * row + (i % n) * col]!,
+          );
+          const out = new Float32Array(outer * n).fill(7);
+          const product = transposed ? transposedRowsTimes : rowsTimes;
+          product(unpacked(packed), first, m, n, { data: b, at: 0, step: n }, { data: out, at: 0, step: n });
+          expect(bits(out)).toEqual(bits(expected));
+          return;
+        }
+        let next = 0;
+        const data =
+          layout === 'elsewhere'
+            ? values
+            : room.at(
+                room.take(inner * n, () => values[next++]!),
+                inner * n,
+              );
+        const to = room.take(outer * n);
+        const behind = room.take(4, () => 9);
+        const engine = createSparse({ workspace: room.workspace });
+        const product = transposed ? engine.transposedRowsTimes : engine.rowsTimes;
+        expect(
+          product(packed, first, m, n, { data, offset: 0, row, col }, { data: room.at(to, outer * n), offset: 0 }),
+        ).toBe(true);
+        expect(bits(room.at(to, outer * n))).toEqual(bits(expected));
+        expect([...room.at(behind, 4)]).toEqual([9, 9, 9, 9]);
+      }),
+      { numRuns: form === 'loops' ? 30 : 80 },
+    );
+  });
+
+  test('are refused where elements are not finite, or too many are not 0', () => {
+    const room = (length: number) => new Float32Array(length);
+    expect(packRows(Float32Array.of(0, 1, 0, Number.NaN), 2, 2, 1, room)).toBeNull();
+    expect(packRows(Float32Array.of(0, 1, 1, 0), 2, 2, 0.4, room)).toBeNull();
+    expect(packRows(Float32Array.of(0, 1, 1, 0), 2, 2, 0.5, room)?.count).toBe(2);
+    expect(packRows(Float32Array.of(0, 1, 1, 0), 2, 2, 0.5, () => null)).toBeNull();
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])('leave a product with %d to the dense form', (odd) => {
+    const room = memoryFor(1000);
+    const packed = packRows(Float32Array.of(0, 1, 0, 2, 0, 0), 3, 2, 1, (length) =>
+      room.at(room.take(length), length),
+    )!;
+    const engine = createSparse({ workspace: room.workspace });
+    for (const place of [0, 5, 9]) {
+      const b = room.at(
+        room.take(10, () => 1),
+        10,
+      );
+      b[place] = odd;
+      const c = room.at(room.take(15), 15);
+      expect(engine.rowsTimes(packed, 0, 3, 5, { data: b, offset: 0, row: 5, col: 1 }, { data: c, offset: 0 })).toBe(
+        false,
+      );
+    }
+  });
+});
