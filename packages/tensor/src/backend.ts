@@ -37,6 +37,8 @@ export interface Backend {
   readonly memory?: object;
   /** Takes over a host array (which the caller no longer touches) as storage. */
   upload(data: TypedArray, dtype: DType): Storage;
+  /** Notes the rows of a dense matrix without zeros (see compressRows), where products of the device gain by it. */
+  compressRows?(storage: Storage, rows: number, width: number, maxDensity: number): void;
   /** A fresh host copy of an operand's elements in row-major order. */
   read(x: Operand): Promise<TypedArray>;
   /** The same at once; a backend that cannot block throws DeviceError saying to await data(). */

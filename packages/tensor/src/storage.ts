@@ -24,6 +24,15 @@ export interface Lease {
   outlive(storage: Storage, worth: 'any' | 'large'): boolean;
 }
 
+/** The nonzero elements of the rows of a matrix [rows, width], laid out as the device likes. */
+export interface Compressed {
+  readonly rows: number;
+  readonly width: number;
+  /** How many elements are not 0. */
+  readonly count: number;
+  readonly storage: Storage;
+}
+
 /** One flat buffer. Several tensors (views) may share it. */
 export class Storage {
   readonly dtype: DType;
@@ -32,6 +41,8 @@ export class Storage {
   address: number;
   /** True while no one but a parameter and tapes can hold a tensor on this storage (see `privately`). */
   isPrivate = false;
+  /** The same elements once more as rows without their zeros, for products: compressRows. It goes when this goes. */
+  compressed: Compressed | null = null;
   /** The scope that will release it, or null. */
   owner: Storage[] | null;
   #array: TypedArray | null;
@@ -94,6 +105,8 @@ export class Storage {
     this.#lease = null;
     this.address = -1;
     this.owner = null;
+    this.compressed?.storage.release();
+    this.compressed = null;
   }
 
   /** Takes the storage out of its scope: it lives as long as someone holds it. */

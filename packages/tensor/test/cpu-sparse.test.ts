@@ -60,7 +60,13 @@ describe('compressed rows', () => {
         const inner = transposed ? m : width;
         const outer = transposed ? width : m;
         const room = memoryFor(3 * rows * width + inner * n + outer * n + 10_000);
-        const packed = packRows(dense, rows, width, 1, (length) => room.at(room.take(length), length))!;
+        const packed = packRows(
+          () => dense,
+          rows,
+          width,
+          1,
+          (length) => room.at(room.take(length), length),
+        )!;
 
         const values = Float32Array.from({ length: inner * n }, generator(seed + 1, 1));
         const [row, col] = layout === 'columns' ? [1, inner] : [n, 1];
@@ -103,16 +109,28 @@ describe('compressed rows', () => {
 
   test('are refused where elements are not finite, or too many are not 0', () => {
     const room = (length: number) => new Float32Array(length);
-    expect(packRows(Float32Array.of(0, 1, 0, Number.NaN), 2, 2, 1, room)).toBeNull();
-    expect(packRows(Float32Array.of(0, 1, 1, 0), 2, 2, 0.4, room)).toBeNull();
-    expect(packRows(Float32Array.of(0, 1, 1, 0), 2, 2, 0.5, room)?.count).toBe(2);
-    expect(packRows(Float32Array.of(0, 1, 1, 0), 2, 2, 0.5, () => null)).toBeNull();
+    expect(packRows(() => Float32Array.of(0, 1, 0, Number.NaN), 2, 2, 1, room)).toBeNull();
+    expect(packRows(() => Float32Array.of(0, 1, 1, 0), 2, 2, 0.4, room)).toBeNull();
+    expect(packRows(() => Float32Array.of(0, 1, 1, 0), 2, 2, 0.5, room)?.count).toBe(2);
+    expect(
+      packRows(
+        () => Float32Array.of(0, 1, 1, 0),
+        2,
+        2,
+        0.5,
+        () => null,
+      ),
+    ).toBeNull();
   });
 
   test.each([Number.NaN, Number.POSITIVE_INFINITY])('leave a product with %d to the dense form', (odd) => {
     const room = memoryFor(1000);
-    const packed = packRows(Float32Array.of(0, 1, 0, 2, 0, 0), 3, 2, 1, (length) =>
-      room.at(room.take(length), length),
+    const packed = packRows(
+      () => Float32Array.of(0, 1, 0, 2, 0, 0),
+      3,
+      2,
+      1,
+      (length) => room.at(room.take(length), length),
     )!;
     const engine = createSparse({ workspace: room.workspace });
     for (const place of [0, 5, 9]) {

@@ -2,7 +2,7 @@
 // trained on, so the batch is made once for each set of memories and then serves step after step.
 
 import type { Samples } from '@gemlab/autograd';
-import { concat, keep, type Tensor } from '@gemlab/tensor';
+import { compressRows, concat, keep, type Tensor } from '@gemlab/tensor';
 import { fieldsOf } from '../memory/slots.ts';
 
 export interface Joined {
@@ -15,14 +15,21 @@ export interface Joined {
 
 /** A function that joins memories, and remembers the last it joined. */
 export function joiner(): (memories: readonly Samples[]) => Joined {
-  let made: { readonly of: readonly Tensor[]; readonly joined: Joined } | null = null;
+  let made: { readonly of: readonly Tensor[]; joined: Joined; uses: number } | null = null;
   return (memories) => {
     const fields = memories.flatMap((samples) => fieldsOf(samples).map(([, rows]) => rows));
     if (made?.of.length !== fields.length || fields.some((rows, i) => rows !== made!.of[i])) {
-      made = { of: fields, joined: join(memories) };
+      made = { of: fields, joined: join(memories), uses: 0 };
     }
+    // What is asked for again will be asked for often.
+    if (++made!.uses === 2) made!.joined = withoutZeros(made!.joined);
     return made!.joined;
   };
+}
+
+/** Memories of images are mostly zeros, and they are multiplied in every step. */
+function withoutZeros({ samples, ...rest }: Joined): Joined {
+  return { ...rest, samples: { ...samples, inputs: keep(compressRows(samples.inputs)) } };
 }
 
 function join(memories: readonly Samples[]): Joined {

@@ -42,6 +42,7 @@ import type { CpuMemory } from './memory.ts';
 import { nestOf, walk } from './nest.ts';
 import { foldViews, reduceInto } from './reduce.ts';
 import { softmaxLine } from './softmax.ts';
+import { createSparseProducts } from './sparse-products.ts';
 import { Vectors } from './vectors.ts';
 
 const VECTOR_UNARY = ['neg', 'abs', 'sqrt', 'relu', 'floor', 'ceil', 'trunc', 'round'] as const;
@@ -57,7 +58,8 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
   const { heap } = memory;
   const vectors = Vectors.over(heap, relaxed);
   const gemm = createGemm(heap === null ? { relaxed } : { relaxed, workspace: heap });
-  const wideGemm = createWideGemm();
+  const sparse = heap && createSparseProducts(heap, relaxed);
+  const wideGemm = createWideGemm(heap ?? undefined);
   const fresh = (out: Spec) => memory.take(out.dtype, sizeOf(out.shape));
 
   /** Maps x into the part of `to` that `where` looks at. */
@@ -103,6 +105,7 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
     const products = { float32: gemm, float64: params.dtype === 'float64' ? wideGemm : gemmLoops64 };
     const [a, b] = inputs as [Operand, Operand];
     const result = fresh(out);
+    if (a.storage.compressed !== null && sparse?.matmul(a, b, out, result)) return result;
     if (result.address >= 0 && vectors?.matmul(a, b, out, result)) return result;
     const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, a.shape.at(-1)!];
     const starts = (x: Operand) => positions({ shape: x.shape.slice(0, -2), strides: x.strides, offset: x.offset });
@@ -321,6 +324,7 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
     kernels,
     memory,
     upload: (data, dtype) => memory.upload(data, dtype),
+    ...(sparse && { compressRows: sparse.compressRows }),
     read: async (x) => read(x),
     readSync: read,
     setThreads: (size) => gemm.setThreads(size),

@@ -167,7 +167,7 @@ export const compileSparse = (memory: WasmMemory, relaxed: boolean): SparseKerne
     gather(module, vectors, madd);
     scatter(module, vectors, madd);
   }
-  const wasm = instantiate<Record<string, Strip> & Pick<SparseKernel, 'finite'>>(module.bytes(), memory);
+  const wasm = instantiate<Record<string, Strip> & Pick<SparseKernel, 'finite'>>(module, memory);
   if (wasm === undefined) return undefined;
   return {
     finite: wasm.finite,

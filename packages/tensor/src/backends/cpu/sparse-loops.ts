@@ -21,10 +21,16 @@ export interface CompressedRows {
 /** How many blocks of columns a row has. */
 export const blocksOf = (width: number): number => Math.ceil(width / K_BLOCK);
 
-/** The elements of `data` that are not 0. */
+/** How many elements are not 0; infinity if one of them is no finite number. */
 export function countNonzero(data: Float32Array): number {
   let count = 0;
-  for (let i = 0; i < data.length; i++) if (data[i] !== 0) count++;
+  for (let i = 0; i < data.length; i++) {
+    const x = data[i]!;
+    if (x === 0) continue;
+    // Also NaN, for which nothing holds.
+    if (!(Math.abs(x) < Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
+    count++;
+  }
   return count;
 }
 

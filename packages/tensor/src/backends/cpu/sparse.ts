@@ -35,20 +35,23 @@ export function unpacked({ rows, width, count, data }: PackedRows): CompressedRo
   return { rows, width, values, columns, starts };
 }
 
-/** The rows of a dense matrix; null if one of its elements is not finite, or more than that share of them are not 0. */
+/**
+ * The rows of a dense matrix; null if one of its elements is not finite, or more than that share of them are not 0. To find `room` may
+ * detach arrays, so the matrix is asked for twice.
+ */
 export function packRows(
-  dense: Float32Array,
+  dense: () => Float32Array,
   rows: number,
   width: number,
   maxDensity: number,
   room: (length: number) => Float32Array | null,
 ): PackedRows | null {
-  const count = countNonzero(dense);
-  if (count > maxDensity * dense.length || !dense.every(Number.isFinite)) return null;
+  const count = countNonzero(dense());
+  if (count > maxDensity * rows * width) return null;
   const data = room(packedLength(rows, width, count));
   if (data === null) return null;
   const packed = { rows, width, count, data };
-  compress(dense, unpacked(packed));
+  compress(dense(), unpacked(packed));
   return packed;
 }
 
@@ -175,17 +178,18 @@ function stripsOf(n: number): { column: number; vectors: number; lanes: number }
  */
 function place(
   wasm: SparseKernel,
-  { memory, reserve }: Workspace,
+  workspace: Workspace,
   k: number,
   n: number,
   { data, offset, row, col }: Strided,
   spare: number,
 ): (Placed & { readonly spare: number }) | null {
+  const { memory } = workspace;
   // Growing the memory detaches the arrays over it, but moves nothing: addresses are taken before.
   const address = data.buffer === memory.buffer ? data.byteOffset + 4 * offset : null;
   const here = col === 1 && row === n ? address : null;
   const padded = 4 * Math.ceil(n / 4);
-  const scratch = reserve(spare + (here === null ? 4 * k * padded : 0));
+  const scratch = workspace.reserve(spare + (here === null ? 4 * k * padded : 0));
   const at = here ?? scratch + spare;
   const floats = new Float32Array(memory.buffer);
   if (here === null) {

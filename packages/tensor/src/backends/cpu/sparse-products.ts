@@ -1,0 +1,70 @@
+// Compressed rows in the heap, and the products of tensors that have them: which views of such a storage are rows of it, or the transpose
+// of some.
+
+import type { Operand } from '../../backend.ts';
+import type { Spec } from '../../primitives.ts';
+import type { Compressed, Storage } from '../../storage.ts';
+import { positions } from '../../view.ts';
+import type { Heap } from './heap.ts';
+import { createSparse, type PackedRows, packRows } from './sparse.ts';
+
+export interface SparseProducts {
+  /** Computes a b into `result`, or gives false if that is for the dense form: another view, or numbers that are not finite. */
+  matmul(a: Operand, b: Operand, out: Spec, result: Storage): boolean;
+  /** Notes the rows of a dense matrix in the heap, if enough of its elements are 0. */
+  compressRows(storage: Storage, rows: number, width: number, maxDensity: number): void;
+}
+
+export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProducts {
+  const engine = createSparse({ relaxed, workspace: heap });
+  const packed = ({ storage, ...of }: Compressed): PackedRows => ({ ...of, data: storage.data as Float32Array });
+  return {
+    matmul(a, b, out, result) {
+      if (out.dtype !== 'float32' || result.address < 0) return false;
+      const compressed = a.storage.compressed!;
+      const { width } = compressed;
+      const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, a.shape.at(-1)!];
+      const [row, col] = [a.strides.at(-2)!, a.strides.at(-1)!];
+      const areRows = k === width && row === width && col === 1;
+      const areColumns = m === width && row === 1 && col === width;
+      if (!(areRows || areColumns)) return false;
+      const stacks = (x: Operand) => positions({ shape: x.shape.slice(0, -2), strides: x.strides, offset: x.offset });
+      const startsB = stacks(b);
+      let offset = 0;
+      for (const startA of stacks(a)) {
+        const startB = startsB.next().value as number;
+        if (startA % width !== 0) return false;
+        const first = startA / width;
+        const right = {
+          data: b.storage.data as Float32Array,
+          offset: startB,
+          row: b.strides.at(-2)!,
+          col: b.strides.at(-1)!,
+        };
+        const target = { data: result.data as Float32Array, offset };
+        const done = areRows
+          ? engine.rowsTimes(packed(compressed), first, m, n, right, target)
+          : engine.transposedRowsTimes(packed(compressed), first, k, n, right, target);
+        if (!done) return false;
+        offset += m * n;
+      }
+      return true;
+    },
+
+    compressRows(storage, rows, width, maxDensity) {
+      let room: Storage | null = null;
+      const found = packRows(
+        () => storage.data as Float32Array,
+        rows,
+        width,
+        maxDensity,
+        (length) => {
+          room = heap.storage('float32', length);
+          room?.outlive('any');
+          return room !== null && room.address >= 0 ? (room.data as Float32Array) : null;
+        },
+      );
+      if (found !== null) storage.compressed = { rows, width, count: found.count, storage: room! };
+    },
+  };
+}

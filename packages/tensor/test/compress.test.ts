@@ -1,0 +1,95 @@
+// compressRows changes what products cost, and nothing else: with and without it, all results have the same bits.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { compressRows, errors, Rng, randn, scope, type Tensor, tensor, where, zeros } from '../src/index.ts';
+
+const rng = new Rng(5);
+const sparse = (shape: number[], seed: number, density = 0.2): Tensor =>
+  where<Tensor>(
+    randn(shape, rng.foldIn(seed))
+      .abs()
+      .lt(0.253 * (density / 0.2)),
+    randn(shape, rng.foldIn(seed + 1)),
+    0,
+  );
+const bits = (x: Tensor) => [...new Uint8Array(x.dataSync().buffer)];
+
+describe('compressRows', () => {
+  test('products have the same bits: of all rows, of some, of a stack, from the left and transposed', () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          groups: fc.integer({ min: 1, max: 4 }),
+          rows: fc.integer({ min: 1, max: 40 }),
+          width: fc.constantFrom(3, 64, 100, 530),
+          n: fc.integer({ min: 1, max: 40 }),
+          seed: fc.nat(100),
+        }),
+        ({ groups, rows, width, n, seed }) =>
+          scope(() => {
+            const x = sparse([groups * rows, width], seed);
+            const plain = x.copy();
+            const packed = compressRows(x);
+            const [w, d] = [randn([n, width], rng.foldIn(seed + 2)), randn([groups * rows, n], rng.foldIn(seed + 3))];
+            const first = seed % rows;
+            const products: ((a: Tensor) => Tensor)[] = [
+              (a) => a.matmul(w.transpose()),
+              (a) => a.slice([first, first + 1]).matmul(w.transpose()),
+              (a) => a.transpose().matmul(d),
+              (a) =>
+                a
+                  .reshape([groups, rows, width])
+                  .transpose(1, 2)
+                  .matmul(d.reshape([groups, rows, n])),
+              (a) => a.reshape([groups, rows, width]).matmul(w.transpose()),
+              (a) =>
+                a
+                  .slice([first])
+                  .transpose()
+                  .matmul(d.slice([first])),
+              // Other views take the dense form.
+              (a) => a.slice(null, [1]).matmul(w.slice(null, [1]).transpose()),
+              (a) => w.matmul(a.transpose()),
+              (a) => a.flip(0).matmul(w.transpose()),
+            ];
+            for (const product of products) expect(bits(product(packed))).toEqual(bits(product(plain)));
+            expect(bits(packed)).toEqual(bits(plain));
+          }),
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test('NaN and infinity in the other operand meet the zeros', () => {
+    const x = compressRows(sparse([30, 64], 1).copy());
+    for (const odd of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const w = where<Tensor>(tensor(Array.from({ length: 64 }, (_, i) => i === 9)), odd, zeros([8, 64]));
+      expect(x.matmul(w.transpose()).isNan().any().item()).toBe(true);
+      const d = where<Tensor>(tensor(Array.from({ length: 30 }, (_, i) => [i === 9])), odd, zeros([30, 8]));
+      expect(x.transpose().matmul(d).isNan().any().item()).toBe(true);
+    }
+  });
+
+  test('is noted where it pays, in the storage, and goes with it', () => {
+    const noted = (x: Tensor) => compressRows(x).storage.compressed !== null;
+    scope(() => {
+      expect(noted(sparse([40, 64], 1))).toBe(true);
+      expect(noted(randn([40, 64], rng))).toBe(false);
+      expect(noted(sparse([40, 64], 1).cast('float64'))).toBe(false);
+      expect(noted(sparse([40, 64], 1).to('reference'))).toBe(false);
+      expect(noted(sparse([40 * 64], 1))).toBe(false);
+      expect(compressRows(sparse([40, 64], 1), { maxDensity: 0 }).storage.compressed).toBeNull();
+      const part = sparse([40, 64], 1).slice([3]);
+      expect(noted(part)).toBe(true);
+      expect(part.storage.compressed).toBeNull();
+      const whole = sparse([40, 2, 32], 1);
+      expect(compressRows(whole)).toBe(whole);
+      expect(whole.storage.compressed).toMatchObject({ rows: 40, width: 64 });
+    });
+    const { storage } = scope(() => [compressRows(sparse([40, 64], 1))].map(({ storage }) => ({ storage }))[0]!);
+    expect(storage.released).toBe(true);
+    expect(storage.compressed).toBeNull();
+    expect(() => compressRows(zeros([2, 2]), { maxDensity: 2 })).toThrow(errors.DataError);
+  });
+});
