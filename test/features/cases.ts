@@ -331,6 +331,7 @@ export const otherFunctions = [
   'promote',
   'keep',
   'privately',
+  'compressRows',
   'setNumThreads',
   'scope',
   'readNpy',
