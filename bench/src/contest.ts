@@ -30,6 +30,8 @@ export interface Contest {
 /** Nobody is waited for longer than this on one piece of work; who is slow gets fewer rounds. */
 const PATIENCE_MS = 15_000;
 const MIN_ROUNDS = 3;
+/** Everybody runs about as long as so many rounds before the first counts. */
+const WARM_UP_ROUNDS = 30;
 const MB = 1e6;
 
 interface Racer {
@@ -110,15 +112,16 @@ async function timed(racer: Racer, racers: Racer[], calls: number, { clock, fail
 
 async function repeat(racers: Racer[], options: Contest): Promise<void> {
   const { rounds, millisecondsPerRound, signal, tell } = options;
-  // Compilers have levels; what is called a few times is compiled well.
+  // Compilers have levels: what has been called a few times is compiled a little. What counts is how it runs from then on.
   for (const racer of [...racers]) {
     if (signal.aborted) return;
     tell(`${racer.entrant.name} warms up`, 0);
-    let ms = await timed(racer, racers, 1, options);
-    for (let calls = 1; millisecondsPerRound > 0 && calls * ms < millisecondsPerRound; calls *= 2) {
-      ms = (await timed(racer, racers, calls, options)) / calls;
+    let [calls, ms] = [1, await timed(racer, racers, 1, options)];
+    for (let warm = ms; warm < WARM_UP_ROUNDS * millisecondsPerRound; warm += ms) {
+      if (ms < millisecondsPerRound) calls *= 2;
+      ms = await timed(racer, racers, calls, options);
     }
-    racer.calls = Math.max(1, Math.round(millisecondsPerRound / ms));
+    racer.calls = Math.max(1, Math.round((millisecondsPerRound * calls) / ms));
   }
   const spent = new Map<Racer, number>();
   for (let round = 0; round < rounds && !signal.aborted; round++) {
