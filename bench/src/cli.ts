@@ -1,15 +1,15 @@
 // `pnpm bench [options]`. Results go to stdout, everything else to stderr.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createProgress, PAGE_WIDTH } from '@gemlab/examples';
 import { contest, startupContest } from './contest.ts';
 import { installRivals } from './install.ts';
-import { type Entrant, fused, GEMLAB, limits, pytorch, rivals } from './libraries.ts';
+import { type Entrant, fused, GEMLAB, limits, pytorch, rivals, THREADED } from './libraries.ts';
 import { machine } from './machine.ts';
 import { help, type Options, readOptions, UsageError } from './options.ts';
-import type { Introduction } from './process.ts';
+import type { Clock, Introduction } from './process.ts';
 import { report } from './report.ts';
 import type { BenchResult, WorkResult } from './result.ts';
 import { works } from './work.ts';
@@ -34,11 +34,14 @@ function stopOnInterrupt(): AbortSignal {
 }
 
 /** Who takes part; `absent` is told who does not, and why. */
-async function gather(alone: boolean, absent: Record<string, string>): Promise<Entrant[]> {
+async function gather(alone: boolean, clock: Clock, absent: Record<string, string>): Promise<Entrant[]> {
   const own = [GEMLAB, ...limits];
   const fma = await fused();
   if (typeof fma === 'string') absent['gemlab, cpu-fma'] = fma;
   else own.push(fma);
+  if (clock === 'cpu') absent['gemlab, 2 threads'] = 'processor time does not tell what threads gain';
+  else if (availableParallelism() < 2) absent['gemlab, 2 threads'] = 'there is one core';
+  else own.push(THREADED);
   if (alone) return own;
   const here: Entrant[] = [];
   try {
@@ -67,7 +70,7 @@ async function measure({ only, rounds, clock, tasks, scale, alone }: Options): P
   const known = new Map<string, Introduction>();
   const errors: string[] = [];
   const found: WorkResult[] = [];
-  const entrants = await gather(alone, absent);
+  const entrants = await gather(alone, clock, absent);
   const chosen = works({ scale, tasks }).filter(({ kind }) => only.includes(kind));
   const steps = chosen.length + (only.includes('startup') ? 1 : 0);
   const folder = mkdtempSync(join(tmpdir(), 'gemlab-bench-'));

@@ -37,6 +37,9 @@ export const limits: readonly Entrant[] = [
   { name: 'limit with FMA', serve: node('./libraries/limit.js', ['fused'], RELAXED).serve },
 ];
 
+/** gemlab on two threads: what they share is their processor time, so that only the wall clock tells what they gain. */
+export const THREADED: Entrant = { name: 'gemlab, 2 threads', ...node('./libraries/gemlab.js', ['cpu', '2']) };
+
 /** gemlab on its device with fused multiply-adds; or why there is none. */
 export async function fused(): Promise<Entrant | string> {
   try {

@@ -15,6 +15,7 @@ const HEADINGS: Readonly<Record<string, readonly [string, string]>> = {
   limit: ['', 'limit'],
   'limit with FMA': ['limit', 'fma'],
   'gemlab, cpu-fma': ['cpu-', 'fma'],
+  'gemlab, 2 threads': ['2', 'thr.'],
   'tfjs, cpu': ['tfjs', 'cpu'],
   'tfjs, wasm': ['tfjs', 'wasm'],
   'jax-js, wasm': ['jax-', 'js'],
@@ -52,7 +53,8 @@ export function report(result: BenchResult): string[] {
     '',
     ...wrap(
       `Under gemlab: the median ${result.clock === 'cpu' ? 'processor ' : ''}time over ${result.rounds} rounds. Beside it: how many ` +
-        'times as long the others took, the median of the ratios within the rounds; below 1 they are faster. One thread each.',
+        'times as long the others took, the median of the ratios within the rounds; below 1 they are faster. One thread each, ' +
+        'where nothing else is said.',
       PAGE_WIDTH,
     ),
     ...apart(works.flatMap(remarks)),

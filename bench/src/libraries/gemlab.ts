@@ -1,7 +1,7 @@
 // Every piece of work in gemlab, through its public API and as its READMEs write it.
 
 import { groupGradients, layerFactors, losses, nn, optim, variable } from '@gemlab/autograd';
-import { chooseDevice, concat, type Device, full, info, keep, Rng, scope, type Tensor, tensor } from '@gemlab/tensor';
+import { chooseDevice, concat, type Device, full, info, keep, Rng, scope, setNumThreads, type Tensor, tensor } from '@gemlab/tensor';
 import type { HostArray } from '../host-array.ts';
 import type { Inputs, Library, Piece } from '../library.ts';
 
@@ -24,9 +24,10 @@ function network(inputs: Inputs, device: Device): nn.MLP {
   return model.to(device);
 }
 
-/** @param options the device. */
-export async function load([name = 'cpu']: readonly string[]): Promise<Library> {
+/** @param options the device, and how many threads. */
+export async function load([name = 'cpu', threads = '1']: readonly string[]): Promise<Library> {
   const device = await chooseDevice(name as Device);
+  if (threads !== '1') await setNumThreads(Number(threads));
   const take = ({ shape, data }: HostArray) => tensor(data, { shape, device });
   const described = Object.entries(info()[device] ?? {}).map(([what, how]) => `${what}: ${how}`);
   return {
