@@ -1,7 +1,19 @@
 // Every piece of work in gemlab, through its public API and as its READMEs write it.
 
 import { groupGradients, layerFactors, losses, nn, optim, variable } from '@gemlab/autograd';
-import { chooseDevice, concat, type Device, full, info, keep, Rng, scope, setNumThreads, type Tensor, tensor } from '@gemlab/tensor';
+import {
+  chooseDevice,
+  concat,
+  type Device,
+  full,
+  info,
+  keep,
+  Rng,
+  scope,
+  setNumThreads,
+  type Tensor,
+  tensor,
+} from '@gemlab/tensor';
 import type { HostArray } from '../host-array.ts';
 import type { Inputs, Library, Piece } from '../library.ts';
 
