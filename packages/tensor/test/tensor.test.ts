@@ -196,7 +196,11 @@ describe('devices', () => {
   test('info says what really computes', async () => {
     const { createGemm } = await import('../src/backends/cpu/gemm.ts');
     expect(info()).toEqual({
-      cpu: { 'float32 matmul': createGemm().kernel, threads: '1', others: 'strided loops in JavaScript' },
+      cpu: {
+        'float32 matmul': createGemm().kernel,
+        threads: '1',
+        others: 'vectors over one WebAssembly memory, else strided loops in JavaScript',
+      },
       'cpu-fma': { state: "the cpu-fma has not been started: await chooseDevice('cpu-fma') first" },
       gpu: { state: "the gpu has not been started: await chooseDevice('gpu'), or 'auto', first" },
       webgpu: { state: "the webgpu has not been started: await chooseDevice('webgpu') first" },

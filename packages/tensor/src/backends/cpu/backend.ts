@@ -332,7 +332,7 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
       'float32 matmul': gemm.kernel,
       ...(name === 'cpu-fma' ? { 'multiply-add': fuses(gemm) ? 'rounded once' : 'rounded twice on this machine' } : {}),
       threads: String(gemm.threads),
-      others: 'strided loops in JavaScript',
+      others: `${vectors === null ? '' : 'vectors over one WebAssembly memory, else '}strided loops in JavaScript`,
     }),
   };
 }
