@@ -49,7 +49,7 @@ const WEIGHTS = [1e-10, 1e-6, 1e-2];
  */
 const BLURRED = 1e-13;
 const WIDE_SIZE = 60;
-const wideSteps = ({ n, count }: StandardForm): number => Math.min(10 * (n + count) + 100, 100 + 5e7 / n ** 3);
+const wideSteps = ({ n, count }: StandardForm): number => Math.min(3 * (n + count) + 100, 100 + 5e7 / n ** 3);
 
 /**
  * Solves min 1/2 x'Px + q'x s.t. Gx <= h, Ax = b, lb <= x <= ub (shapes: see QPProblem). Never returns NaN, never mutates its input.
@@ -105,7 +105,8 @@ export function solveQP(problem: QPProblem, options: QPOptions = {}): QPSolution
     if (isFirst || outcome.status !== 'iteration-limit' || isBetter(outcome.answer, best.answer)) best = outcome;
     if (budget.used >= maxIterations) break;
     const isStuck = best.status === 'iteration-limit';
-    const isDelicate = best.status === 'optimal' && (isUncertain || best.answer.kkt.relative > BLURRED);
+    // No residual at all is a proof; next to none is not where curvature is low.
+    const isDelicate = best.status === 'optimal' && best.answer.kkt.relative > (isUncertain ? 0 : BLURRED);
     // An answer that stands is refined as far as P is known: curvature below its rounding would only make noise.
     if (isSmall && isDelicate) best = widened(solve, best, withRoundedP(form));
     if (isSmall && isStuck && isFirst) best = widened(solve, best, asGiven(form));

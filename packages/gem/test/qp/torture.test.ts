@@ -52,6 +52,19 @@ describe('every answer stands', () => {
 });
 
 describe('numbers of 32 digits at work', () => {
+  // Equalities 1e-7, 1e-10 and one last bit apart, rows 1e-14 apart, and an answer that is exact in float64.
+  test.each([
+    ['convex, near degenerate', 322, 'optimal'],
+    ['whole numbers at random', 639, 'infeasible'],
+    ['whole numbers at random', 887, 'infeasible'],
+    ['whole numbers at random', 3571, 'optimal'],
+  ] as const)('%s, problem %i, once undecided: %s', (name, seed, status) => {
+    const problem = makeProblem(name, seed);
+    const solution = solveQP(problem);
+    expect(solution.status).toBe(status);
+    expect(faults(problem, solution)).toEqual([]);
+  });
+
   /** n x n of 1 / (i + j + 1), times the least number that makes all entries whole: exact in float64 and conditioned like (1 + sqrt 2)^(4n). */
   function wholeHilbert(n: number): { H: number[][]; factor: number } {
     const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
