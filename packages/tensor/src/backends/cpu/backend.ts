@@ -16,6 +16,7 @@ import {
   UNARY,
 } from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
+import type { Storage } from '../../storage.ts';
 import { contiguousView, isContiguous, permuteView, positions, sliceView, type View, windowView } from '../../view.ts';
 import { referenceKernels } from '../reference.ts';
 import { createSortLine } from './argsort.ts';
@@ -61,6 +62,10 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
   const sparse = heap && createSparseProducts(heap, relaxed);
   const wideGemm = createWideGemm(heap ?? undefined);
   const fresh = (out: Spec) => memory.take(out.dtype, sizeOf(out.shape));
+
+  /** The elements as a view of the heap's present buffer, by which products know that they need not copy them. */
+  const here = ({ dtype, length, address, data }: Storage): TypedArray =>
+    heap === null || address < 0 ? data : new (arrayType(dtype))(heap.memory.buffer as ArrayBuffer, address, length);
 
   /** Maps x into the part of `to` that `where` looks at. */
   const map1 = (loop: Loop1, x: Operand, to: TypedArray, where: View) => {
@@ -108,6 +113,7 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
     if (a.storage.compressed !== null && sparse?.matmul(a, b, out, result)) return result;
     if (result.address >= 0 && vectors?.matmul(a, b, out, result)) return result;
     const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, a.shape.at(-1)!];
+    const [left, right, to] = [here(a.storage), here(b.storage), here(result)];
     const starts = (x: Operand) => positions({ shape: x.shape.slice(0, -2), strides: x.strides, offset: x.offset });
     const startsB = starts(b);
     let at = 0;
@@ -117,15 +123,15 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
         m,
         n,
         k,
-        a.storage.data,
+        left,
         startA,
         a.strides.at(-2)!,
         a.strides.at(-1)!,
-        b.storage.data,
+        right,
         startB,
         b.strides.at(-2)!,
         b.strides.at(-1)!,
-        result.data,
+        to,
         at,
       );
       at += m * n;

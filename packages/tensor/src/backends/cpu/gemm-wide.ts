@@ -101,8 +101,9 @@ export const createWideGemm = (workspace?: Workspace): WideGemm => {
       const ys = xs + width * rows;
       // What meets few lines is not worth widening first.
       const narrow = n <= 2 && x.address !== undefined && a instanceof Float32Array && aCol === 1;
-      const isGram =
-        !narrow && m === n && m <= LINES && a === b && aOffset === bOffset && aRow === bCol && aCol === bRow;
+      const isSame = x.address === undefined ? a === b && aOffset === bOffset : x.address === y.address;
+      const isTransposed = aRow === bCol && aCol === bRow && a.BYTES_PER_ELEMENT === b.BYTES_PER_ELEMENT;
+      const isGram = !narrow && m === n && m <= LINES && isSame && isTransposed;
       for (let i = 0; i < m; i += LINES) {
         const height = Math.min(LINES, m - i);
         for (let j = 0; j < n; j += LINES) {
