@@ -15,8 +15,10 @@ import { dot, EPS, maxAbs, norm } from './vector.ts';
 import { WorkingSet } from './working-set.ts';
 
 /**
- * A P that was summed in float64 is known to rounding only: along d it may have a curvature that it does not show. Where the least of those
- * would already stop the descent at a distance below this (in units of |q| / |P|), d is no proof. A P that is exactly flat along d has none.
+ * A P that was summed in float64 is known to rounding only: along d it may have a curvature c <= eps |d|'|P||d| that it does not show. Where that
+ * would already stop the descent at a distance below this (in units of |q| / |P|), d is no proof. GEM's dual, P = GG' and q = Gg, always has a
+ * minimum and yet |q'd| = |g'(G'd)| up to |g| sqrt(c), 1e8 such units if |q| is |g||G|; this leaves |q| room to be a hundredth of that. A P
+ * that is exactly flat along d hides nothing.
  */
 const FAR = 1e10;
 
