@@ -44,6 +44,19 @@ test('a block given back is the next of its size', () => {
   expect(heap.take(5100)).toBe(first);
 });
 
+test('sizes that are asked for no more leave no holes: a batch that grows takes as much room as its last', () => {
+  const heap = createHeap()!;
+  let largest = 0;
+  for (let round = 1; round <= 40; round++) {
+    const sizes = [1, 0.3, 0.7, 0.1].map((part) => Math.ceil(part * round * 100_000));
+    const blocks = sizes.map((bytes) => heap.take(bytes)!);
+    largest = sizes.reduce((sum, bytes) => sum + bytes, 0);
+    for (const block of blocks) block.end();
+  }
+  // Sizes are rounded up by a fourth at most, and memory grows ahead.
+  expect(heap.memory.buffer.byteLength).toBeLessThan(2 * 1.25 * largest + 2 ** 20);
+});
+
 test('beyond its limit there is none, and growing keeps what is there', () => {
   const heap = createHeap({ limit: 4 * PAGE })!;
   const storage = heap.storage('float32', 10)!;

@@ -2,8 +2,10 @@
 //
 // A block begins at a multiple of 64 bytes and has at least 16 readable bytes behind what was asked for, as vectors are read whole.
 // Sizes go in four steps to each doubling, and a block that is given back waits in the list of its size: a loop that asks for
-// the same sizes again gets the same blocks, which are in cache. Nothing is split or joined. What lies here outside of any scope, waiting
-// for the garbage collector, is limited: the collector does not feel it, and inside of a synchronous loop does not tell of what it found.
+// the same sizes again gets the same blocks, which are in cache. Only before the memory would grow are waiting blocks that lie side by side
+// joined, and others cut from them: so sizes that are asked for no more (a batch that grew) leave no holes for good. What lies here
+// outside of any scope, waiting for the garbage collector, is limited: the collector does not feel it, and inside of a synchronous
+// loop does not tell of what it found.
 
 import { arrayType, type DType } from '../../dtype.ts';
 import { type Lease, Storage } from '../../storage.ts';
@@ -25,6 +27,12 @@ const classOf = (bytes: number): number => {
   return 4 * exponent + ((last >>> (exponent - 2)) & 3);
 };
 const sizeOfClass = (index: number): number => ((index & 3) + 5) * 2 ** ((index >> 2) - 2);
+
+/** Memory that nobody uses. */
+interface Span {
+  address: number;
+  size: number;
+}
 
 class Block implements Lease {
   readonly #heap: Heap;
@@ -67,6 +75,8 @@ export class Heap implements Workspace {
   readonly #outside: number;
   readonly #free: Block[][] = [];
   readonly #collected = new FinalizationRegistry<Block>((block) => block.end());
+  /** Joined blocks, by address. */
+  #spans: Span[] = [];
   /** Where nobody has been yet. */
   #top = 0;
   #waiting = 0;
@@ -93,7 +103,7 @@ export class Heap implements Workspace {
     if (bytes > this.#limit) return null;
     const index = classOf(bytes);
     const block = this.#free[index]?.pop();
-    return block ?? this.#reach(index) ?? this.#larger(index);
+    return block ?? this.#cut(index) ?? this.#reach(index) ?? this.#larger(index);
   }
 
   give(block: Block): void {
@@ -126,11 +136,17 @@ export class Heap implements Workspace {
     return this.#scratch.address;
   }
 
-  /** A block of untouched memory. */
+  /** A block of untouched memory, or of what can be joined before the memory has to grow. */
   #reach(index: number): Block | null {
-    const end = this.#top + sizeOfClass(index);
-    if (end > this.#limit) return null;
+    const size = sizeOfClass(index);
     const have = this.memory.buffer.byteLength;
+    if (this.#top + size > Math.min(have, this.#limit)) {
+      this.#join();
+      const cut = this.#cut(index);
+      if (cut !== null) return cut;
+    }
+    const end = this.#top + size;
+    if (end > this.#limit) return null;
     if (end > have) {
       const wanted = Math.min(this.#limit, end + Math.min(STRIDE, have));
       try {
@@ -142,6 +158,37 @@ export class Heap implements Workspace {
     const block = new Block(this, this.#top, index);
     this.#top = end;
     return block;
+  }
+
+  /** A block from the first span that has room for it. */
+  #cut(index: number): Block | null {
+    const size = sizeOfClass(index);
+    const at = this.#spans.findIndex((span) => span.size >= size);
+    if (at < 0) return null;
+    const span = this.#spans[at]!;
+    const block = new Block(this, span.address, index);
+    span.address += size;
+    span.size -= size;
+    if (span.size === 0) this.#spans.splice(at, 1);
+    return block;
+  }
+
+  /** Makes spans of all blocks that wait. What lies last goes back to where nobody has been. */
+  #join(): void {
+    const blocks = this.#free.flat().map(({ address, index }): Span => ({ address, size: sizeOfClass(index) }));
+    this.#free.length = 0;
+    const spans: Span[] = [];
+    for (const span of [...this.#spans, ...blocks].sort((a, b) => a.address - b.address)) {
+      const last = spans.at(-1);
+      if (last !== undefined && last.address + last.size === span.address) last.size += span.size;
+      else spans.push(span);
+    }
+    const last = spans.at(-1);
+    if (last !== undefined && last.address + last.size === this.#top) {
+      this.#top = last.address;
+      spans.pop();
+    }
+    this.#spans = spans;
   }
 
   /** A block that waits and is larger than need be, but not four times. */
