@@ -150,7 +150,7 @@ function lookedUp(v: Variable, out: Variable): Entry {
     input: null,
     perSample: (delta, along, n) => {
       if (along.axis !== axis) return null;
-      const base = zeros([n, ...v.shape], { dtype: v.dtype, device: v.value.device });
+      const base = zeros([n, ...v.shape], { dtype: v.dtype, device: v.device });
       return base.scatterAdd(axis + 1, samplesFirst(index, along, n), samplesFirst(delta, along, n));
     },
   };

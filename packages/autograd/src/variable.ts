@@ -4,6 +4,7 @@
 
 import {
   ArrayOps,
+  type Device,
   type DType,
   errors,
   type HoldsStorage,
@@ -71,6 +72,11 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
 
   override get dtype(): DType {
     return this.#value.dtype;
+  }
+
+  /** The name of the device that holds the value. */
+  get device(): Device {
+    return this.#value.device;
   }
 
   /**

@@ -134,7 +134,7 @@ export class FactoredProducts implements InnerProducts {
       (G) => G,
       (G, [outs, ins]) => G.reshape([t, ins, outs]).transpose(1, 2).reshape([t, -1]),
     );
-    const none = (p: Variable) => zeros([t, p.size], { dtype: p.dtype, device: p.value.device });
+    const none = (p: Variable) => zeros([t, p.size], { dtype: p.dtype, device: p.device });
     return concat(
       this.#gradients.parameters.map((p) => rows.get(p) ?? none(p)),
       1,
@@ -182,7 +182,7 @@ export class FactoredProducts implements InnerProducts {
       const part = this.#parts.get(p);
       if (part === undefined) return true;
       // Nothing in another dtype, or elsewhere, came of this backward pass.
-      if (part.dtype !== p.dtype || part.device !== p.value.device) return false;
+      if (part.dtype !== p.dtype || part.device !== p.device) return false;
       return (part.reshape(p.shape).sub(made()).abs().max().item() as number) === 0;
     };
     return isPart(weight, () => delta.transpose().matmul(input)) && (bias === null || isPart(bias, () => delta.sum(0)));

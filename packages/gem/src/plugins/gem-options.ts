@@ -89,7 +89,7 @@ export function resolveGEMOptions(options: GEMOptions): ResolvedGEMOptions {
 }
 
 /** Whether a record is to have details. */
-export function isDue(cadence: RecordCadence, { step, violated }: StepRecord): boolean {
+export function isDue(cadence: RecordCadence, { step, violated }: Pick<StepRecord, 'step' | 'violated'>): boolean {
   if (typeof cadence === 'object') return step % cadence.every === 0;
   return cadence === 'all' || (cadence === 'violations' && violated.length > 0);
 }

@@ -43,7 +43,7 @@ interface Step {
   readonly memories: readonly TaskMemory[];
   /** The gradients of the memories. */
   readonly pass: MemoryPass;
-  /** What was projected, and where the parameters were. */
+  /** What was projected, and where the parameters were, if that may be asked for. */
   g: Tensor | null;
   readonly theta: readonly Tensor[];
 }
@@ -95,7 +95,10 @@ export class GEMPlugin implements StrategyPlugin, Stateful {
     const memories = memory.groups.filter(constrains).map((task) => ({ task, samples: memory.batch(task) }));
     if (memories.length === 0) return;
     const pass = inMemoryPass(strategy.model, profile.batchNorm, () => this.#memoryPass(strategy, memories));
-    const theta = strategy.optimizer.parameters.map((p) => p.value);
+    const { project, record } = this.#options;
+    // A value that is held is one that the optimizer may not write over: only where it may be looked back at.
+    const looksBack = project === 'update' || isDue(record, { step: strategy.clock.step, violated: [0] });
+    const theta = looksBack ? strategy.optimizer.parameters.map((p) => p.value) : [];
     this.#step = { strategy, memories, pass, g: null, theta };
   }
 

@@ -6,7 +6,7 @@ import { concat, type Tensor, zeros } from '@gemlab/tensor';
 /** The parameters' gradients as one vector [p]; a parameter that backward did not reach counts as zeros. */
 export function gradientVector(parameters: readonly Variable[]): Tensor {
   return concat(
-    parameters.map((p) => p.grad?.value.reshape([-1]) ?? zeros([p.size], { dtype: p.dtype, device: p.value.device })),
+    parameters.map((p) => p.grad?.value.reshape([-1]) ?? zeros([p.size], { dtype: p.dtype, device: p.device })),
   );
 }
 

@@ -19,7 +19,7 @@ export function lossAndGradient(
     const moved = parameters.filter((p) => p.requiresGrad);
     const found = new Map(gradientsOf(loss, moved).map((g, i) => [moved[i]!, g.value]));
     return concat(
-      parameters.map((p) => found.get(p)?.reshape([-1]) ?? zeros([p.size], { dtype: p.dtype, device: p.value.device })),
+      parameters.map((p) => found.get(p)?.reshape([-1]) ?? zeros([p.size], { dtype: p.dtype, device: p.device })),
     );
   };
   return scope(() => {

@@ -22,6 +22,6 @@ export function moveTo(
   parameters.forEach((p, i) => {
     if (skipped.includes(p)) return;
     const moved = exact(theta[i]!).sub(parts[i]!.reshape(p.shape));
-    p.assign(keep(moved.cast(p.dtype).to(p.value.device)));
+    p.assign(keep(moved.cast(p.dtype).to(p.device)));
   });
 }
