@@ -49,14 +49,24 @@ export function stepName({ op, params }: Pick<TapeNode, 'op' | 'params'>): strin
  */
 export function reverseOrder(output: Variable, stop: ReadonlySet<Variable> = new Set()): Variable[] {
   const seen = new Set<Variable>();
+  const made: Variable[] = [];
+  const leaves: Variable[] = [];
   const stack = [output];
   for (let v = stack.pop(); v !== undefined; v = stack.pop()) {
     if (seen.has(v)) continue;
     seen.add(v);
-    if (v.node === null || stop.has(v)) continue;
+    if (v.node === null) {
+      leaves.push(v);
+      continue;
+    }
+    made.push(v);
+    if (stop.has(v)) continue;
     for (const { requiresGrad, origin } of v.node.inputs) if (requiresGrad && !seen.has(origin)) stack.push(origin);
   }
-  return [...seen].sort((a, b) => (b.node?.depth ?? 0) - (a.node?.depth ?? 0));
+  // A leaf has no depth: it comes after all that was made.
+  made.sort((a, b) => b.node!.depth - a.node!.depth);
+  for (const leaf of leaves) made.push(leaf);
+  return made;
 }
 
 /** Those of `order` (results first) that are in `wanted` or were computed from some that are. */

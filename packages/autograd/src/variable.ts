@@ -262,8 +262,14 @@ export function record(
 ): Variable {
   const { recording, made, watch } = mode();
   const site = watch === null ? null : inspectStep(watch, stepName({ op, params }), values, value);
-  if (!isFloat(value.dtype) || !recording || !inputs.some((v) => v.requiresGrad)) return new Variable(value, false);
-  const depth = 1 + inputs.reduce((most, v) => Math.max(most, v.node?.depth ?? 0), 0);
+  if (!recording || !isFloat(value.dtype)) return new Variable(value, false);
+  let requiresGrad = false;
+  let depth = 1;
+  for (const input of inputs) {
+    if (input.requiresGrad) requiresGrad = true;
+    if (input.node !== null && input.node.depth >= depth) depth = input.node.depth + 1;
+  }
+  if (!requiresGrad) return new Variable(value, false);
   const v = new Variable(value, true, { op, params, inputs, values, depth, site } as TapeNode);
   made?.add(v);
   return v;

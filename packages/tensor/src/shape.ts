@@ -12,7 +12,10 @@ export function sizeOf(shape: Shape): number {
 }
 
 export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((d, i) => d === b[i]);
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** Throws ShapeError unless `shape` is a list of non-negative integers whose product is a safe integer. */
@@ -49,7 +52,9 @@ export function fitShape(op: string, from: Shape, to: Shape): number[] {
     const found = free < 0 ? `has ${known}` : 'cannot be made to fit by any size in place of -1';
     throw new ShapeError(`${op}: ${shapeText(from)} has ${size} elements, ${shapeText(to)} ${found}`, { from, to });
   }
-  return full.map((d, i) => (i === free ? size / known : d));
+  const fitted = [...full];
+  if (free >= 0) fitted[free] = size / known;
+  return fitted;
 }
 
 /** The index of the `at`-th element in row-major order. */
@@ -81,11 +86,13 @@ export function contiguousStrides(shape: Shape): number[] {
  * @throws ShapeError naming the two sizes that differ and the axis they meet on.
  */
 export function broadcastShapes(op: string, ...shapes: Shape[]): number[] {
-  const rank = Math.max(0, ...shapes.map((s) => s.length));
+  let rank = 0;
+  for (const { length } of shapes) if (length > rank) rank = length;
   const out = new Array<number>(rank).fill(1);
   for (const shape of shapes) {
     const lead = rank - shape.length;
-    shape.forEach((d, i) => {
+    for (let i = 0; i < shape.length; i++) {
+      const d = shape[i]!;
       const have = out[lead + i]!;
       if (have === 1) out[lead + i] = d;
       else if (d !== 1 && d !== have) {
@@ -95,7 +102,7 @@ export function broadcastShapes(op: string, ...shapes: Shape[]): number[] {
           { shapes, axis: lead + i - rank },
         );
       }
-    });
+    }
   }
   return out;
 }
@@ -121,5 +128,10 @@ export function normalizeAxes(op: string, axes: number | readonly number[] | und
 
 /** The shape left after reducing `axes` (sorted, from 0). */
 export function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean): number[] {
-  return keepDims ? shape.map((d, i) => (axes.includes(i) ? 1 : d)) : shape.filter((_, i) => !axes.includes(i));
+  const left: number[] = [];
+  for (let i = 0; i < shape.length; i++) {
+    if (!axes.includes(i)) left.push(shape[i]!);
+    else if (keepDims) left.push(1);
+  }
+  return left;
 }

@@ -287,23 +287,23 @@ function within<T>(fn: () => T, rescue: (storage: Storage, owned: Storage[]) => 
     return result;
   } finally {
     openScopes.pop();
-    if (typeof result === 'object' && result !== null) for (const storage of walk(result)) rescue(storage, owned);
+    if (typeof result === 'object' && result !== null) eachStorage(result, (storage) => rescue(storage, owned));
     for (const storage of owned) if (storage.owner === owned) storage.release();
   }
 }
 
 /** Takes a value's storages out of every open scope, so that they live as long as the value does. Returns the value. */
 export function keep<T>(value: T): T {
-  for (const storage of walk(value)) {
+  eachStorage(value, (storage) => {
     storage.share();
     if (storage.owner !== null) storage.outlive();
-  }
+  });
   return value;
 }
 
-function* walk(value: unknown): Generator<Storage> {
+function eachStorage(value: unknown, visit: (storage: Storage) => void): void {
   if (typeof value !== 'object' || value === null) return;
-  if (storagesOf in value) yield* (value as HoldsStorage)[storagesOf]();
+  if (storagesOf in value) for (const storage of (value as HoldsStorage)[storagesOf]()) visit(storage);
   else if (Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype)
-    for (const item of Object.values(value)) if (typeof item === 'object') yield* walk(item);
+    for (const item of Object.values(value)) if (typeof item === 'object') eachStorage(item, visit);
 }

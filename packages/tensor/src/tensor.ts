@@ -167,8 +167,8 @@ export class Tensor extends NormalizeOps<Tensor> implements Operand, HoldsStorag
     return this.storage.released ? `tensor(released, shape=${shapeText(this.shape)})` : this.toString();
   }
 
-  *[storagesOf](): Generator<Storage> {
-    yield this.storage;
+  [storagesOf](): Iterable<Storage> {
+    return [this.storage];
   }
 }
 

@@ -57,7 +57,9 @@ function survivors(base: Variable, index: Variable, axis: number): Variable {
 /** The axes along which `to` repeats `from`, counted in `to`. */
 function repeatedAxes(from: Shape, to: Shape): number[] {
   const lead = to.length - from.length;
-  return to.flatMap((d, i) => (i < lead || from[i - lead] !== d ? [i] : []));
+  const axes: number[] = [];
+  for (let i = 0; i < to.length; i++) if (i < lead || from[i - lead] !== to[i]) axes.push(i);
+  return axes;
 }
 
 export const structural = {

@@ -91,6 +91,7 @@ export function meet<T extends Carrier<T>>(op: string, a: T, operand: OperandOf<
   const b = a.lift(op, operand, typeof operand === 'number' ? weakDType(operand, a.dtype) : a.dtype);
   const met = promote(a.dtype, b.dtype);
   const dtype = arithmetic && met === 'bool' ? 'int32' : met;
+  if (a.dtype === dtype && b.dtype === dtype && sameShape(a.shape, b.shape)) return [a, b];
   const shape = sameShape(a.shape, b.shape) ? a.shape : broadcastShapes(op, a.shape, b.shape);
   return [expandTo(a.cast(dtype), shape), expandTo(b.cast(dtype), shape)];
 }

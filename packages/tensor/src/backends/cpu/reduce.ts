@@ -14,8 +14,14 @@ import { type Nest, nestOf, walk } from './nest.ts';
 /** Kept axes (walked outside) and folded axes (walked inside) of an operand. */
 export function foldViews(x: Operand, axes: readonly number[]): { outer: View; inner: View } {
   const pick = (keep: boolean) => {
-    const chosen = x.shape.map((_, i) => i).filter((i) => axes.includes(i) !== keep);
-    return { shape: chosen.map((i) => x.shape[i]!), strides: chosen.map((i) => x.strides[i]!) };
+    const shape: number[] = [];
+    const strides: number[] = [];
+    for (let i = 0; i < x.shape.length; i++) {
+      if (axes.includes(i) === keep) continue;
+      shape.push(x.shape[i]!);
+      strides.push(x.strides[i]!);
+    }
+    return { shape, strides };
   };
   return { outer: { ...pick(true), offset: x.offset }, inner: { ...pick(false), offset: 0 } };
 }
