@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+// (Its types want the DOM's, which nothing here may lean on: hence skipLibCheck in tsconfig.json.)
 import { parseTar } from 'nanotar';
 import { DataFileError } from './errors.ts';
 
