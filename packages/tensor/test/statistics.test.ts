@@ -25,8 +25,8 @@ function bounded(
 }
 
 /**
- * The variance and its error. The computed mean is off by d, which moves sum (x - mean)^2 by n d^2; the differences, squares, sum and
- * quotient round by a relative 5u, this model by as much in float64.
+ * The variance and its error. The computed mean is off by d, which moves sum (x - mean)^2 by n d^2; the differences, squares and
+ * quotient round by a relative 5u, this model by as much in float64; the sums of n squares, in two orders, by n units of float64 each.
  */
 function variance(values: readonly number[], correction: number, dtype: DType): [number, number] {
   const n = values.length;
@@ -35,7 +35,7 @@ function variance(values: readonly number[], correction: number, dtype: DType): 
   const squares = sum(values.map((v) => (v - mean) ** 2));
   const d = 2 * u * Math.abs(mean) + 2 * 2 ** -53 * sum(values.map(Math.abs));
   const spread = Math.max(0, n - correction);
-  return [squares / spread, (n * d * d + 10 * u * (squares + n * d * d)) / spread + ulp(0, dtype)];
+  return [squares / spread, (n * d * d + (10 * u + 2 * n * 2 ** -53) * (squares + n * d * d)) / spread + ulp(0, dtype)];
 }
 
 /** A function of an element and of the line through it along an axis, and its error. */
