@@ -8,7 +8,7 @@ import { type Device, type DType, Tensor } from '../../src/index.ts';
 import { type Model, tabulate } from './model.ts';
 
 // Shrinking what fc.gen() drew can go on without end: a case that fails is reported as small as it got by then.
-fc.configureGlobal({ interruptAfterTimeLimit: 15_000 });
+fc.configureGlobal({ ...fc.readConfigureGlobal(), interruptAfterTimeLimit: 15_000 });
 
 /** How the axes of a sample lie in its storage. */
 interface Layout {
