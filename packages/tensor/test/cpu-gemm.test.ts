@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createGemm, type Gemm, gemmLoops, gemmLoops64 } from '../src/backends/cpu/gemm.ts';
 import { compileGemm } from '../src/backends/cpu/gemm-kernel.ts';
 import { createWorkspace, type Workspace } from '../src/backends/cpu/module.ts';
+import { numbers } from './support/wasm.ts';
 
 // --- Operands --------------------------------------------------------------------------------------------------------------
 
@@ -27,18 +28,6 @@ const layouts = [
   'every third',
 ] as const;
 type Layout = (typeof layouts)[number];
-
-/** Uniform numbers in [-1, 1) times powers of two, from a seed (mulberry32). */
-const numbers = (seed: number): (() => number) => {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    const bits = (t ^ (t >>> 14)) >>> 0;
-    return (bits / 2 ** 31 - 1) * 2 ** ((bits % 7) - 3);
-  };
-};
 
 const operand = (rows: number, cols: number, layout: Layout, draw: () => number): Operand => {
   const strides: Record<Layout, [number, number]> = {

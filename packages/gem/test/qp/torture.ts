@@ -6,17 +6,10 @@
 
 import { Rng } from '@gemlab/tensor';
 import type { QPMultipliers, QPProblem, QPSolution } from '../../src/qp/index.ts';
+import type { Mixed } from './problems.ts';
 
-export type FullProblem = { readonly [K in keyof QPProblem]-?: NonNullable<QPProblem[K]> } & {
-  readonly P: number[][];
-  readonly q: number[];
-  readonly G: number[][];
-  readonly h: number[];
-  readonly A: number[][];
-  readonly b: number[];
-  readonly lb: number[];
-  readonly ub: number[];
-};
+/** A problem with all of its parts. */
+export type FullProblem = { readonly [K in keyof QPProblem]-?: NonNullable<QPProblem[K]> } & Mixed;
 
 const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
 const times = (M: readonly (readonly number[])[], x: readonly number[]) => M.map((row) => dot(row, x));

@@ -4,23 +4,12 @@
 //
 // m is the largest element, so that nothing overflows; where that is not finite, 0. The sum is in the order of fold-loops.ts.
 
-import type { TypedArray } from '../../dtype.ts';
 import type { Softmax } from '../../primitives.ts';
 import { maxLoop, sumLoop } from './fold-loops.ts';
+import type { Loop1 } from './loops.ts';
 
-/** From the n elements a[x + i*sx] to out[o + i*so]. */
-export type SoftmaxLine = (
-  n: number,
-  out: TypedArray,
-  o: number,
-  so: number,
-  a: TypedArray,
-  x: number,
-  sx: number,
-) => void;
-
-/** A function for lines of up to `longest` elements. */
-export function softmaxLine(op: Softmax, longest: number): SoftmaxLine {
+/** A function for lines of up to `longest` elements, from a[x + i*sx] to out[o + i*so]. */
+export function softmaxLine(op: Softmax, longest: number): Loop1 {
   const exps = new Float64Array(longest);
   return (n, out, o, so, a, x, sx) => {
     const largest = maxLoop(n, a, x, sx);
