@@ -2,6 +2,7 @@
 // GPU is needed. Nothing is served: every request of a page is answered from memory or from this workspace.
 
 import { delimiter } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { build } from 'vite';
 import { describe } from 'vitest';
@@ -89,4 +90,11 @@ export async function bundle(entry: string, { external = [] as string[] } = {}):
   ]);
   const html = '<!doctype html><script type="module" src="/index.js"></script>';
   return new Map([['/', { body: html, type: 'text/html' }], ...(files as [string, { body: string; type: string }][])]);
+}
+
+/** A file beside this one, bundled, as a page in a browser of its own: it goes when that is closed. */
+export async function openBundled(file: string): Promise<{ browser: Browser; page: Page; said: string[] }> {
+  const site = await bundle(fileURLToPath(new URL(file, import.meta.url)));
+  const browser = await launch();
+  return { browser, ...(await open(browser, site)) };
 }

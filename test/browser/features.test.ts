@@ -1,10 +1,9 @@
 // Every public op and its first derivative on the gpus: as on the cpu, save those that are named here.
 
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bundle, describeInChromium, launch, open } from './chromium.ts';
+import { describeInChromium, openBundled } from './chromium.ts';
 
 const readme = readFileSync(new URL('../../packages/tensor/README.md', import.meta.url), 'utf8').split(
   "`'webgpu'` computes",
@@ -14,8 +13,7 @@ describeInChromium('every public op', () => {
   let browser: Browser;
   let page: Page;
   beforeAll(async () => {
-    browser = await launch();
-    ({ page } = await open(browser, await bundle(fileURLToPath(new URL('features.page.ts', import.meta.url)))));
+    ({ browser, page } = await openBundled('features.page.ts'));
   }, 60_000);
   afterAll(() => browser?.close());
 

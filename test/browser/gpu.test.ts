@@ -1,10 +1,9 @@
 // The gpu backend on WebGL2, in a real browser.
 
-import { fileURLToPath } from 'node:url';
 import { PRIMITIVES } from '@gemlab/tensor';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bundle, describeInChromium, launch, open } from './chromium.ts';
+import { describeInChromium, openBundled } from './chromium.ts';
 
 describeInChromium('gpu on WebGL2', () => {
   let browser: Browser;
@@ -12,9 +11,7 @@ describeInChromium('gpu on WebGL2', () => {
   let said: string[];
 
   beforeAll(async () => {
-    browser = await launch();
-    const site = await bundle(fileURLToPath(new URL('gpu.page.ts', import.meta.url)));
-    ({ page, said } = await open(browser, site));
+    ({ browser, page, said } = await openBundled('gpu.page.ts'));
     expect(await page.evaluate('gpu.start()').catch((error) => `${error} ${said}`)).toBe('gpu');
   }, 60_000);
   afterAll(() => browser?.close());

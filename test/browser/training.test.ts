@@ -3,10 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bundle, describeInChromium, launch, open } from './chromium.ts';
+import { describeInChromium, openBundled } from './chromium.ts';
 
 const require = createRequire(new URL('../../packages/examples/package.json', import.meta.url));
 
@@ -22,10 +21,8 @@ describeInChromium('training on the gpu', () => {
   let page: Page;
 
   beforeAll(async () => {
-    browser = await launch();
-    const site = await bundle(fileURLToPath(new URL('training.page.ts', import.meta.url)));
-    const opened = await open(browser, site);
-    page = opened.page;
+    const opened = await openBundled('training.page.ts');
+    ({ browser, page } = opened);
     expect(await page.evaluate('training.start()').catch((error) => `${error} ${opened.said}`)).toBe('gpu');
   }, 60_000);
   afterAll(() => browser?.close());

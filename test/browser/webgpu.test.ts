@@ -1,10 +1,9 @@
 // The webgpu backend in a real browser: the same programs as on WebGL2, translated, and read behind promises.
 
-import { fileURLToPath } from 'node:url';
 import { PRIMITIVES } from '@gemlab/tensor';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bundle, describeInChromium, launch, open } from './chromium.ts';
+import { describeInChromium, openBundled } from './chromium.ts';
 
 describeInChromium('webgpu', () => {
   let browser: Browser;
@@ -12,9 +11,7 @@ describeInChromium('webgpu', () => {
   let said: string[];
 
   beforeAll(async () => {
-    browser = await launch();
-    const site = await bundle(fileURLToPath(new URL('gpu.page.ts', import.meta.url)));
-    ({ page, said } = await open(browser, site));
+    ({ browser, page, said } = await openBundled('gpu.page.ts'));
     expect(await page.evaluate("gpu.start('webgpu')").catch((error) => `${error} ${said}`)).toBe('webgpu');
   }, 60_000);
   afterAll(() => browser?.close());

@@ -24,6 +24,20 @@ export function kernelSource({ textures, blocks = [], ints, floats = [] }: Progr
   return `function (${[...textures, ...blocks, ...ints, ...floats].join(', ')}) { return element(); }`;
 }
 
+/** What gpu.js is told of the arguments, in their order, where textures and blocks are held as so named. */
+export const argumentTypes = (
+  { textures, blocks = [], ints, floats = [] }: Program,
+  held: { readonly textures: string; readonly blocks: string },
+): string[] => [
+  ...textures.map(() => held.textures),
+  ...blocks.map(() => held.blocks),
+  ...ints.map(() => 'Integer'),
+  ...floats.map(() => 'Float'),
+];
+
+/** For each kernel: results stay on the device, each in a texture of its own, and sizes change from call to call. */
+export const RESIDENT = { pipeline: true, immutable: true, dynamicOutput: true, dynamicArguments: true } as const;
+
 /** The GLSL behind `element`. */
 export function elementSource({ textures, blocks = [], body, block }: Program): string {
   // gpu.js calls the uniform of argument `a` user_a, and the size of its texture user_aSize.

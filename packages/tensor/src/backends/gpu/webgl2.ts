@@ -4,7 +4,7 @@ import { DeviceError, ShapeError } from '../../errors.ts';
 import { checkFloats, finished, hasCanvas, openCanvas, rendererOf, type WebGL2 } from './context.ts';
 import type { GPU, GpuJs, GpuTexture, KernelRun } from './gpu-js.ts';
 import { openHeadless, withGlobals } from './headless.ts';
-import { elementSource, kernelSource, type Program } from './program.ts';
+import { argumentTypes, elementSource, kernelSource, type Program, RESIDENT } from './program.ts';
 import { loadGpuJs, type Runtime, type Texture } from './runtime.ts';
 
 /** Opens the GPU. @throws DeviceError that says what was found and how to get one. */
@@ -94,16 +94,10 @@ class WebGL2Runtime implements Runtime {
   }
 
   #compile(program: Program, length: number): KernelRun {
-    const { textures, blocks = [], ints, floats = [], block } = program;
-    const returnType = block ? 'Array(4)' : 'Number';
+    const returnType = program.block ? 'Array(4)' : 'Number';
     const run = this.#gpu.createKernel(kernelSource(program), {
       output: [length],
-      argumentTypes: [
-        ...textures.map(() => (program === UPLOAD ? 'Input' : ELEMENTS)),
-        ...blocks.map(() => BLOCKS),
-        ...ints.map(() => 'Integer'),
-        ...floats.map(() => 'Float'),
-      ],
+      argumentTypes: argumentTypes(program, { textures: program === UPLOAD ? 'Input' : ELEMENTS, blocks: BLOCKS }),
       nativeFunctions: [{ name: 'element', source: elementSource(program), returnType }],
       returnType,
       precision: 'single',
@@ -111,10 +105,7 @@ class WebGL2Runtime implements Runtime {
       tactic: 'precision',
       // For loops that gpu.js translates, of which there are none here.
       loopMaxIterations: 1,
-      pipeline: true,
-      immutable: true,
-      dynamicOutput: true,
-      dynamicArguments: true,
+      ...RESIDENT,
       optimizeFloatMemory: false,
       fixIntegerDivisionAccuracy: false,
     });

@@ -5,7 +5,7 @@ import { DeviceError, GemlabError, ShapeError } from '../../errors.ts';
 import type { GpuBuffer, GpuJs, WebGpuKernel } from './gpu-js.ts';
 import { createWebGpu, withGlobals } from './headless.ts';
 import { FILL } from './moving.ts';
-import { kernelSource, type Program } from './program.ts';
+import { argumentTypes, kernelSource, type Program, RESIDENT } from './program.ts';
 import { loadGpuJs, type Runtime, type Texture } from './runtime.ts';
 import { wgslSource } from './wgsl.ts';
 
@@ -157,7 +157,7 @@ class WebGpuRuntime implements Runtime {
   }
 
   #compile(program: Program): WebGpuKernel {
-    const { textures, blocks = [], ints, floats = [], block } = program;
+    const { block } = program;
     // gpu.js takes no native functions here; but what it makes of a kernel's source it puts where these put WGSL.
     class Kernel extends this.#library.WebGPUKernel {
       override translateSource(): void {
@@ -172,15 +172,8 @@ class WebGpuRuntime implements Runtime {
     }
     const kernel = new Kernel(kernelSource(program), {
       output: [1],
-      argumentTypes: [
-        ...[...textures, ...blocks].map(() => (program === UPLOAD ? 'Input' : 'WebGPUBuffer')),
-        ...ints.map(() => 'Integer'),
-        ...floats.map(() => 'Float'),
-      ],
-      pipeline: true,
-      immutable: true,
-      dynamicOutput: true,
-      dynamicArguments: true,
+      argumentTypes: argumentTypes(program, { textures: program === UPLOAD ? 'Input' : BUFFER, blocks: BUFFER }),
+      ...RESIDENT,
     });
     this.#compiled.set(program.name, kernel);
     return kernel;
@@ -201,6 +194,9 @@ const namedError = (error: unknown): Error => {
   if (error instanceof GemlabError) return error;
   return new DeviceError(`webgpu: ${error instanceof Error ? error.message : String(error)}`, { error });
 };
+
+/** gpu.js's name for what a kernel leaves on the device. */
+const BUFFER = 'WebGPUBuffer';
 
 const UPLOAD: Program = { name: 'upload', textures: ['data'], ints: [], body: '' };
 const UPLOAD_WGSL = 'fn f_element(i: i32) -> f32 { return user_data[i]; }';
