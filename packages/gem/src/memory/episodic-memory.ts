@@ -201,17 +201,21 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
 
   /** How many samples are stored: of a group (0 for one never seen), or of all. */
   size(group?: number): number {
-    return this.#slots(group).length;
+    let count = 0;
+    for (const { slots } of this.#chosen(group)) for (const slot of slots) if (slot !== undefined) count++;
+    return count;
   }
 
   /** All stored samples of a group, or of all groups, as one batch. @throws InvalidOptionError if there are none. */
   batch(group?: number): S {
+    const made = this.#batches.get(group ?? ALL);
+    if (made !== undefined) return made;
     const slots = this.#slots(group);
     if (slots.length === 0) {
       const expected = group === undefined ? 'a memory that holds samples' : `one of the stored tasks [${this.groups}]`;
       throw new InvalidOptionError('EpisodicMemory.batch', group === undefined ? 'size' : 'task', group ?? 0, expected);
     }
-    const batch = this.#batches.get(group ?? ALL) ?? keep(batchOf(slots.map((s) => s.sample)));
+    const batch = keep(batchOf(slots.map((s) => s.sample)));
     this.#batches.set(group ?? ALL, batch);
     return batch;
   }
@@ -234,10 +238,16 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
     return batchOf(drawn);
   }
 
-  #slots(group?: number): Slot<S>[] {
+  /** One group, if it was ever seen, or all. */
+  #chosen(group?: number): Group<S>[] {
     const { groups } = this.#held;
-    const wanted = group === undefined ? [...groups.values()] : [groups.get(group)];
-    return wanted.flatMap((g) => g?.slots ?? []).filter((slot) => slot !== undefined);
+    if (group === undefined) return [...groups.values()];
+    const one = groups.get(group);
+    return one === undefined ? [] : [one];
+  }
+
+  #slots(group?: number): Slot<S>[] {
+    return this.#chosen(group).flatMap(({ slots }) => slots.filter((slot) => slot !== undefined));
   }
 
   stateDict(): State {

@@ -3,11 +3,15 @@
 import type { nn, Variable } from '@gemlab/autograd';
 import { concat, type Tensor, zeros } from '@gemlab/tensor';
 
-/** The parameters' gradients as one vector [p]; a parameter that backward did not reach counts as zeros. */
-export function gradientVector(parameters: readonly Variable[]): Tensor {
-  return concat(
-    parameters.map((p) => p.grad?.value.reshape([-1]) ?? zeros([p.size], { dtype: p.dtype, device: p.device })),
-  );
+/**
+ * The parameters' gradients as one vector [p]: those that backward has left, or what `of` finds. A parameter that has none counts as
+ * zeros.
+ */
+export function gradientVector(
+  parameters: readonly Variable[],
+  of: (p: Variable) => Tensor | undefined = (p) => p.grad?.value,
+): Tensor {
+  return concat(parameters.map((p) => of(p)?.reshape([-1]) ?? zeros([p.size], { dtype: p.dtype, device: p.device })));
 }
 
 /**

@@ -1,10 +1,11 @@
 // Gradients of the loss on given samples, beside the one that training computes.
 
 import { gradientsOf, type nn, type Samples, type Variable, variable } from '@gemlab/autograd';
-import { concat, scope, stack, type Tensor, zeros } from '@gemlab/tensor';
+import { concat, scope, stack, type Tensor } from '@gemlab/tensor';
 import type { SampleGradients } from '../memory/gradient-based.ts';
 import type { Loss, Strategy } from '../strategy/strategy.ts';
 import { inEvalMode } from './eval-mode.ts';
+import { gradientVector } from './gradient-vector.ts';
 
 /**
  * The loss on some samples, and its gradient by what the optimizer moves as one vector [p]; zeros where nothing flows. No parameter's
@@ -18,9 +19,7 @@ export function lossAndGradient(
   const gradient = (loss: Variable) => {
     const moved = parameters.filter((p) => p.requiresGrad);
     const found = new Map(gradientsOf(loss, moved).map((g, i) => [moved[i]!, g.value]));
-    return concat(
-      parameters.map((p) => found.get(p)?.reshape([-1]) ?? zeros([p.size], { dtype: p.dtype, device: p.device })),
-    );
+    return gradientVector(parameters, (p) => found.get(p));
   };
   return scope(() => {
     const loss = strategy.criterion(strategy.forward(samples), samples.targets);
