@@ -4,7 +4,7 @@ import { Chalk } from 'chalk';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { colourLevel, contrast, inkOn, luminance, type Rgb, viridis } from '../src/report/colour.ts';
-import { column, counted, duration, fixed, listing, percent, roughDuration, signed } from '../src/report/numbers.ts';
+import { counted, duration, fixed, listing, percent, roughDuration, signed } from '../src/report/numbers.ts';
 import { blockWidth, inPairs, padEnd, padStart, table, truncate, widthOf, wrap } from '../src/report/text.ts';
 
 // Letters, a combining accent, wide characters, a family of four code points, and a coloured word.
@@ -78,15 +78,6 @@ describe('numbers', () => {
       '-',
     ]);
     expect([percent(0.834), percent(0.8345, 1), percent(1)]).toEqual(['83', '83.5', '100']);
-  });
-
-  it('gives a column one notation', () => {
-    expect(column([1.23456, -0.00012, 10])).toEqual(['1.23', '0.00', '10.00']);
-    expect(column([0.5, Number.NaN])).toEqual(['0.5000', '-']);
-    expect(column([1e-5, -2.5e-4, 0])).toEqual(['1.000e-5', '-2.500e-4', '0.000e+0']);
-    expect(column([123456, 1])).toEqual(['123456', '1']);
-    expect(column([0, 0])).toEqual(['0.000', '0.000']);
-    expect(column([])).toEqual([]);
   });
 
   it('speaks of counts and time as people do', () => {

@@ -44,11 +44,6 @@ const FILES: { readonly [S in MnistSplit]: { count: number; images: PublishedFil
 
 const SIDE = 28;
 
-/** How many images a split has. */
-export function mnistSize(split: MnistSplit): number {
-  return FILES[split].count;
-}
-
 /**
  * The first `limit` images of a split (all by default). The file is read and checked as a whole; only the images asked for become
  * tensors. @throws DataFileError if a file is missing or is not the published one; RangeError for a bad limit.

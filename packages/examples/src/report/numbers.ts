@@ -20,25 +20,6 @@ export function percent(fraction: number, digits = 0): string {
   return fixed(100 * fraction, digits);
 }
 
-/**
- * A column of numbers with one notation for all: `digits` significant digits of the largest, and as many decimals for the rest;
- * scientific where that would take many zeros.
- */
-export function column(values: readonly number[], digits = 4): string[] {
-  const largest = Math.max(0, ...values.filter(Number.isFinite).map(Math.abs));
-  if (largest !== 0 && (largest < 1e-3 || largest >= 1e6)) {
-    return values.map((value) => (Number.isFinite(value) ? value.toExponential(digits - 1) : fixed(value, 0)));
-  }
-  const magnitude = largest === 0 ? 0 : Math.floor(Math.log10(largest));
-  const decimals = Math.max(0, digits - 1 - magnitude);
-  return values.map((value) => fixed(value, decimals));
-}
-
-/** One number with about four significant digits. */
-export function significant(value: number): string {
-  return column([value])[0]!;
-}
-
 /** Seconds as '8.3 s' or '2 min 05 s'. */
 export function duration(seconds: number): string {
   if (seconds < 59.95) return `${fixed(seconds, 1)} s`;

@@ -6,7 +6,7 @@
 // something to construct, so that every new tensor would pass through a dozen constructors and carry the mark of each. That took a fifth
 // of a small training step.
 
-import { type DType, isFloat, promote, type TypedArray, weakDType } from '../dtype.ts';
+import { type DType, promote, type TypedArray, weakDType } from '../dtype.ts';
 import { DataError, DTypeError } from '../errors.ts';
 import type { Primitive, PrimitiveParams } from '../primitives.ts';
 import { broadcastShapes, type Shape, sameShape, sizeOf } from '../shape.ts';
@@ -94,15 +94,6 @@ export function meet<T extends Carrier<T>>(op: string, a: T, operand: OperandOf<
   if (a.dtype === dtype && b.dtype === dtype && sameShape(a.shape, b.shape)) return [a, b];
   const shape = sameShape(a.shape, b.shape) ? a.shape : broadcastShapes(op, a.shape, b.shape);
   return [expandTo(a.cast(dtype), shape), expandTo(b.cast(dtype), shape)];
-}
-
-/** @throws DTypeError unless x is a float: for ops that have no meaning elsewhere. */
-export function wantFloat<T extends Carrier<T>>(op: string, x: T): void {
-  if (!isFloat(x.dtype)) {
-    throw new DTypeError(`${op}: expected a float tensor, found ${x.dtype}; did you mean .cast('float32')?`, {
-      dtype: x.dtype,
-    });
-  }
 }
 
 /** An index operand as int32. @throws DTypeError if it is not made of integers. */
