@@ -57,8 +57,8 @@ const isOneOf = <T extends string>(names: readonly T[], name: string): name is T
 export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Backend {
   const relaxed = name === 'cpu-fma';
   const { heap } = memory;
-  const vectors = Vectors.over(heap, relaxed);
   const gemm = createGemm(heap === null ? { relaxed } : { relaxed, workspace: heap });
+  const vectors = Vectors.over(heap, gemm);
   const sparse = heap && createSparseProducts(heap, relaxed);
   const wideGemm = createWideGemm(heap ?? undefined);
   const fresh = (out: Spec) => memory.take(out.dtype, sizeOf(out.shape));

@@ -25,6 +25,8 @@ export interface GemmOptions {
 export interface GemmEngine extends Gemm {
   /** What computes the products; asking compiles it. Tiny products take the loops in any case. */
   readonly kernel: GemmKernel['name'] | 'loops';
+  /** That itself, for operands and results that lie in the memory of the workspace; undefined for loops. */
+  readonly compiled: GemmKernel | undefined;
   /** How many threads share a large product. */
   readonly threads: number;
   /** Puts `size` threads to work in the memory of the workspace. @throws DeviceError where there are none: it says why. */
@@ -165,6 +167,7 @@ export const createGemm = ({ relaxed = false, workspace }: GemmOptions = {}): Ge
   };
   return Object.defineProperties(gemm, {
     kernel: { get: () => started()?.kernel.name ?? 'loops' },
+    compiled: { get: () => started()?.kernel },
     threads: { get: threads },
     setThreads: { value: setThreads },
   }) as GemmEngine;

@@ -10,7 +10,8 @@ import type { Storage } from '../../storage.ts';
 import { isContiguous } from '../../view.ts';
 import { compileElementwise, type ElementwiseKernel } from './elementwise.ts';
 import { compileFold, type FoldKernel, SUM_COLUMNS_SCRATCH } from './fold.ts';
-import { compileGemm, type GemmKernel } from './gemm-kernel.ts';
+import type { GemmEngine } from './gemm.ts';
+import type { GemmKernel } from './gemm-kernel.ts';
 import type { Heap } from './heap.ts';
 
 type UnaryOp = 'neg' | 'abs' | 'sqrt' | 'relu' | 'floor' | 'ceil' | 'trunc' | 'round';
@@ -23,7 +24,7 @@ const SMALL = 4096;
 
 export class Vectors {
   readonly #heap: Heap;
-  readonly #relaxed: boolean;
+  readonly #engine: GemmEngine;
   readonly #scratch: number;
   #elementwise: ElementwiseKernel | null | undefined = null;
   #fold: FoldKernel | null | undefined = null;
@@ -37,16 +38,16 @@ export class Vectors {
   #bRow = 0;
   #bStep = 0;
 
-  constructor(heap: Heap, relaxed: boolean, scratch: number) {
-    this.#relaxed = relaxed;
+  constructor(heap: Heap, engine: GemmEngine, scratch: number) {
+    this.#engine = engine;
     this.#heap = heap;
     this.#scratch = scratch;
   }
 
-  /** The vectors over a heap that has room for them. */
-  static over(heap: Heap | null, relaxed: boolean): Vectors | null {
+  /** The vectors over a heap that has room for them, and an engine whose workspace it is. */
+  static over(heap: Heap | null, engine: GemmEngine): Vectors | null {
     const scratch = heap?.take(3 * SMALL + SUM_COLUMNS_SCRATCH);
-    return heap && scratch ? new Vectors(heap, relaxed, scratch.address) : null;
+    return heap && scratch ? new Vectors(heap, engine, scratch.address) : null;
   }
 
   unary(op: UnaryOp, x: Operand, out: Spec, result: Storage): boolean {
@@ -142,10 +143,7 @@ export class Vectors {
 
   /** Of matrices, not stacks of them. */
   matmul(a: Operand, b: Operand, out: Spec, result: Storage): boolean {
-    if (this.#gemm === null) {
-      const { memory } = this.#heap;
-      this.#gemm = (this.#relaxed ? compileGemm(memory, true) : undefined) ?? compileGemm(memory, false);
-    }
+    if (this.#gemm === null) this.#gemm = this.#engine.compiled;
     const gemm = this.#gemm;
     const [left, right] = [a.storage.address, b.storage.address];
     if (gemm === undefined || left < 0 || right < 0 || out.shape.length !== 2 || out.dtype !== 'float32') return false;
