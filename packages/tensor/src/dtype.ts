@@ -28,13 +28,16 @@ export function arrayType(dtype: DType) {
   }
 }
 
+/** The size of one element. */
+export const bytesOf = (dtype: DType): number => (dtype === 'float64' ? 8 : dtype === 'bool' ? 1 : 4);
+
 export function isFloat(dtype: DType): boolean {
   return dtype === 'float32' || dtype === 'float64';
 }
 
 /** The dtype at which two tensors meet. */
 export function promote(a: DType, b: DType): DType {
-  return LATTICE.indexOf(a) >= LATTICE.indexOf(b) ? a : b;
+  return a === b || LATTICE.indexOf(a) >= LATTICE.indexOf(b) ? a : b;
 }
 
 /** The dtype that a plain number takes beside a tensor of dtype `beside`. */

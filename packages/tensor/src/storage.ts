@@ -18,10 +18,10 @@ export interface Lease {
   /** The storage will not be used again. */
   end(): void;
   /**
-   * No scope ends it any more: it goes when the garbage collector takes the storage.
+   * No scope ends it any more: it goes when the garbage collector takes the storage, which alone holds it.
    * @returns false if it cannot wait so long, or is not worth it; the storage then copies its elements out.
    */
-  outlive(storage: Storage, worth: 'any' | 'large'): boolean;
+  outlive(worth: 'any' | 'large'): boolean;
 }
 
 /** The nonzero elements of the rows of a matrix [rows, width], laid out as the device likes. */
@@ -112,7 +112,7 @@ export class Storage {
   /** Takes the storage out of its scope: it lives as long as someone holds it. */
   outlive(worth: 'any' | 'large' = 'large'): void {
     this.owner = null;
-    if (this.#lease === null || this.#lease.outlive(this, worth)) return;
+    if (this.#lease === null || this.#lease.outlive(worth)) return;
     const array = this.data.slice();
     this.#lease.end();
     this.#lease = null;

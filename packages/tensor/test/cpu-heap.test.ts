@@ -1,11 +1,24 @@
 // The heap: blocks never overlap, have room behind them, are used again, and are limited outside of scopes.
 
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createHeap } from '../src/backends/cpu/heap.ts';
 import { Rng, rand, scope, type Tensor } from '../src/index.ts';
 
 const PAGE = 65536;
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+/** All garbage is gone, and those who waited for it have been told. */
+async function collected(): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+}
 
 test('blocks are aligned, apart, and readable 16 bytes behind their end', () => {
   const requests = fc.array(fc.record({ bytes: fc.integer({ min: 0, max: 300_000 }), back: fc.nat(3) }), {
@@ -80,6 +93,40 @@ test('what outlives its scopes is counted, and beyond the limit copied out', () 
   expect(heap.bytes.waiting).toBeGreaterThanOrEqual(8000);
   a.release();
   expect(heap.bytes.waiting).toBe(0);
+});
+
+describe('a block whose storage is lost', () => {
+  const lose = (heap: NonNullable<ReturnType<typeof createHeap>>): number => {
+    const storage = heap.storage('float32', 2000)!;
+    storage.outlive();
+    return storage.address;
+  };
+
+  test('comes back, the first that had it and any later one', async () => {
+    const heap = createHeap()!;
+    const first = heap.storage('float32', 2000)!;
+    const { address } = first;
+    first.outlive();
+    first.release();
+    for (let i = 0; i < 3; i++) {
+      expect(lose(heap)).toBe(address);
+      expect(heap.bytes.waiting).toBeGreaterThanOrEqual(8000);
+      await collected();
+      expect(heap.bytes.waiting).toBe(0);
+    }
+  });
+
+  test('does not come back where its memory was given to others', async () => {
+    const heap = createHeap({ limit: 4 * PAGE })!;
+    const storages = Array.from({ length: 4 }, () => heap.storage('float32', 0.8 * (PAGE / 4))!);
+    for (const storage of storages) storage.outlive();
+    for (const storage of storages) storage.release();
+    // Larger than any of them: they are joined.
+    const whole = heap.take(3 * PAGE)!;
+    await collected();
+    expect([heap.bytes.waiting, heap.take(0.8 * PAGE)]).toEqual([0, null]);
+    whole.end();
+  });
 });
 
 describe('a result', () => {

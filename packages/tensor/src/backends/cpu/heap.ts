@@ -5,9 +5,10 @@
 // the same sizes again gets the same blocks, which are in cache. Only before the memory would grow are waiting blocks that lie side by side
 // joined, and others cut from them: so sizes that are asked for no more (a batch that grew) leave no holes for good. What lies here
 // outside of any scope, waiting for the garbage collector, is limited: the collector does not feel it, and inside of a synchronous
-// loop does not tell of what it found.
+// loop does not tell of what it found. To tell the collector is dear, so it is told once of each block, not of each storage that has it:
+// a storage holds its block, so that a block lost for everyone, lists included, was lost by a storage that nobody gave back.
 
-import { arrayType, type DType } from '../../dtype.ts';
+import { bytesOf, type DType } from '../../dtype.ts';
 import { type Lease, Storage } from '../../storage.ts';
 import { createWorkspace, type WasmMemory, type Workspace } from './module.ts';
 
@@ -39,6 +40,8 @@ class Block implements Lease {
   readonly address: number;
   readonly index: number;
   #outlives = false;
+  /** The collector knows of it. */
+  isWatched = false;
 
   constructor(heap: Heap, address: number, index: number) {
     this.#heap = heap;
@@ -51,13 +54,13 @@ class Block implements Lease {
   }
 
   end(): void {
-    if (this.#outlives) this.#heap.cancel(this);
+    if (this.#outlives) this.#heap.waitNoMore(this);
     this.#outlives = false;
     this.#heap.give(this);
   }
 
-  outlive(storage: Storage, worth: 'any' | 'large'): boolean {
-    if (!this.#outlives) this.#outlives = this.#heap.awaitCollection(storage, this, worth === 'any' ? 0 : LARGE);
+  outlive(worth: 'any' | 'large'): boolean {
+    if (!this.#outlives) this.#outlives = this.#heap.awaitCollection(this, worth === 'any' ? 0 : LARGE);
     return this.#outlives;
   }
 }
@@ -74,7 +77,11 @@ export class Heap implements Workspace {
   readonly #limit: number;
   readonly #outside: number;
   readonly #free: Block[][] = [];
-  readonly #collected = new FinalizationRegistry<Block>((block) => block.end());
+  /** Of each watched block that is lost: what stands in for it. */
+  readonly #collected = new FinalizationRegistry<Block>((heir) => {
+    this.waitNoMore(heir);
+    this.give(heir);
+  });
   /** Joined blocks, by address. */
   #spans: Span[] = [];
   /** Where nobody has been yet. */
@@ -95,10 +102,11 @@ export class Heap implements Workspace {
 
   /** A storage of `length` elements whose contents are undefined, or null if there is no room. */
   storage(dtype: DType, length: number): Storage | null {
-    const block = this.take(length * arrayType(dtype).BYTES_PER_ELEMENT);
+    const block = this.take(length * bytesOf(dtype));
     return block && new Storage(dtype, block, length);
   }
 
+  /** A block for as long as someone holds it and has not ended it, or null if there is no room. */
   take(bytes: number): Block | null {
     if (bytes > this.#limit) return null;
     const index = classOf(bytes);
@@ -112,18 +120,20 @@ export class Heap implements Workspace {
     else list.push(block);
   }
 
-  /** Registers a block to be given back when its storage is collected; false if too many wait. */
-  awaitCollection(storage: Storage, block: Block, least: number): boolean {
+  /** A block comes back when it is collected, at the latest; false if too many wait. */
+  awaitCollection(block: Block, least: number): boolean {
     const size = sizeOfClass(block.index);
     if (size < least || this.#waiting + size > this.#outside) return false;
     this.#waiting += size;
-    this.#collected.register(storage, block, block);
+    if (!block.isWatched) {
+      this.#collected.register(block, new Block(this, block.address, block.index), block);
+      block.isWatched = true;
+    }
     return true;
   }
 
-  cancel(block: Block): void {
+  waitNoMore(block: Block): void {
     this.#waiting -= sizeOfClass(block.index);
-    this.#collected.unregister(block);
   }
 
   /** See Workspace. */
@@ -175,7 +185,10 @@ export class Heap implements Workspace {
 
   /** Makes spans of all blocks that wait. What lies last goes back to where nobody has been. */
   #join(): void {
-    const blocks = this.#free.flat().map(({ address, index }): Span => ({ address, size: sizeOfClass(index) }));
+    const waiting = this.#free.flat();
+    // Their memory will be others': the collector is not to give it back.
+    for (const block of waiting) if (block.isWatched) this.#collected.unregister(block);
+    const blocks = waiting.map(({ address, index }): Span => ({ address, size: sizeOfClass(index) }));
     this.#free.length = 0;
     const spans: Span[] = [];
     for (const span of [...this.#spans, ...blocks].sort((a, b) => a.address - b.address)) {

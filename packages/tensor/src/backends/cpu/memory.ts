@@ -1,7 +1,7 @@
 // Where the tensors of the cpu's devices live: in the heap if they were made inside of a scope, which gives their blocks back, or are large;
 // else, and where there is no WebAssembly or no room, in ordinary typed arrays.
 
-import { arrayType, type DType, type TypedArray } from '../../dtype.ts';
+import { arrayType, bytesOf, type DType, type TypedArray } from '../../dtype.ts';
 import { BufferPool, inScope, Storage } from '../../storage.ts';
 import { createHeap, type Heap, LARGE } from './heap.ts';
 
@@ -21,7 +21,7 @@ export class CpuMemory {
   /** A storage of `length` elements whose contents are undefined: the caller writes every one of them. */
   take(dtype: DType, length: number): Storage {
     const scoped = inScope();
-    if (scoped || length * arrayType(dtype).BYTES_PER_ELEMENT >= LARGE) {
+    if (scoped || length * bytesOf(dtype) >= LARGE) {
       const storage = this.heap?.storage(dtype, length);
       if (storage) {
         if (!scoped) storage.outlive();

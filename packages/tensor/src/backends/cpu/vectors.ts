@@ -3,10 +3,10 @@
 // caller then takes its loops, which give the same bits. Nothing is allocated on the way.
 
 import type { Operand } from '../../backend.ts';
-import type { DType } from '../../dtype.ts';
+import { bytesOf, type DType } from '../../dtype.ts';
 import type { Reduce, Spec } from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
-import type { Storage } from '../../storage.ts';
+import type { Lease, Storage } from '../../storage.ts';
 import { isContiguous } from '../../view.ts';
 import { compileElementwise, type ElementwiseKernel } from './elementwise.ts';
 import { compileFold, type FoldKernel, SUM_COLUMNS_SCRATCH } from './fold.ts';
@@ -25,6 +25,8 @@ const SMALL = 4096;
 export class Vectors {
   readonly #heap: Heap;
   readonly #engine: GemmEngine;
+  /** Held, lest the collector take it for lost. */
+  readonly #room: Lease;
   readonly #scratch: number;
   #elementwise: ElementwiseKernel | null | undefined = null;
   #fold: FoldKernel | null | undefined = null;
@@ -38,16 +40,17 @@ export class Vectors {
   #bRow = 0;
   #bStep = 0;
 
-  constructor(heap: Heap, engine: GemmEngine, scratch: number) {
+  constructor(heap: Heap, engine: GemmEngine, room: Lease) {
     this.#engine = engine;
     this.#heap = heap;
-    this.#scratch = scratch;
+    this.#room = room;
+    this.#scratch = this.#room.address;
   }
 
   /** The vectors over a heap that has room for them, and an engine whose workspace it is. */
   static over(heap: Heap | null, engine: GemmEngine): Vectors | null {
-    const scratch = heap?.take(3 * SMALL + SUM_COLUMNS_SCRATCH);
-    return heap && scratch ? new Vectors(heap, engine, scratch.address) : null;
+    const room = heap?.take(3 * SMALL + SUM_COLUMNS_SCRATCH);
+    return heap && room ? new Vectors(heap, engine, room) : null;
   }
 
   unary(op: UnaryOp, x: Operand, out: Spec, result: Storage): boolean {
@@ -227,8 +230,6 @@ export class Vectors {
     return true;
   }
 }
-
-const bytesOf = (dtype: DType): number => (dtype === 'float64' ? 8 : dtype === 'bool' ? 1 : 4);
 
 /** 1 for elements side by side, 0 for one that is repeated, else -1. */
 function stepOf(x: Operand): number {
