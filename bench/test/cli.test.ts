@@ -9,7 +9,7 @@ import type { BenchResult } from '../src/result.ts';
 
 const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 
-/** Needs `tsc -b`, as `pnpm test` does first. */
+/** Needs `pnpm build`, as `pnpm test` does first. */
 function bench(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
   const env = { ...process.env, CI: 'true', NO_COLOR: '1' };
   return new Promise((resolve) => {

@@ -4,7 +4,7 @@
 //
 // bits.json holds the digests. After a change that is meant to change them:
 //
-//     npx tsc -b && node -e "import('./test/runtimes/bits.mjs').then(async (m) => console.log(JSON.stringify(await m.bits(), null, 2)))" > test/runtimes/bits.json
+//     npx -y pnpm@10.34.9 build && node -e "import('./test/runtimes/bits.mjs').then(async (m) => console.log(JSON.stringify(await m.bits(), null, 2)))" > test/runtimes/bits.json
 
 import { gradientsOf, losses, nn, optim, variable } from '@gemlab/autograd';
 import * as gemlab from '@gemlab/tensor';

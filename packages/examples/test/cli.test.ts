@@ -46,7 +46,7 @@ function finish(child: ChildProcessWithoutNullStreams): Promise<Outcome> {
 const cli = (...args: string[]) => finish(start(args));
 
 beforeAll(() => {
-  if (!existsSync(CLI)) throw new Error(`${CLI} is missing: run 'tsc -b' first, as 'pnpm test' does`);
+  if (!existsSync(CLI)) throw new Error(`${CLI} is missing: run 'pnpm build' first, as 'pnpm test' does`);
 });
 
 describe('a run', () => {
