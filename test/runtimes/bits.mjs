@@ -1,6 +1,6 @@
 // What every runtime must compute to the bit, in plain JavaScript so that each can load it as it is: all draws of Rng, what IEEE 754
-// fixes (sums, products, quotients, roots, and all that is made of them, float32 products in WebAssembly among it), files and print.
-// Nothing here calls what ECMAScript leaves to the engine: exp, log, sin and their like may differ in the last bit.
+// fixes (sums, products, quotients, roots, and all that is made of them: exponentials in float32, float32 products in WebAssembly), files
+// and print. Nothing here calls what ECMAScript leaves to the engine: its exp, log, sin and their like may differ in the last bit.
 //
 // bits.json holds the digests. After a change that is meant to change them:
 //
@@ -59,6 +59,11 @@ const computations = {
       const x = random(30, 40, 50);
       return [x.sum(), x.mean(1), x.var([0, 2]), x.std(-1), x.cumsum(1), x.prod(0), x.max(2), x.argmin(0)];
     }),
+  // As vectors, and line by line.
+  exponentials: () => [
+    gemlab.randn([40, 50], new Rng(2), { std: 30 }).exp(),
+    each((random) => [random(60, 50).softmax(-1), random(50, 60).softmax(0)]),
+  ],
   // More than one block of k, and edges of every tile.
   'products of matrices': () =>
     each((random) => [random(43, 1100).matmul(random(1100, 37)), random(5, 6, 7).matmul(random(7, 3))]),

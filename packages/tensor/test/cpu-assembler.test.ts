@@ -8,6 +8,7 @@ import {
   f64x2,
   i32,
   i32x4,
+  i64x2,
   type Local,
   select,
   type ValueType,
@@ -177,7 +178,7 @@ describe('vector operators act on every lane', () => {
     }
   });
 
-  test('i32x4 and v128', () => {
+  test('i32x4, i64x2 and v128', () => {
     const count =
       (op: (v: Code, n: Code) => Code): Operator =>
       (v) =>
@@ -206,6 +207,13 @@ describe('vector operators act on every lane', () => {
         { numRuns: 50 },
       );
     }
+    fc.assert(
+      fc.property(fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), (n) => {
+        i64s.set([n, ~n]);
+        apply((v) => i64x2.shl(v, i32.const(52)), 1)();
+        expect([...i64s.subarray(4, 6)]).toEqual([n, ~n].map((v) => BigInt.asIntN(64, v << 52n)));
+      }),
+    );
     const any = compile([], 'i32', () => v128.anyTrue(v128.load(at0)));
     for (const set of [0, 1, 2, 3, 4]) {
       i32s.fill(0, 0, 4);

@@ -179,6 +179,8 @@ test('in a scope and out of it ops have the same bits', () => {
           x.max(0),
           x.min(1),
           x.add(y, { alpha: -0.3 }),
+          x.exp(),
+          ...[0, -1].flatMap((axis) => [x.softmax(axis), x.logSoftmax(axis)]),
         ];
       };
       const x = wide.slice(null, [0, n]);

@@ -183,6 +183,11 @@ export const i32x4 = {
   fromF32x4: simdUnary(0xf8),
 };
 
+export const i64x2 = {
+  /** As those of `i32x4`. */
+  shl: simdBinary(0xcb),
+};
+
 export const i16x8 = {
   /** Eight bytes, each with zeros above. */
   load8x8U: load(simd(0x02)),

@@ -3,18 +3,7 @@
 
 import { type Backend, type Kernel, type Kernels, kernelsFor, type Operand } from '../../backend.ts';
 import { arrayType, convert, type TypedArray } from '../../dtype.ts';
-import {
-  ARG_REDUCE,
-  BINARY,
-  COMPARE,
-  REDUCE,
-  SCAN,
-  type Scan,
-  SOFTMAX,
-  type Softmax,
-  type Spec,
-  UNARY,
-} from '../../primitives.ts';
+import { ARG_REDUCE, BINARY, COMPARE, REDUCE, SCAN, SOFTMAX, type Spec, UNARY } from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
 import type { Storage } from '../../storage.ts';
 import { contiguousView, isContiguous, permuteView, positions, sliceView, type View, windowView } from '../../view.ts';
@@ -140,24 +129,19 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
   };
 
   /** Lines along one axis, each by a loop. */
-  const lines =
-    <P extends Scan | Softmax>(loopFor: (out: Spec, axis: number) => Loop1): Kernel<P> =>
-    (params, [x], out) => {
-      const { axis } = params as { readonly axis: number };
-      const result = fresh(out);
-      const loop = loopFor(out, axis);
-      const target: Operand = { ...contiguousView(out.shape), dtype: out.dtype, storage: result };
-      const from = foldViews(x!, [axis]);
-      const to = foldViews(target, [axis]);
-      const [n, step, stepTo] = [from.inner.shape[0]!, from.inner.strides[0]!, to.inner.strides[0]!];
-      const source = x!.storage.data;
-      const nest = nestOf(from.outer.shape, [from.outer, to.outer]);
-      const row = (start: number, startTo: number) => loop(n, result.data, startTo, stepTo, source, start, step);
-      walk(nest, (at) => {
-        for (let i = 0; i < nest.inner; i++) row(at[0]! + i * nest.steps[0]!, at[1]! + i * nest.steps[1]!);
-      });
-      return result;
-    };
+  const lines = (loop: Loop1, axis: number, x: Operand, out: Spec, result = fresh(out)) => {
+    const target: Operand = { ...contiguousView(out.shape), dtype: out.dtype, storage: result };
+    const from = foldViews(x, [axis]);
+    const to = foldViews(target, [axis]);
+    const [n, step, stepTo] = [from.inner.shape[0]!, from.inner.strides[0]!, to.inner.strides[0]!];
+    const source = x.storage.data;
+    const nest = nestOf(from.outer.shape, [from.outer, to.outer]);
+    const row = (start: number, startTo: number) => loop(n, result.data, startTo, stepTo, source, start, step);
+    walk(nest, (at) => {
+      for (let i = 0; i < nest.inner; i++) row(at[0]! + i * nest.steps[0]!, at[1]! + i * nest.steps[1]!);
+    });
+    return result;
+  };
 
   const argsort: Kernel<'argsort'> = ({ axis, descending }, [x], out) => {
     const result = fresh(out);
@@ -246,7 +230,7 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
 
   const kernels: Kernels = {
     ...kernelsFor(UNARY, (op) => {
-      const loop = unaryLoop(op);
+      const loop = unaryLoop(op, 'float64');
       const fast = vectors !== null && isOneOf(VECTOR_UNARY, op) ? op : null;
       return (_, [x], out) => {
         const result = fresh(out);
@@ -254,6 +238,11 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
         return mapped(loop, x!, out, result);
       };
     }),
+    exp: (_, [x], out) => {
+      const result = fresh(out);
+      if (result.address >= 0 && vectors?.exp(x!, out, result)) return result;
+      return mapped(unaryLoop('exp', out.dtype), x!, out, result);
+    },
     ...kernelsFor(BINARY, (op) => {
       const loops = { int32: binaryLoop(op, 'int32'), float: binaryLoop(op, 'float64') };
       const fast = vectors !== null && isOneOf(VECTOR_BINARY, op) ? op : null;
@@ -298,8 +287,17 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
       }
       return result;
     }),
-    ...kernelsFor(SCAN, (op) => lines((out) => scanLoop(op, out.dtype))),
-    ...kernelsFor(SOFTMAX, (op) => lines((out, axis) => softmaxLine(op, out.shape[axis]!))),
+    ...kernelsFor(
+      SCAN,
+      (op) =>
+        ({ axis }, [x], out) =>
+          lines(scanLoop(op, out.dtype), axis, x!, out),
+    ),
+    ...kernelsFor(SOFTMAX, (op) => ({ axis }, [x], out) => {
+      const result = fresh(out);
+      if (result.address >= 0 && vectors?.softmax(op, axis, x!, out, result)) return result;
+      return lines(softmaxLine(op, out.shape[axis]!), axis, x!, out, result);
+    }),
     addScaled: ({ scale }, [a, b], out) => {
       const result = fresh(out);
       if (result.address >= 0 && vectors?.addScaled(scale, a!, b!, out, result)) return result;

@@ -5,6 +5,7 @@
 import type { DType, TypedArray } from '../../dtype.ts';
 import type { Binary, Compare, Scan, Unary } from '../../primitives.ts';
 import * as scalar from '../../scalar.ts';
+import { exp } from './exp.ts';
 
 /** out[o + i*so] = f(a[x + i*sx]) for i < n. */
 export type Loop1 = (n: number, out: TypedArray, o: number, so: number, a: TypedArray, x: number, sx: number) => void;
@@ -144,7 +145,13 @@ const compareLoops: { readonly [P in Compare]: Loop2 } = {
   },
 };
 
-export function unaryLoop(op: Unary): Loop1 {
+/** Results in float64 keep Math.exp, by which exp(1) is Math.E; rounded to float32 the two are the same. */
+const exp32: Loop1 = (n, out, o, so, a, x, sx) => {
+  for (let i = 0; i < n; i++, o += so, x += sx) out[o] = exp(a[x]!);
+};
+
+export function unaryLoop(op: Unary, dtype: DType): Loop1 {
+  if (op === 'exp' && dtype === 'float32') return exp32;
   return unaryLoops[op] ?? mapped(scalar.unary[op]);
 }
 

@@ -5,6 +5,7 @@
 // m is the largest element, so that nothing overflows; where that is not finite, 0. The sum is in the order of fold-loops.ts.
 
 import type { Softmax } from '../../primitives.ts';
+import { exp } from './exp.ts';
 import { maxLoop, sumLoop } from './fold-loops.ts';
 import type { Loop1 } from './loops.ts';
 
@@ -14,7 +15,7 @@ export function softmaxLine(op: Softmax, longest: number): Loop1 {
   return (n, out, o, so, a, x, sx) => {
     const largest = maxLoop(n, a, x, sx);
     const shift = Number.isFinite(largest) ? largest : 0;
-    for (let i = 0; i < n; i++) exps[i] = Math.exp(a[x + i * sx]! - shift);
+    for (let i = 0; i < n; i++) exps[i] = exp(a[x + i * sx]! - shift);
     const sum = sumLoop(n, exps, 0, 1);
     if (op === 'softmax') {
       for (let i = 0; i < n; i++) out[o + i * so] = exps[i]! / sum;

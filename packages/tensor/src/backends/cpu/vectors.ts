@@ -4,7 +4,7 @@
 
 import type { Operand } from '../../backend.ts';
 import { bytesOf, type DType } from '../../dtype.ts';
-import type { Reduce, Spec } from '../../primitives.ts';
+import type { Reduce, Softmax, Spec } from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
 import type { Lease, Storage } from '../../storage.ts';
 import { isContiguous } from '../../view.ts';
@@ -13,6 +13,7 @@ import { compileFold, type FoldKernel, SUM_COLUMNS_SCRATCH } from './fold.ts';
 import type { GemmEngine } from './gemm.ts';
 import type { GemmKernel } from './gemm-kernel.ts';
 import type { Heap } from './heap.ts';
+import { compileSoftmax, type SoftmaxKernel } from './softmax-kernel.ts';
 
 type UnaryOp = 'neg' | 'abs' | 'sqrt' | 'relu' | 'floor' | 'ceil' | 'trunc' | 'round';
 type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum';
@@ -30,6 +31,7 @@ export class Vectors {
   readonly #scratch: number;
   #elementwise: ElementwiseKernel | null | undefined = null;
   #fold: FoldKernel | null | undefined = null;
+  #softmax: SoftmaxKernel | null | undefined = null;
   #gemm: GemmKernel | null | undefined = null;
 
   // How two operands are walked together: `rows` rows of `n`, with each operand's strides in elements. Set by #pair.
@@ -124,8 +126,7 @@ export class Vectors {
   }
 
   reduce(op: Reduce, axes: readonly number[], x: Operand, out: Spec, result: Storage): boolean {
-    if (this.#fold === null) this.#fold = compileFold(this.#heap.memory);
-    const kernels = this.#fold;
+    const kernels = this.#folds();
     if (kernels === undefined || out.dtype !== 'float32' || x.storage.address < 0 || !isContiguous(x)) return false;
     const { shape } = x;
     // The folded axes are the last ones, or the first.
@@ -141,6 +142,43 @@ export class Vectors {
     else if (op === 'sum') {
       kernels.sumColumns(folded, kept, from, 4 * kept, result.address, this.#scratch + 3 * SMALL);
     } else kernels[`${op}Columns`](folded, kept, from, 4 * kept, result.address);
+    return true;
+  }
+
+  exp(x: Operand, out: Spec, result: Storage): boolean {
+    const kernels = this.#exponentials();
+    if (kernels === undefined || out.dtype !== 'float32' || !isContiguous(x)) return false;
+    const from = this.#addressOf(x, 0);
+    if (from < 0) return false;
+    kernels.exp(result.length, from, result.address);
+    return true;
+  }
+
+  /** Along the last axis. */
+  softmax(op: Softmax, axis: number, x: Operand, out: Spec, result: Storage): boolean {
+    const kernels = this.#exponentials();
+    const folds = this.#folds();
+    if (kernels === undefined || folds === undefined || out.dtype !== 'float32') return false;
+    if (axis !== out.shape.length - 1 || !isContiguous(x)) return false;
+    const from = this.#addressOf(x, 0);
+    if (from < 0) return false;
+    const n = out.shape[axis]!;
+    if (n === 0) return true;
+    const rows = result.length / n;
+    // Exponentials of a row or, of all rows, their sums; then the largest elements.
+    const wide = op === 'softmax' ? n + 1 : 2 * rows;
+    const scratch = this.#heap.reserve(8 * wide + 4 * rows);
+    const largest = scratch + 8 * wide;
+    folds.maxRows(rows, n, from, 4 * n, largest);
+    if (op === 'softmax') {
+      kernels.softmax(rows, n, from, largest, scratch, result.address);
+      return true;
+    }
+    kernels.sumExps(rows, n, from, largest, scratch);
+    const sums = this.#viewFor('float64');
+    const end = scratch / 8 + 2 * rows;
+    for (let i = scratch / 8 + 1; i < end; i += 2) sums[i] = Math.log(sums[i]!);
+    kernels.subtract(rows, n, from, scratch, result.address);
     return true;
   }
 
@@ -166,6 +204,16 @@ export class Vectors {
   #elements(): ElementwiseKernel | undefined {
     if (this.#elementwise === null) this.#elementwise = compileElementwise(this.#heap.memory);
     return this.#elementwise;
+  }
+
+  #folds(): FoldKernel | undefined {
+    if (this.#fold === null) this.#fold = compileFold(this.#heap.memory);
+    return this.#fold;
+  }
+
+  #exponentials(): SoftmaxKernel | undefined {
+    if (this.#softmax === null) this.#softmax = compileSoftmax(this.#heap.memory);
+    return this.#softmax;
   }
 
   /** Where an operand begins in the heap; small ones that are elsewhere are copied into a slot. -1 if it is not there. */
