@@ -32,7 +32,16 @@ class Holder extends nn.Module {
 }
 
 const linear = (inputs: number, outputs: number) => new nn.Linear(inputs, outputs, { rng: new Rng(0) });
-const names = (module: nn.Module) => [...module.namedParameters()].map(([name]) => name);
+/** The names of the parameters. Without them they come in the same order. */
+const names = (module: nn.Module) => {
+  const named = [...module.namedParameters()];
+  const unnamed = module.parameters();
+  expect(unnamed.length).toBe(named.length);
+  named.forEach(([, p], i) => {
+    expect(unnamed[i]).toBe(p);
+  });
+  return named.map(([name]) => name);
+};
 
 describe('parameters', () => {
   test('of a model are named by their path, own ones first, then depth first', () => {

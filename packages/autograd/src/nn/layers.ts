@@ -74,8 +74,8 @@ export class Sequential extends Module {
     this.layers = layers;
   }
 
-  protected override *members(): Generator<[name: string, member: unknown]> {
-    for (const [name, member] of super.members()) yield [name.replace(/^layers\./, ''), member];
+  protected override nameOf(place: string): string {
+    return place.replace(/^layers\./, '');
   }
 
   override forward(x: Variable, task?: Task): Variable {

@@ -27,14 +27,19 @@ export abstract class Module implements HoldsStorage {
   /** The module's output for a batch of inputs; modules that tell tasks apart want the task too, others ignore it. */
   abstract forward(x: Variable, task?: Task): Variable;
 
+  /** How paths call what lies at a place of this object ('layers.0'): by the place, unless a module knows better. */
+  protected nameOf(place: string): string {
+    return place;
+  }
+
   /** What this module is made of, by the names with which paths go on from here. */
-  protected members(): Iterable<[name: string, member: unknown]> {
-    return itemsOf('', this, new Set());
+  *#members(): Generator<[name: string, member: unknown]> {
+    for (const [place, member] of itemsOf('', this, new Set())) yield [this.nameOf(place), member];
   }
 
   /** Direct submodules with their names. */
   *children(): Generator<[name: string, module: Module]> {
-    for (const [name, member] of this.members()) if (member instanceof Module) yield [name, member];
+    for (const [name, member] of this.#members()) if (member instanceof Module) yield [name, member];
   }
 
   /** This module (path '') and all below it, depth first, with dotted paths. One met twice is given once. */
@@ -53,8 +58,12 @@ export abstract class Module implements HoldsStorage {
     }
   }
 
+  /** Those that namedParameters gives, in its order, without a thought for names: this is asked in each step of training. */
   parameters(): Variable[] {
-    return [...this.namedParameters()].map(([, p]) => p);
+    const found = new Set<Variable>();
+    collect(this, found, new Set());
+    const parameters = [...found];
+    return parameters.every((p) => p.node === null) ? parameters : [...this.namedParameters()].map(([, p]) => p);
   }
 
   /** Buffers with their dotted path. One met twice is given once. */
@@ -125,7 +134,7 @@ export abstract class Module implements HoldsStorage {
   /** What a scope keeps with this module: its members' storages, and those of all below it. */
   *[storagesOf](): Generator<Storage> {
     for (const [, module] of this.namedModules()) {
-      for (const [, member] of module.members()) if (holdsStorage(member)) yield* member[storagesOf]();
+      for (const [, member] of module.#members()) if (holdsStorage(member)) yield* member[storagesOf]();
     }
   }
 
@@ -137,7 +146,7 @@ export abstract class Module implements HoldsStorage {
     first.set(this, path);
     yield { path, member: this, first: path };
     const modules: [path: string, module: Module][] = [];
-    for (const [name, member] of this.members()) {
+    for (const [name, member] of this.#members()) {
       const full = join(path, name);
       if (member instanceof Module) modules.push([full, member]);
       else if (member instanceof Variable) {
@@ -162,6 +171,25 @@ function isParameter(path: string, member: unknown): member is Variable {
       'variable(x.value, { requiresGrad: true }); to only remember it, x.detach()',
     { parameter: path, op: member.node.op },
   );
+}
+
+/** Adds the variables below a module that want gradients to `found`: its own, then those of modules not `met` before. */
+function collect(module: Module, found: Set<Variable>, met: Set<Module>): void {
+  met.add(module);
+  const modules: Module[] = [];
+  const opened = new Set<object>();
+  const open = (container: object): void => {
+    opened.add(container);
+    for (const item of Object.values(container)) {
+      if (typeof item !== 'object' || item === null) continue;
+      if (item instanceof Variable) {
+        if (item.requiresGrad) found.add(item);
+      } else if (item instanceof Module) modules.push(item);
+      else if (isContainer(item) && !opened.has(item)) open(item);
+    }
+  };
+  open(module);
+  for (const inner of modules) if (!met.has(inner)) collect(inner, found, met);
 }
 
 /** The values in an object or array; arrays and plain objects among them are opened in their turn. */
