@@ -25,12 +25,19 @@ export interface Lease {
 }
 
 /** The nonzero elements of the rows of a matrix [rows, width], laid out as the device likes. */
-export interface Compressed {
+export interface Packed {
   readonly rows: number;
   readonly width: number;
+  /** In how many columns at a time. */
+  readonly block: number;
   /** How many elements are not 0. */
   readonly count: number;
   readonly storage: Storage;
+}
+
+/** Those of a matrix, and of its transpose if that has been asked for. */
+export interface Compressed extends Packed {
+  transposed: Packed | null;
 }
 
 /** One flat buffer. Several tensors (views) may share it. */
@@ -106,6 +113,7 @@ export class Storage {
     this.address = -1;
     this.owner = null;
     this.compressed?.storage.release();
+    this.compressed?.transposed?.storage.release();
     this.compressed = null;
   }
 

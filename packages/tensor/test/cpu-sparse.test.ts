@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { gemmLoops } from '../src/backends/cpu/gemm-loops.ts';
 import { createWorkspace } from '../src/backends/cpu/module.ts';
-import { createSparse, packRows, unpacked } from '../src/backends/cpu/sparse.ts';
-import { rowsTimes, transposedRowsTimes } from '../src/backends/cpu/sparse-loops.ts';
+import { createSparse, packRows, packTranspose, unpacked } from '../src/backends/cpu/sparse.ts';
+import { rangesIn, rowsTimes, transposedRowsTimes } from '../src/backends/cpu/sparse-loops.ts';
 
 /** A memory with room for tensors, 16 bytes behind each, and for scratch behind them all, which makes it grow. */
 function memoryFor(floats: number) {
@@ -36,6 +36,7 @@ const cases = fc.record({
   density: fc.constantFrom(0, 0.02, 0.2, 1),
   layout: fc.constantFrom('rows', 'columns', 'elsewhere' as const),
   start: fc.double({ min: 0, max: 1, noNaN: true }),
+  share: fc.constantFrom(0.5, 0.8, 1),
   transposed: fc.boolean(),
   seed: fc.nat(1000),
 });
@@ -53,13 +54,13 @@ function generator(seed: number, density: number): () => number {
 describe('compressed rows', () => {
   test.each(['loops', 'kernels'])('%s: products have the bits of the dense ones', (form) => {
     fc.assert(
-      fc.property(cases, ({ rows, width, n, density, layout, start, transposed, seed }) => {
+      fc.property(cases, ({ rows, width, n, density, layout, start, share, transposed, seed }) => {
         const dense = Float32Array.from({ length: rows * width }, generator(seed, density));
         const first = Math.floor(start * (rows - 1));
-        const m = rows - first;
+        const m = Math.max(1, Math.round(share * (rows - first)));
         const inner = transposed ? m : width;
         const outer = transposed ? width : m;
-        const room = memoryFor(3 * rows * width + inner * n + outer * n + 10_000);
+        const room = memoryFor(5 * rows * width + inner * n + outer * n + 20_000);
         const packed = packRows(
           () => dense,
           rows,
@@ -97,13 +98,50 @@ describe('compressed rows', () => {
         const behind = room.take(4, () => 9);
         const engine = createSparse({ workspace: room.workspace });
         const product = transposed ? engine.transposedRowsTimes : engine.rowsTimes;
+        const columns = packTranspose(
+          () => packed,
+          (length) => room.at(room.take(length), length),
+        )!;
+        const elements = transposed ? columns : packed;
         expect(
-          product(packed, first, m, n, { data, offset: 0, row, col }, { data: room.at(to, outer * n), offset: 0 }),
+          product(elements, first, m, n, { data, offset: 0, row, col }, { data: room.at(to, outer * n), offset: 0 }),
         ).toBe(true);
         expect(bits(room.at(to, outer * n))).toEqual(bits(expected));
         expect([...room.at(behind, 4)]).toEqual([9, 9, 9, 9]);
       }),
       { numRuns: form === 'loops' ? 30 : 80 },
+    );
+  });
+
+  test('the transpose has the rows that the transposed matrix has, and finds any range of them', () => {
+    fc.assert(
+      fc.property(cases, fc.nat(), fc.nat(), ({ rows, width, density, seed }, a, b) => {
+        const random = generator(seed, density);
+        const dense = Float32Array.from({ length: rows * width }, random);
+        const turned = Float32Array.from(
+          { length: rows * width },
+          (_, i) => dense[(i % rows) * width + Math.floor(i / rows)]!,
+        );
+        const room = (length: number) => new Float32Array(length);
+        const packed = packRows(() => dense, rows, width, 1, room)!;
+        const [found, expected] = [packTranspose(() => packed, room)!, packRows(() => turned, width, rows, 1, room)!];
+        const [x, y] = [unpacked(found), unpacked(expected)];
+        expect([x.rows, x.width]).toEqual([width, rows]);
+        expect(bits(x.values)).toEqual(bits(y.values));
+        expect(x.columns).toEqual(y.columns);
+
+        const [from, to] = [a % (rows + 1), b % (rows + 1)].sort((p, q) => p - q) as [number, number];
+        const ranges = new Int32Array(2 * width + 1);
+        rangesIn(x, from, to, ranges, 1);
+        const [inside, wanted]: [number[], number[]] = [[], []];
+        for (let j = 0; j < width; j++) {
+          inside.push(-1, ...x.columns.subarray(ranges[1 + 2 * j], ranges[2 + 2 * j]));
+          wanted.push(-1);
+          for (let i = from; i < to; i++) if (dense[i * width + j] !== 0) wanted.push(i);
+        }
+        expect(inside).toEqual(wanted);
+      }),
+      { numRuns: 20 },
     );
   });
 

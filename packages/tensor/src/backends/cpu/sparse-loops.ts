@@ -14,12 +14,15 @@ export interface CompressedRows {
   readonly values: Float32Array;
   /** In which column each stands. */
   readonly columns: Int32Array;
-  /** Where the elements begin of row i in columns K_BLOCK b and up: starts[i * blocks + b], and behind them all where they end. */
+  /** Columns of a block. */
+  readonly block: number;
+  /** Where the elements begin of row i in block b: starts[i * blocks + b], and behind them all where they end. */
   readonly starts: Int32Array;
 }
 
 /** How many blocks of columns a row has. */
-export const blocksOf = (width: number): number => Math.ceil(width / K_BLOCK);
+export const blocksOf = ({ width, block }: { readonly width: number; readonly block: number }): number =>
+  Math.ceil(width / block);
 
 /** How many elements are not 0; infinity if one of them is no finite number. */
 export function countNonzero(data: Float32Array): number {
@@ -35,11 +38,11 @@ export function countNonzero(data: Float32Array): number {
 }
 
 /** Fills `into`, which has room for the nonzero elements, from a dense matrix. */
-export function compress(dense: Float32Array, { rows, width, values, columns, starts }: CompressedRows): void {
+export function compress(dense: Float32Array, { rows, width, values, columns, block, starts }: CompressedRows): void {
   let [at, next] = [0, 0];
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < width; j++) {
-      if (j % K_BLOCK === 0) starts[next++] = at;
+      if (j % block === 0) starts[next++] = at;
       const x = dense[i * width + j]!;
       if (x === 0) continue;
       values[at] = x;
@@ -47,6 +50,43 @@ export function compress(dense: Float32Array, { rows, width, values, columns, st
     }
   }
   starts[next] = at;
+}
+
+/** Fills `into`, which has room for as many elements, with the rows of the transpose. */
+export function transpose(x: CompressedRows, into: CompressedRows): void {
+  const { values, columns, starts } = into;
+  const [blocks, blocksBefore] = [blocksOf(into), blocksOf(x)];
+  const startOf = (i: number) => x.starts[i * blocksBefore]!;
+  const cell = (i: number, e: number) => x.columns[e]! * blocks + Math.floor(i / into.block);
+  // How many there are of each, one place ahead; then, added up, where they begin.
+  starts.fill(0);
+  for (let i = 0; i < x.rows; i++) {
+    for (let e = startOf(i); e < startOf(i + 1); e++) starts[cell(i, e) + 1]!++;
+  }
+  for (let c = 1; c < starts.length; c++) starts[c]! += starts[c - 1]!;
+  const next = starts.slice();
+  for (let i = 0; i < x.rows; i++) {
+    for (let e = startOf(i); e < startOf(i + 1); e++) {
+      const at = next[cell(i, e)]!++;
+      values[at] = x.values[e]!;
+      columns[at] = i;
+    }
+  }
+}
+
+/** Where in each row of x the elements of columns `from` to `to` begin and end: `ranges`, two numbers for each row, from `at` on. */
+export function rangesIn(x: CompressedRows, from: number, to: number, ranges: Int32Array, at: number): void {
+  const blocks = blocksOf(x);
+  const [first, last] = [Math.floor(from / x.block), Math.floor(to / x.block)];
+  for (let i = 0; i < x.rows; i++) {
+    const end = x.starts[(i + 1) * blocks]!;
+    let e = x.starts[i * blocks + first]!;
+    while (e < end && x.columns[e]! < from) e++;
+    ranges[at + 2 * i] = e;
+    if (last > first) e = x.starts[i * blocks + last]!;
+    while (e < end && x.columns[e]! < to) e++;
+    ranges[at + 2 * i + 1] = e;
+  }
 }
 
 /** B or C: an array, where in it the matrix begins, and the distance of its rows, which lie dense. */
@@ -60,7 +100,7 @@ const round = Math.fround;
 
 /** C[m, n] = X[first.., :] B[width, n], where X are compressed rows. */
 export function rowsTimes(x: CompressedRows, first: number, m: number, n: number, b: Rows, c: Rows): void {
-  const blocks = blocksOf(x.width);
+  const blocks = blocksOf(x);
   const sums = new Float32Array(n);
   for (let i = 0; i < m; i++) {
     for (let block = 0; block < blocks; block++) {
@@ -78,7 +118,7 @@ export function rowsTimes(x: CompressedRows, first: number, m: number, n: number
 
 /** C[width, n] = X[first..first + k, :]' D[k, n], where X are compressed rows: each adds its outer product with a row of D. */
 export function transposedRowsTimes(x: CompressedRows, first: number, k: number, n: number, d: Rows, c: Rows): void {
-  const blocks = blocksOf(x.width);
+  const blocks = blocksOf(x);
   const sums = new Float32Array(x.width * n);
   for (let k0 = 0; k0 < k; k0 += K_BLOCK) {
     sums.fill(0);

@@ -3,10 +3,10 @@
 
 import type { Operand } from '../../backend.ts';
 import type { Spec } from '../../primitives.ts';
-import type { Compressed, Storage } from '../../storage.ts';
+import type { Compressed, Packed, Storage } from '../../storage.ts';
 import { positions } from '../../view.ts';
 import type { Heap } from './heap.ts';
-import { createSparse, type PackedRows, packRows } from './sparse.ts';
+import { createSparse, type PackedRows, packRows, packTranspose } from './sparse.ts';
 
 export interface SparseProducts {
   /** Computes a b into `result`, or gives false if that is for the dense form: another view, or numbers that are not finite. */
@@ -17,7 +17,32 @@ export interface SparseProducts {
 
 export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProducts {
   const engine = createSparse({ relaxed, workspace: heap });
-  const packed = ({ storage, ...of }: Compressed): PackedRows => ({ ...of, data: storage.data as Float32Array });
+  /** Room that lives as long as the storage it is noted in. */
+  const room = (length: number): Storage | null => {
+    const storage = heap.storage('float32', length);
+    storage?.outlive('any');
+    return storage !== null && storage.address >= 0 ? storage : null;
+  };
+  const packed = ({ storage, ...of }: Packed): PackedRows => ({ ...of, data: storage.data as Float32Array });
+  /** Made when first asked for: not everybody who multiplies by rows does by their transpose. */
+  const transposeOf = (compressed: Compressed): Packed | null => {
+    if (compressed.transposed === null) {
+      let storage: Storage | null = null;
+      const found = packTranspose(
+        () => packed(compressed),
+        (length) => {
+          storage = room(length);
+          return storage && (storage.data as Float32Array);
+        },
+      );
+      if (found !== null) {
+        const { rows, width, block, count } = found;
+        compressed.transposed = { rows, width, block, count, storage: storage! };
+      }
+    }
+    return compressed.transposed;
+  };
+
   return {
     matmul(a, b, out, result) {
       if (out.dtype !== 'float32' || result.address < 0) return false;
@@ -28,6 +53,8 @@ export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProduc
       const areRows = k === width && row === width && col === 1;
       const areColumns = m === width && row === 1 && col === width;
       if (!(areRows || areColumns)) return false;
+      const elements = areRows ? compressed : transposeOf(compressed);
+      if (elements === null) return false;
       const stacks = (x: Operand) => positions({ shape: x.shape.slice(0, -2), strides: x.strides, offset: x.offset });
       const startsB = stacks(b);
       let offset = 0;
@@ -43,8 +70,8 @@ export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProduc
         };
         const target = { data: result.data as Float32Array, offset };
         const done = areRows
-          ? engine.rowsTimes(packed(compressed), first, m, n, right, target)
-          : engine.transposedRowsTimes(packed(compressed), first, k, n, right, target);
+          ? engine.rowsTimes(packed(elements), first, m, n, right, target)
+          : engine.transposedRowsTimes(packed(elements), first, k, n, right, target);
         if (!done) return false;
         offset += m * n;
       }
@@ -52,19 +79,21 @@ export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProduc
     },
 
     compressRows(storage, rows, width, maxDensity) {
-      let room: Storage | null = null;
+      let own: Storage | null = null;
       const found = packRows(
         () => storage.data as Float32Array,
         rows,
         width,
         maxDensity,
         (length) => {
-          room = heap.storage('float32', length);
-          room?.outlive('any');
-          return room !== null && room.address >= 0 ? (room.data as Float32Array) : null;
+          own = room(length);
+          return own && (own.data as Float32Array);
         },
       );
-      if (found !== null) storage.compressed = { rows, width, count: found.count, storage: room! };
+      if (found !== null) {
+        const { block, count } = found;
+        storage.compressed = { rows, width, block, count, storage: own!, transposed: null };
+      }
     },
   };
 }

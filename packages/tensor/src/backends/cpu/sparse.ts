@@ -1,38 +1,46 @@
 /**
- * Products that skip zeros: A B where A is a matrix whose rows were also kept as their nonzero elements, or the transpose of one. Same bits
- * as the dense product: sparse-loops.ts says why, and where not.
+ * Products that skip zeros: A B where A is a matrix whose rows were also kept as their nonzero elements, or the transpose of one, which is then
+ * kept in the same way. Same bits as the dense product: sparse-loops.ts says why, and where not.
  */
 
 import { K_BLOCK } from './gemm-loops.ts';
 import type { Workspace } from './module.ts';
 import { compileSparse, type SparseKernel, STRIP } from './sparse-kernel.ts';
-import { blocksOf, type CompressedRows, compress, countNonzero } from './sparse-loops.ts';
+import { blocksOf, type CompressedRows, compress, countNonzero, rangesIn, transpose } from './sparse-loops.ts';
+import { compileTranspose, type Transpose } from './transpose.ts';
 
-/** Rows of A that pass by all strips of columns before the next do: their elements stay in cache. */
+/** Rows of C that all strips of columns pass by before the next do: what they are made of stays in cache. */
 const ROWS_AT_A_TIME = 64;
+
+/** Columns of a block of a compressed transpose. Products of groups of rows that begin and end with one need not look for where they do. */
+const TRANSPOSED_BLOCK = 64;
 
 /** The rows of a matrix of finite numbers: values, columns and starts, one after another in one array. */
 export interface PackedRows {
   readonly rows: number;
   readonly width: number;
+  readonly block: number;
   /** How many elements are not 0. */
   readonly count: number;
   readonly data: Float32Array;
 }
 
+/** Where there is room for so many floats; null if nowhere. It may detach arrays over the memory. */
+type Room = (length: number) => Float32Array | null;
+
 /** Of 4 bytes. */
-export const packedLength = (rows: number, width: number, count: number): number =>
-  2 * count + rows * blocksOf(width) + 1;
+const packedLength = ({ rows, count, ...columns }: Omit<PackedRows, 'data'>): number =>
+  2 * count + rows * blocksOf(columns) + 1;
 
 /** The parts of packed rows. */
-export function unpacked({ rows, width, count, data }: PackedRows): CompressedRows {
+export function unpacked({ rows, width, block, count, data }: PackedRows): CompressedRows {
   const ints = new Int32Array(data.buffer, data.byteOffset, data.length);
   const [values, columns, starts] = [
     data.subarray(0, count),
     ints.subarray(count, 2 * count),
     ints.subarray(2 * count),
   ];
-  return { rows, width, values, columns, starts };
+  return { rows, width, block, values, columns, starts };
 }
 
 /**
@@ -44,14 +52,26 @@ export function packRows(
   rows: number,
   width: number,
   maxDensity: number,
-  room: (length: number) => Float32Array | null,
+  room: Room,
 ): PackedRows | null {
   const count = countNonzero(dense());
   if (count > maxDensity * rows * width) return null;
-  const data = room(packedLength(rows, width, count));
+  const of = { rows, width, block: K_BLOCK, count };
+  const data = room(packedLength(of));
   if (data === null) return null;
-  const packed = { rows, width, count, data };
+  const packed = { ...of, data };
   compress(dense(), unpacked(packed));
+  return packed;
+}
+
+/** The rows of the transpose; null if there is no room, to find which may detach arrays: so `x` is asked for twice. */
+export function packTranspose(x: () => PackedRows, room: Room): PackedRows | null {
+  const { rows, width, count } = x();
+  const of = { rows: width, width: rows, block: TRANSPOSED_BLOCK, count };
+  const data = room(packedLength(of));
+  if (data === null) return null;
+  const packed = { ...of, data };
+  transpose(unpacked(x()), unpacked(packed));
   return packed;
 }
 
@@ -77,85 +97,106 @@ interface Target {
 export interface SparseEngine {
   /** C[m, n] = X[first.., :] B[width, n]. @returns false if that is to be had from the dense product only; C is then undefined. */
   rowsTimes(x: PackedRows, first: number, m: number, n: number, b: Strided, c: Target): boolean;
-  /** C[width, n] = X[first..first + k, :]' D[k, n]. @returns as rowsTimes. */
-  transposedRowsTimes(x: PackedRows, first: number, k: number, n: number, d: Strided, c: Target): boolean;
+  /** C[width, n] = X[first..first + k, :]' D[k, n] from the transpose of X. @returns as rowsTimes. */
+  transposedRowsTimes(transposed: PackedRows, first: number, k: number, n: number, d: Strided, c: Target): boolean;
 }
 
-/** Rows in the memory of the kernels: a pointer, and how far apart they lie, in bytes. */
+/** Where packed rows have their elements, and the columns of those. */
+interface Elements {
+  readonly values: number;
+  readonly columns: number;
+}
+
+interface Kernels extends SparseKernel {
+  readonly transpose: Transpose;
+}
+
+/** Rows in the memory of the kernels: a pointer, how far apart they lie, and how much room was left before them, in bytes. */
 interface Placed {
   readonly at: number;
   readonly step: number;
+  readonly spare: number;
 }
 
 /** An engine over the memory that tensors live in; products of others are left to the dense form. */
 export const createSparse = ({ relaxed = false, workspace }: SparseOptions): SparseEngine => {
   const { memory } = workspace;
-  let compiled: SparseKernel | null | undefined;
-  const kernel = () => {
-    if (compiled === undefined) compiled = compileSparse(memory, relaxed) ?? null;
+  let compiled: Kernels | null | undefined;
+  const kernels = (): Kernels | null => {
+    if (compiled === undefined) {
+      const [sparse, turn] = [compileSparse(memory, relaxed), compileTranspose(memory)];
+      compiled = sparse && turn ? { ...sparse, transpose: turn } : null;
+    }
     return compiled;
   };
   const isHere = (x: Float32Array) => x.buffer === memory.buffer;
+  const addressOf = (x: Float32Array) => x.byteOffset;
 
-  return {
-    rowsTimes(x, first, m, n, b, c) {
-      const wasm = kernel();
-      if (wasm === null || !isHere(x.data) || !isHere(c.data)) return false;
-      const [elements, cAt] = [x.data.byteOffset, c.data.byteOffset + 4 * c.offset];
-      const rows = place(wasm, workspace, x.width, n, b, 0);
-      if (rows === null) return false;
-      const blocks = blocksOf(x.width);
-      const [columns, starts] = [elements + 4 * x.count, elements + 8 * x.count + 4 * first * blocks];
-      for (let i = 0; i < m; i += ROWS_AT_A_TIME) {
-        for (const { column, vectors, lanes } of stripsOf(n)) {
+  /** C[m, n] = sums of rows of B: for each row of C those of `blocks` ranges, `rangeStep` from row to row and `blockStep` from one to the next. */
+  const gather = (
+    wasm: Kernels,
+    { elements, m, n, b, c }: { elements: Elements; m: number; n: number; b: Placed; c: number },
+    { at, rangeStep, blocks, blockStep }: { at: number; rangeStep: number; blocks: number; blockStep: number },
+  ): void => {
+    const strips = stripsOf(n);
+    for (let i = 0; i < m; i += ROWS_AT_A_TIME) {
+      const rows = Math.min(ROWS_AT_A_TIME, m - i);
+      for (let block = 0; block < blocks; block++) {
+        const ranges = at + i * rangeStep + block * blockStep;
+        for (const { column, vectors, lanes } of strips) {
           wasm.gather[vectors - 1]!(
-            Math.min(ROWS_AT_A_TIME, m - i),
-            blocks,
-            starts + 4 * i * blocks,
-            elements,
-            columns,
-            rows.at + 4 * column,
-            rows.step,
-            cAt + 4 * (i * n + column),
+            rows,
+            ranges,
+            rangeStep,
+            elements.values,
+            elements.columns,
+            b.at + 4 * column,
+            b.step,
+            c + 4 * (i * n + column),
             4 * n,
             lanes,
+            block,
           );
         }
       }
+    }
+  };
+  const elementsOf = (x: PackedRows): Elements => ({
+    values: addressOf(x.data),
+    columns: addressOf(x.data) + 4 * x.count,
+  });
+
+  return {
+    rowsTimes(x, first, m, n, b, c) {
+      const wasm = kernels();
+      if (wasm === null || !isHere(x.data) || !isHere(c.data)) return false;
+      const [elements, to] = [elementsOf(x), addressOf(c.data) + 4 * c.offset];
+      const rows = place(wasm, workspace, x.width, n, b, 0);
+      if (rows === null) return false;
+      const blocks = blocksOf(x);
+      const at = elements.columns + 4 * (x.count + first * blocks);
+      gather(wasm, { elements, m, n, b: rows, c: to }, { at, rangeStep: 4 * blocks, blocks, blockStep: 4 });
       return true;
     },
 
     transposedRowsTimes(x, first, k, n, d, c) {
-      const wasm = kernel();
+      const wasm = kernels();
       if (wasm === null || !isHere(x.data) || !isHere(c.data)) return false;
-      const [elements, cAt] = [x.data.byteOffset, c.data.byteOffset + 4 * c.offset];
-      // Whole vectors of sums, for one block of terms.
-      const step = 16 * Math.ceil(n / 4);
-      const rows = place(wasm, workspace, k, n, d, x.width * step);
+      const [elements, to] = [elementsOf(x), addressOf(c.data) + 4 * c.offset];
+      const at = addressOf(x.data);
+      const [m, blocks] = [x.rows, Math.max(1, Math.ceil(k / K_BLOCK))];
+      const rows = place(wasm, workspace, k, n, d, 8 * m * blocks);
       if (rows === null) return false;
-      const floats = new Float32Array(memory.buffer);
-      const blocks = blocksOf(x.width);
-      const [columns, starts] = [elements + 4 * x.count, elements + 8 * x.count + 4 * first * blocks];
-      if (k === 0) floats.fill(0, cAt / 4, cAt / 4 + x.width * n);
-      for (let k0 = 0; k0 < k; k0 += K_BLOCK) {
-        const inPlace = k0 === 0 && step === 4 * n;
-        const sums = inPlace ? cAt : rows.spare;
-        floats.fill(0, sums / 4, (sums + x.width * step) / 4);
-        for (const { column, vectors } of stripsOf(n)) {
-          wasm.scatter[vectors - 1]!(
-            Math.min(K_BLOCK, k - k0),
-            4 * blocks,
-            starts + 4 * k0 * blocks,
-            elements,
-            columns,
-            rows.at + k0 * rows.step + 4 * column,
-            rows.step,
-            sums + 4 * column,
-            step,
-          );
-        }
-        if (!inPlace) addRows(floats, x.width, n, sums / 4, step / 4, cAt / 4, k0 > 0);
+      // To find room may have detached the arrays.
+      const columns = unpacked({ ...x, data: new Float32Array(memory.buffer, at, packedLength(x)) });
+      const ranges = new Int32Array(memory.buffer);
+      for (let block = 0; block < blocks; block++) {
+        const [from, end] = [K_BLOCK * block, Math.min(k, K_BLOCK * (block + 1))];
+        rangesIn(columns, first + from, first + end, ranges, rows.spare / 4 + 2 * m * block);
       }
+      // Elements know their row of D by its number in X.
+      const b = { ...rows, at: rows.at - first * rows.step };
+      gather(wasm, { elements, m, n, b, c: to }, { at: rows.spare, rangeStep: 8, blocks, blockStep: 8 * m });
       return true;
     },
   };
@@ -177,13 +218,13 @@ function stripsOf(n: number): { column: number; vectors: number; lanes: number }
  * The rows of a matrix [k, n] as they are, or copied behind one another, and `spare` bytes of room. Null if not all elements are finite.
  */
 function place(
-  wasm: SparseKernel,
+  wasm: Kernels,
   workspace: Workspace,
   k: number,
   n: number,
   { data, offset, row, col }: Strided,
   spare: number,
-): (Placed & { readonly spare: number }) | null {
+): Placed | null {
   const { memory } = workspace;
   // Growing the memory detaches the arrays over it, but moves nothing: addresses are taken before.
   const address = data.buffer === memory.buffer ? data.byteOffset + 4 * offset : null;
@@ -191,8 +232,9 @@ function place(
   const padded = 4 * Math.ceil(n / 4);
   const scratch = workspace.reserve(spare + (here === null ? 4 * k * padded : 0));
   const at = here ?? scratch + spare;
-  const floats = new Float32Array(memory.buffer);
-  if (here === null) {
+  if (here === null && address !== null && row === 1) wasm.transpose(n, k, address, 4 * col, at, 4 * padded);
+  else if (here === null) {
+    const floats = new Float32Array(memory.buffer);
     const [from, start] = address === null ? [data, offset] : [floats, address / 4];
     copyRows(floats, at / 4, padded, from, start, k, n, row, col);
   }
@@ -217,23 +259,5 @@ function copyRows(
     const [start, target] = [offset + i * row, at + i * width];
     for (let j = 0; j < n; j++) to[target + j] = from[start + j * col]!;
     for (let j = n; j < width; j++) to[target + j] = 0;
-  }
-}
-
-/** C = sums, or C += sums. */
-function addRows(
-  floats: Float32Array,
-  rows: number,
-  n: number,
-  sums: number,
-  step: number,
-  c: number,
-  accumulate: boolean,
-): void {
-  for (let r = 0; r < rows; r++) {
-    for (let j = 0; j < n; j++) {
-      const at = c + r * n + j;
-      floats[at] = (accumulate ? floats[at]! : 0) + floats[sums + r * step + j]!;
-    }
   }
 }
