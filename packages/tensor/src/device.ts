@@ -16,7 +16,6 @@ type Awaited = 'cpu-fma' | 'gpu' | 'webgpu';
 
 // The cpu's devices hold their tensors in one memory.
 const cpuMemory = new CpuMemory();
-let threads = 1;
 const gpuBackend = (name: 'gpu' | 'webgpu') =>
   import('./backends/gpu/backend.ts').then((gpu) => gpu.createGpuBackend(name));
 
@@ -24,10 +23,7 @@ const gpuBackend = (name: 'gpu' | 'webgpu') =>
 const loaders: { readonly [D in Awaited]: () => Promise<Backend> } = {
   'cpu-fma': async () => {
     wantFusedMultiplyAdd();
-    const backend = createCpuBackend('cpu-fma', cpuMemory);
-    // The threads that there are do not know of the instruction.
-    if (threads > 1) await backend.setThreads?.(threads);
-    return backend;
+    return createCpuBackend('cpu-fma', cpuMemory);
   },
   gpu: () => gpuBackend('gpu'),
   webgpu: () => gpuBackend('webgpu'),
@@ -83,8 +79,9 @@ export async function chooseDevice(wish: DeviceChoice): Promise<Device> {
 }
 
 /**
- * How many threads compute on 'cpu' and 'cpu-fma': 1 at first. Large float32 products are shared among them, and the results have the same bits
- * for any number. They wait, spinning for a moment, between two products, and do not keep a program alive; `setNumThreads(1)` ends them.
+ * How many threads compute on 'cpu' and 'cpu-fma': 1 at first. Large products, elementwise ops and reductions are shared among them, and the
+ * results have the same bits for any number. They wait, spinning for a moment, between two ops, and do not keep a program alive;
+ * `setNumThreads(1)` ends them.
  * @throws OptionError unless it is an integer from 1 on; DeviceError where threads cannot be had: in a browser whose page is not cross-origin
  * isolated, or without WebAssembly. Then all is as before.
  */
@@ -93,7 +90,6 @@ export async function setNumThreads(size: number): Promise<void> {
     throw new OptionError(`setNumThreads: wants an integer from 1 on, found ${size}`, { size });
   }
   await backendOf('cpu').setThreads?.(size);
-  threads = size;
 }
 
 /** @throws DeviceError if there is no device of that name. */

@@ -14,13 +14,13 @@
  *
  * Order of summation, the same for every element and every shape: that of gemm-loops.ts, blocks of `K_BLOCK`, each summed
  * upwards from 0, one rounding for the product and one for the sum. So the result has the bits of the plain loops on every
- * machine, and a row of C does not depend on which rows are computed with it. `relaxed` gives the first up for one fused
- * rounding where the machine has it.
+ * machine, and a row of C does not depend on which rows are computed with it: threads share rows, or columns. `relaxed` gives the
+ * first up for one fused rounding where the machine has it.
  */
 import { K_BLOCK } from './gemm-loops.ts';
 import { COLUMNS, encodeGemm, type GemmExports } from './gemm-tiles.ts';
 import { instantiate, type WasmMemory } from './module.ts';
-import { type KernelCall, type ThreadModule, teamOf } from './threads.ts';
+import { atOnce, type Call, inParts, threadsFor } from './threads.ts';
 
 /** Bytes of one step in a packed panel of B. */
 const B_STEP = 4 * COLUMNS;
@@ -38,8 +38,6 @@ const IN_PLACE_DEPTH = 64;
 const EXACT_ROWS = 5;
 const RELAXED_ROWS = 6;
 
-const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
-
 /** B as the tiles read it: eight columns of step k are at `pointer + (column / 8) * panel + k * step`. */
 export interface Columns {
   readonly pointer: number;
@@ -47,17 +45,22 @@ export interface Columns {
   readonly panel: number;
 }
 
-/** Products over one memory. Pointers and strides are in bytes; strides of A and B may be zero or negative. */
+/** Threads begin at multiples of this many rows, those of a tile in either mode, or columns. */
+const SHARE_ROWS = 30;
+const MULTIPLICATIONS_PER_NANOSECOND = 20;
+
+/**
+ * Products over one memory; its threads share large ones. Pointers and strides are in bytes; strides of A and B may be zero or negative. C is
+ * dense and row-major and overlaps neither A nor B. Up to 12 bytes behind the last element of A, of B (where it was not packed) and of C are
+ * read, and dropped: the memory must go on so far.
+ */
 export interface GemmKernel {
   readonly name: 'wasm-simd128' | 'wasm-relaxed-simd';
-  /** Bytes of scratch that a product of this size needs, and both calls are given. */
+  /** Bytes of scratch that `columns` and `multiply` are given for a product of this size. */
   scratchBytes(m: number, n: number, k: number, bCol: number): number;
   /** Packs B into the scratch where that pays; B is then used for any number of products of up to m rows in all. */
   columns(m: number, n: number, k: number, b: number, bRow: number, bCol: number, scratch: number): Columns;
-  /**
-   * C[m,n] = A[m,k] B[k,n], C dense and row-major, overlapping neither A nor B. Up to 12 bytes behind the last element of A, of B
-   * (where they were not packed) and of C are read, and dropped: the memory must go on so far.
-   */
+  /** C[m,n] = A[m,k] B[k,n]. */
   multiply(
     m: number,
     n: number,
@@ -69,60 +72,57 @@ export interface GemmKernel {
     c: number,
     scratch: number,
   ): void;
+  /** Bytes of scratch that `multiplyStack` is given for `count` products of this size. */
+  stackScratchBytes(count: number, m: number, n: number, k: number, bCol: number): number;
+  /** C_i[m,n] = A_i[m,k] B_i[k,n], where A_i begins at a[i] and B_i at b[i], and one C lies behind the other. */
+  multiplyStack(
+    m: number,
+    n: number,
+    k: number,
+    a: readonly number[],
+    aRow: number,
+    aCol: number,
+    b: readonly number[],
+    bRow: number,
+    bCol: number,
+    c: number,
+    scratch: number,
+  ): void;
 }
 
-/** In the order of their numbers for threads. */
-const FUNCTIONS = ['packA', 'packASide', 'multiplyRows', 'multiplyColumns'] as const;
-
-/** One thread's part of the work: rows `from` to `to` of C, or columns. */
-type Block = Pick<GemmExports, (typeof FUNCTIONS)[number]>;
-
-const nameOf = (relaxed: boolean) => (relaxed ? 'wasm-relaxed-simd' : 'wasm-simd128');
-const rowsOf = (relaxed: boolean) => (relaxed ? RELAXED_ROWS : EXACT_ROWS);
-
-/** What the threads of a shared memory need to know. */
-export const gemmModules = (): ThreadModule[] =>
-  [false, true].map((relaxed) => ({
-    name: nameOf(relaxed),
-    bytes: encodeGemm(rowsOf(relaxed), relaxed).bytes(true),
-    functions: FUNCTIONS,
-  }));
-
-/** Fewer multiplications than this are done before another thread has begun. */
-const SHARED_FROM = 2 ** 19;
-/** Threads begin at multiples of this many rows, those of a tile in either mode, or columns. */
-const SHARE_ROWS = 30;
-
-/** Cuts n into at most `parts` ranges that begin at multiples of `unit`. */
-const cut = (n: number, unit: number, parts: number): [from: number, count: number][] => {
-  const units = Math.ceil(n / unit);
-  const count = Math.min(parts, units);
-  return range(count).map((i) => {
-    const from = unit * Math.floor((i * units) / count);
-    const to = Math.min(n, unit * Math.floor(((i + 1) * units) / count));
-    return [from, to - from];
-  });
-};
-
-/** Compiles the kernels over `memory`; undefined where the engine has no such vectors. Large products are shared with the memory's team. */
+/** Compiles the kernels over `memory`; undefined where the engine has no such vectors. */
 export const compileGemm = (memory: WasmMemory, relaxed: boolean): GemmKernel | undefined => {
-  const tileRows = rowsOf(relaxed);
-  const name = nameOf(relaxed);
-  const wasm = instantiate<GemmExports>(encodeGemm(tileRows, relaxed), memory);
-  if (wasm === undefined) return undefined;
+  const tileRows = relaxed ? RELAXED_ROWS : EXACT_ROWS;
+  const compiled = instantiate<GemmExports>(encodeGemm(tileRows, relaxed), memory);
+  if (compiled === undefined) return undefined;
+  const { packA, packASide, packB, multiplyRows, multiplyColumns } = compiled;
   const isPacked = (m: number, n: number, k: number, bCol: number) =>
     bCol !== 4 || (m > PACK_B_ROWS && n * k > PACK_B_SIZE);
-  const blockBytes = (m: number, k: number) =>
+  const aBytes = (m: number, k: number) =>
     64 * Math.ceil((tileRows * Math.ceil(Math.min(m, M_BLOCK) / tileRows) * Math.min(k, K_BLOCK)) / 16);
-  const threads = (m: number, n: number, k: number): number => {
-    if (m * n * k < SHARED_FROM) return 1;
-    const team = teamOf(memory);
-    return team?.has(name) ? team.size : 1;
+  const bBytes = (m: number, n: number, k: number, bCol: number) =>
+    isPacked(m, n, k, bCol) ? 64 * Math.ceil((B_STEP * k * Math.ceil(n / COLUMNS)) / 64) : 0;
+  const nanoseconds = (count: number, m: number, n: number, k: number) =>
+    (count * m * n * k) / MULTIPLICATIONS_PER_NANOSECOND;
+
+  const pack = (
+    call: Call,
+    m: number,
+    n: number,
+    k: number,
+    b: number,
+    bRow: number,
+    bCol: number,
+    scratch: number,
+  ): Columns => {
+    if (!isPacked(m, n, k, bCol)) return { pointer: b, step: bRow, panel: B_STEP };
+    call(packB, n, k, b, bCol, bRow, scratch);
+    return { pointer: scratch, step: B_STEP, panel: B_STEP * k };
   };
 
-  /** The calls that compute m rows and n columns of C, in order. */
+  /** m rows and n columns of C, in one thread. */
   const multiply = (
-    to: Block,
+    call: Call,
     m: number,
     n: number,
     k: number,
@@ -142,60 +142,79 @@ export const compileGemm = (memory: WasmMemory, relaxed: boolean): GemmKernel | 
         const block = a + i * aRow + p * aCol;
         const inPlace = aRow === 4 && depth <= IN_PLACE_DEPTH;
         if (aCol !== 4 && !inPlace) {
-          if (aRow === 4) to.packASide(rows, depth, block, aCol, scratch);
-          else to.packA(rows, depth, block, aRow, aCol, scratch);
+          if (aRow === 4) call(packASide, rows, depth, block, aCol, scratch);
+          else call(packA, rows, depth, block, aRow, aCol, scratch);
         }
         for (let j = 0; j < n; j += N_BLOCK) {
           const columns = Math.min(N_BLOCK, n - j);
           const bp = b.pointer + (j / COLUMNS) * b.panel + p * b.step;
           const cp = c + i * cRow + 4 * j;
           if (aCol === 4) {
-            to.multiplyRows(rows, columns, depth, block, aRow, strip, bp, b.step, b.panel, cp, cRow, p);
+            call(multiplyRows, rows, columns, depth, block, aRow, strip, bp, b.step, b.panel, cp, cRow, p);
           } else if (inPlace) {
-            to.multiplyColumns(rows, columns, depth, block, aCol, strip, bp, b.step, b.panel, cp, cRow, p);
+            call(multiplyColumns, rows, columns, depth, block, aCol, strip, bp, b.step, b.panel, cp, cRow, p);
           } else {
             const step = 4 * tileRows;
-            to.multiplyColumns(rows, columns, depth, scratch, step, step * depth, bp, b.step, b.panel, cp, cRow, p);
+            const panel = step * depth;
+            call(multiplyColumns, rows, columns, depth, scratch, step, panel, bp, b.step, b.panel, cp, cRow, p);
           }
         }
       }
     }
   };
 
-  return {
-    name,
-    scratchBytes: (m, n, k, bCol) =>
-      threads(m, n, k) * blockBytes(m, k) + (isPacked(m, n, k, bCol) ? B_STEP * k * Math.ceil(n / COLUMNS) : 0),
-    columns(m, n, k, b, bRow, bCol, scratch) {
-      if (!isPacked(m, n, k, bCol)) return { pointer: b, step: bRow, panel: B_STEP };
-      const pointer = scratch + threads(m, n, k) * blockBytes(m, k);
-      wasm.packB(n, k, b, bCol, bRow, pointer);
-      return { pointer, step: B_STEP, panel: B_STEP * k };
-    },
-    multiply(m, n, k, a, aRow, aCol, b, c, scratch) {
-      const size = threads(m, n, k);
-      const byRows = m >= size * SHARE_ROWS;
-      const shares = size === 1 ? [] : byRows ? cut(m, SHARE_ROWS, size) : cut(n, COLUMNS, size);
-      const share = (to: Block, index: number): void => {
-        const [from, count] = shares[index];
-        const own = scratch + index * blockBytes(m, k);
-        if (byRows) multiply(to, count, n, k, a + from * aRow, aRow, aCol, b, c + 4 * n * from, 4 * n, own);
-        else {
-          const columns = { ...b, pointer: b.pointer + (from / COLUMNS) * b.panel };
-          multiply(to, m, count, k, a, aRow, aCol, columns, c + 4 * from, 4 * n, own);
-        }
-      };
-      const lists = shares.slice(1).map((_, i) => {
-        const calls: KernelCall[] = [];
-        const record =
-          (fn: number) =>
-          (...args: number[]) =>
-            void calls.push([fn, ...args]);
-        share(Object.fromEntries(FUNCTIONS.map((f, fn) => [f, record(fn)])) as unknown as Block, i + 1);
-        return calls;
+  /** Cuts `count` products of m by n: `part` does some rows and columns of the i-th. */
+  const share = (
+    count: number,
+    m: number,
+    n: number,
+    k: number,
+    part: (call: Call, i: number, row: number, rows: number, column: number, columns: number, thread: number) => void,
+  ): void => {
+    const time = nanoseconds(count, m, n, k);
+    const threads = threadsFor(memory, time);
+    if (count * m < SHARE_ROWS * threads && n >= COLUMNS * threads) {
+      inParts(memory, time, n, COLUMNS, (call, column, columns, thread) => {
+        for (let i = 0; i < count; i++) part(call, i, 0, m, column, columns, thread);
       });
-      const isShared = lists.length > 0 && teamOf(memory)?.run(name, lists, () => share(wasm, 0));
-      if (!isShared) multiply(wasm, m, n, k, a, aRow, aCol, b, c, 4 * n, scratch);
+      return;
+    }
+    const strips = Math.ceil(m / SHARE_ROWS);
+    inParts(memory, time, count * strips, 1, (call, from, units, thread) => {
+      for (let at = from; at < from + units; ) {
+        const i = Math.floor(at / strips);
+        const first = at - i * strips;
+        const end = Math.min(strips, first + from + units - at);
+        const row = SHARE_ROWS * first;
+        part(call, i, row, Math.min(m, SHARE_ROWS * end) - row, 0, n, thread);
+        at += end - first;
+      }
+    });
+  };
+
+  return {
+    name: relaxed ? 'wasm-relaxed-simd' : 'wasm-simd128',
+    scratchBytes: (m, n, k, bCol) => threadsFor(memory, nanoseconds(1, m, n, k)) * aBytes(m, k) + bBytes(m, n, k, bCol),
+    columns: (m, n, k, b, bRow, bCol, scratch) =>
+      pack(atOnce, m, n, k, b, bRow, bCol, scratch + threadsFor(memory, nanoseconds(1, m, n, k)) * aBytes(m, k)),
+    multiply(m, n, k, a, aRow, aCol, b, c, scratch) {
+      share(1, m, n, k, (call, _, row, rows, column, columns, thread) => {
+        const own = { ...b, pointer: b.pointer + (column / COLUMNS) * b.panel };
+        const to = c + 4 * (row * n + column);
+        const space = scratch + thread * aBytes(m, k);
+        multiply(call, rows, columns, k, a + row * aRow, aRow, aCol, own, to, 4 * n, space);
+      });
+    },
+    stackScratchBytes: (count, m, n, k, bCol) =>
+      threadsFor(memory, nanoseconds(count, m, n, k)) * (aBytes(m, k) + bBytes(m, n, k, bCol)),
+    // Every thread packs the B that it needs: for one of them to do it takes the others as long.
+    multiplyStack(m, n, k, a, aRow, aCol, b, bRow, bCol, c, scratch) {
+      share(a.length, m, n, k, (call, i, row, rows, column, columns, thread) => {
+        const space = scratch + thread * (aBytes(m, k) + bBytes(m, n, k, bCol));
+        const own = pack(call, rows, columns, k, b[i] + column * bCol, bRow, bCol, space + aBytes(m, k));
+        const to = c + 4 * ((i * m + row) * n + column);
+        multiply(call, rows, columns, k, a[i] + row * aRow, aRow, aCol, own, to, 4 * n, space);
+      });
     },
   };
 };

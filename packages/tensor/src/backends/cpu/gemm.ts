@@ -7,7 +7,7 @@
  * small that the copies would cost more than they save take the plain loops, which give the same bits.
  */
 import { DeviceError } from '../../errors.ts';
-import { compileGemm, type GemmKernel, gemmModules } from './gemm-kernel.ts';
+import { compileGemm, type GemmKernel } from './gemm-kernel.ts';
 import { type Gemm, gemmLoops } from './gemm-loops.ts';
 import { createWorkspace, type WasmMemory, type Workspace } from './module.ts';
 import { setTeam, teamOf } from './threads.ts';
@@ -27,7 +27,7 @@ export interface GemmEngine extends Gemm {
   readonly kernel: GemmKernel['name'] | 'loops';
   /** That itself, for operands and results that lie in the memory of the workspace; undefined for loops. */
   readonly compiled: GemmKernel | undefined;
-  /** How many threads share a large product. */
+  /** How many threads share large work in the memory of the workspace. */
   readonly threads: number;
   /** Puts `size` threads to work in the memory of the workspace. @throws DeviceError where there are none: it says why. */
   setThreads(size: number): Promise<void>;
@@ -160,7 +160,7 @@ export const createGemm = ({ relaxed = false, workspace }: GemmOptions = {}): Ge
   };
   const setThreads = async (size: number): Promise<void> => {
     const at = started();
-    if (at !== undefined) await setTeam(at.space.memory, size, gemmModules());
+    if (at !== undefined) await setTeam(at.space.memory, size);
     else if (size > 1) {
       throw new DeviceError('threads: they run WebAssembly vectors, which are missing here', { size });
     }

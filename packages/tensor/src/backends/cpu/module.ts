@@ -19,7 +19,7 @@ export interface WasmMemory {
 interface WebAssemblyInterface {
   validate(bytes: Uint8Array<ArrayBuffer>): boolean;
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: object };
+  readonly Instance: new (module: object, imports: object) => { readonly exports: Readonly<Record<string, object>> };
   readonly Memory: new (descriptor: { initial: number; maximum?: number; shared?: boolean }) => WasmMemory;
 }
 
@@ -33,7 +33,7 @@ export const isShared = ({ buffer }: WasmMemory): boolean =>
   typeof SharedArrayBuffer !== 'undefined' && buffer instanceof SharedArrayBuffer;
 
 /** Compiles a module at once, or undefined where this engine cannot run it. */
-export const compileModule = (bytes: Uint8Array<ArrayBuffer>): object | undefined => {
+const compileModule = (bytes: Uint8Array<ArrayBuffer>): object | undefined => {
   if (webAssembly === undefined || !webAssembly.validate(bytes)) return undefined;
   try {
     return new webAssembly.Module(bytes);
@@ -43,11 +43,28 @@ export const compileModule = (bytes: Uint8Array<ArrayBuffer>): object | undefine
   }
 };
 
+/** What another thread needs to have the functions of a module as well: the code, and these functions in the order of its exports. */
+export interface Source {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly functions: readonly unknown[];
+}
+
+// Beside each function over a memory that threads can share, where it comes from.
+const sources = new WeakMap<object, Source>();
+
+export const sourceOf = (kernel: object): Source | undefined => sources.get(kernel);
+
 /** Compiles a module over `memory` and gives its exports, or undefined where this engine cannot run it. */
 export const instantiate = <Exports extends object>(module: ModuleBuilder, memory: WasmMemory): Exports | undefined => {
-  const compiled = compileModule(module.bytes(isShared(memory)));
+  const bytes = module.bytes(isShared(memory));
+  const compiled = compileModule(bytes);
   if (webAssembly === undefined || compiled === undefined) return undefined;
-  return new webAssembly.Instance(compiled, { env: { memory } }).exports as Exports;
+  const { exports } = new webAssembly.Instance(compiled, { env: { memory } });
+  if (isShared(memory)) {
+    const functions = Object.values(exports);
+    for (const kernel of functions) sources.set(kernel, { bytes, functions });
+  }
+  return exports as Exports;
 };
 
 /**

@@ -1,127 +1,51 @@
 /**
- * A team of threads over one WebAssembly memory: each runs a list of calls of kernels, side by side with the thread that asks.
+ * Threads over one WebAssembly memory: a computation that falls into parts is cut into a part for each, and they run side by side with
+ * the thread that asks. That one does its own part and then waits for the others, looking and then sleeping as they do (worker.ts),
+ * save in a browser's main thread, which may not sleep.
  *
- * A worker knows the compiled modules and the memory, and nothing else. It looks at a counter for a while, and sleeps on it when nothing
- * comes (0.5 us to start a run in the one case, 60 us in the other); the asking thread does its own share and then waits for the others
- * in the same way, save in a browser's main thread, which may not sleep. What is computed depends neither on how many threads there are nor on
- * which of them is first: they write to different places.
+ * What is computed depends neither on how many threads there are nor on which of them is first: parts write to different places, and
+ * whoever cuts sees to it that no sum is cut.
  */
 
 import { DeviceError } from '../../errors.ts';
-import { compileModule, isShared, type WasmMemory } from './module.ts';
+import { isShared, sourceOf, type WasmMemory } from './module.ts';
+import { COUNTERS, DONE, FAILED, LEARN, ROOM, RUN, SPINS, startWorker } from './worker.ts';
 
-/** A call: the number of a function among its module's, and its arguments. */
-export type KernelCall = readonly [fn: number, ...args: number[]];
+/** Has a function of a module over the memory (see `instantiate`) called with numbers: at once, or later by another thread. */
+export type Call = <A extends readonly number[]>(kernel: (...args: A) => void, ...args: A) => void;
 
-export interface ThreadModule {
-  /** By which kernels ask for it. */
-  readonly name: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Its exported functions in the order of their numbers. */
-  readonly functions: readonly string[];
-}
+export const atOnce: Call = (kernel, ...args) => kernel(...args);
 
 export interface Team {
   /** Threads, the asking one included. */
   readonly size: number;
-  has(module: string): boolean;
-  /** Runs one list of calls on each other thread and `own` here, and returns when all are done. False: they are too long, nothing was done. */
-  run(module: string, lists: readonly (readonly KernelCall[])[], own: () => void): boolean;
+  /** Has thread i do what `part(call, i)` calls, in order, and returns when all are done. Thread 0 is the asking one. */
+  run(part: (call: Call, thread: number) => void): void;
   stop(): Promise<void>;
 }
 
-// What stands where in the control array.
-const [RUN, DONE, FAILED, HEADER] = [0, 1, 2, 16];
-/** Numbers that one thread's list of calls may take. */
-const ROOM = 65536;
-const SPINS = 20000;
+/** The calls of one thread, in memory that it shares. */
+class CallList {
+  readonly numbers = new Float64Array(new SharedArrayBuffer(8 * ROOM));
+  #end = 1;
 
-// A worker can be started only from built JavaScript, and a bundler must not have to find it: so it is a text. It makes no use of anything outside.
-const WORKER = `
-const work = ({ memory, modules, control, index, post }) => {
-  const kernels = modules.map(({ module, functions }) => {
-    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-    return functions.map((name) => exports[name]);
-  });
-  const start = ${HEADER} + index * ${ROOM};
-  let seen = 0;
-  post('ready');
-  for (;;) {
-    for (let i = 0; i < ${SPINS} && Atomics.load(control, ${RUN}) === seen; i++);
-    while (Atomics.load(control, ${RUN}) === seen) Atomics.wait(control, ${RUN}, seen);
-    seen = Atomics.load(control, ${RUN});
-    try {
-      const functions = kernels[control[start]];
-      let at = start + 2;
-      for (let calls = control[start + 1]; calls > 0; calls--) {
-        const count = control[at + 1];
-        functions[control[at]](...control.subarray(at + 2, at + 2 + count));
-        at += 2 + count;
-      }
-    } catch {
-      Atomics.store(control, ${FAILED}, 1);
-    }
-    Atomics.add(control, ${DONE}, 1);
-    Atomics.notify(control, ${DONE});
+  clear(): void {
+    this.numbers[0] = 0;
+    this.#end = 1;
   }
-};
-`;
-const NODE_WORKER = `${WORKER}
-const { parentPort, workerData } = process.getBuiltinModule('node:worker_threads');
-work({ ...workerData, post: (message) => parentPort.postMessage(message) });`;
-const WEB_WORKER = `${WORKER}
-onmessage = ({ data }) => work({ ...data, post: (message) => postMessage(message) });`;
 
-interface NodeWorker {
-  once(event: string, listener: (value: unknown) => void): void;
-  unref(): void;
-  terminate(): Promise<unknown>;
-}
-interface WebWorker {
-  onmessage: ((event: unknown) => void) | null;
-  onerror: ((event: { readonly message?: string }) => void) | null;
-  postMessage(data: unknown): void;
-  terminate(): void;
-}
-interface Host {
-  readonly process?: {
-    getBuiltinModule?(
-      name: string,
-    ): { readonly Worker: new (source: string, options: object) => NodeWorker } | undefined;
-  };
-  readonly Worker?: new (url: string) => WebWorker;
-  readonly Blob?: new (parts: readonly string[], options: object) => object;
-  readonly URL?: { createObjectURL(blob: object): string; revokeObjectURL(url: string): void };
-}
-
-/** Starts a worker and resolves, when it is ready, to what ends it. */
-const startWorker = async (data: object): Promise<() => Promise<unknown>> => {
-  const { process, Worker, Blob, URL } = globalThis as unknown as Host;
-  const node = process?.getBuiltinModule?.('node:worker_threads');
-  if (node !== undefined) {
-    const worker = new node.Worker(NODE_WORKER, { eval: true, workerData: data });
-    await new Promise((resolve, reject) => {
-      worker.once('message', resolve);
-      worker.once('error', reject);
-    });
-    // A team does not keep a finished program alive.
-    worker.unref();
-    return () => worker.terminate();
+  /** False if there is no room for it. */
+  add(fn: number, args: ArrayLike<number>): boolean {
+    const next = this.#end + 2 + args.length;
+    if (next > ROOM) return false;
+    this.numbers[this.#end] = fn;
+    this.numbers[this.#end + 1] = args.length;
+    this.numbers.set(args, this.#end + 2);
+    this.numbers[0]++;
+    this.#end = next;
+    return true;
   }
-  if (Worker === undefined || Blob === undefined || URL === undefined) throw new Error('this runtime has no Worker');
-  const url = URL.createObjectURL(new Blob([WEB_WORKER], { type: 'text/javascript' }));
-  try {
-    const worker = new Worker(url);
-    await new Promise((resolve, reject) => {
-      worker.onmessage = resolve;
-      worker.onerror = ({ message }) => reject(new Error(message ?? 'the page may not start a worker from a blob'));
-      worker.postMessage(data);
-    });
-    return async () => worker.terminate();
-  } finally {
-    URL.revokeObjectURL(url);
-  }
-};
+}
 
 /** Whether this thread may sleep: not the main one of a browser. */
 const maySleep = (control: Int32Array): boolean => {
@@ -134,7 +58,7 @@ const maySleep = (control: Int32Array): boolean => {
 };
 
 /** @throws DeviceError where the memory is not shared, or a worker cannot be started: it says why. */
-export const startTeam = async (memory: WasmMemory, size: number, modules: readonly ThreadModule[]): Promise<Team> => {
+export const startTeam = async (memory: WasmMemory, size: number): Promise<Team> => {
   if (!isShared(memory)) {
     throw new DeviceError(
       `threads: found no memory that threads can share, for ${size} of them; a browser has it where the page is cross-origin isolated ` +
@@ -142,59 +66,72 @@ export const startTeam = async (memory: WasmMemory, size: number, modules: reado
       { size },
     );
   }
-  const others = size - 1;
-  const control = new Int32Array(new SharedArrayBuffer(4 * (HEADER + others * ROOM)));
-  const compiled = modules.flatMap(({ name, bytes, functions }) => {
-    const module = compileModule(bytes);
-    return module === undefined ? [] : [{ name, module, functions }];
-  });
-  const starting = Array.from({ length: others }, (_, index) =>
-    startWorker({ memory, control, index, modules: compiled.map(({ module, functions }) => ({ module, functions })) }),
-  );
-  const started = await Promise.allSettled(starting);
+  const control = new Int32Array(new SharedArrayBuffer(4 * COUNTERS));
+  const lists = Array.from({ length: size - 1 }, () => new CallList());
+  const started = await Promise.allSettled(lists.map(({ numbers }) => startWorker({ memory, control, list: numbers })));
   const stops = started.flatMap((worker) => (worker.status === 'fulfilled' ? [worker.value] : []));
   const stop = async () => void (await Promise.all(stops.map((end) => end())));
   const refused = started.find((worker) => worker.status === 'rejected');
   if (refused !== undefined) {
     await stop();
     const why = refused.reason instanceof Error ? refused.reason.message : String(refused.reason);
-    throw new DeviceError(`threads: could not start ${others} more: ${why}`, { size });
+    throw new DeviceError(`threads: could not start ${lists.length} more: ${why}`, { size });
   }
   const sleeps = maySleep(control);
+  const numbers = new Map<unknown, number>();
+
+  /** Has the lists run beside `own`. */
+  const go = (own: () => void): void => {
+    Atomics.store(control, FAILED, 0);
+    Atomics.store(control, DONE, 0);
+    Atomics.add(control, RUN, 1);
+    Atomics.notify(control, RUN);
+    try {
+      own();
+    } finally {
+      for (let i = 0, done = Atomics.load(control, DONE); done < lists.length; done = Atomics.load(control, DONE)) {
+        if (sleeps && ++i > SPINS) Atomics.wait(control, DONE, done);
+      }
+    }
+    if (Atomics.load(control, FAILED) !== 0)
+      throw new Error('a thread failed in a kernel: its memory may have been taken away');
+  };
+
+  /** Brings the threads the module of a function; false if that cannot be: it comes from none, or is too long. */
+  const teach = (kernel: object): boolean => {
+    const source = sourceOf(kernel);
+    if (source === undefined) return false;
+    const first = numbers.size;
+    for (const list of lists) {
+      list.clear();
+      if (!list.add(LEARN, [first, ...source.bytes])) return false;
+    }
+    go(() => undefined);
+    for (const [i, f] of source.functions.entries()) numbers.set(f, first + i);
+    return true;
+  };
+
+  /** Writes the lists of the other threads; false if one of them cannot be written. */
+  const write = (part: (call: Call, thread: number) => void): boolean => {
+    let unknown: object | null = null;
+    let fits = true;
+    for (const [i, list] of lists.entries()) {
+      list.clear();
+      part((kernel, ...args) => {
+        const fn = numbers.get(kernel);
+        if (fn === undefined) unknown = kernel;
+        else if (!list.add(fn, args)) fits = false;
+      }, i + 1);
+    }
+    if (unknown !== null) return teach(unknown) && write(part);
+    return fits;
+  };
 
   return {
     size,
-    has: (name) => compiled.some((module) => module.name === name),
-    run(name, lists, own) {
-      const module = compiled.findIndex((m) => m.name === name);
-      const isTooLong = (list: readonly KernelCall[]) => list.reduce((n, call) => n + call.length + 1, 2) > ROOM;
-      if (module < 0 || lists.length > others || lists.some(isTooLong)) return false;
-      for (let worker = 0; worker < others; worker++) {
-        const list = lists[worker] ?? [];
-        let at = HEADER + worker * ROOM;
-        control[at++] = module;
-        control[at++] = list.length;
-        for (const [fn, ...args] of list) {
-          control[at++] = fn;
-          control[at++] = args.length;
-          control.set(args, at);
-          at += args.length;
-        }
-      }
-      Atomics.store(control, FAILED, 0);
-      Atomics.store(control, DONE, 0);
-      Atomics.add(control, RUN, 1);
-      Atomics.notify(control, RUN);
-      try {
-        own();
-      } finally {
-        for (let i = 0, done = Atomics.load(control, DONE); done < others; done = Atomics.load(control, DONE)) {
-          if (sleeps && ++i > SPINS) Atomics.wait(control, DONE, done);
-        }
-      }
-      if (Atomics.load(control, FAILED) !== 0)
-        throw new Error('a thread failed in a kernel: its memory may have been taken away');
-      return true;
+    run(part) {
+      if (write(part)) go(() => part(atOnce, 0));
+      else for (let thread = 0; thread < size; thread++) part(atOnce, thread);
     },
     stop,
   };
@@ -206,10 +143,43 @@ const teams = new WeakMap<WasmMemory, Team>();
 export const teamOf = (memory: WasmMemory): Team | undefined => teams.get(memory);
 
 /** Puts a team of `size` threads (1: none) in the place of the one that worked in this memory. @throws DeviceError as startTeam */
-export const setTeam = async (memory: WasmMemory, size: number, modules: readonly ThreadModule[]): Promise<void> => {
-  const next = size === 1 ? undefined : await startTeam(memory, size, modules);
+export const setTeam = async (memory: WasmMemory, size: number): Promise<void> => {
+  const next = size === 1 ? undefined : await startTeam(memory, size);
   const before = teams.get(memory);
   if (next === undefined) teams.delete(memory);
   else teams.set(memory, next);
   await before?.stop();
+};
+
+/** The least that a part takes, in nanoseconds: in less another thread has hardly begun. */
+const WORTH = 15_000;
+
+/** How many threads of this memory take part in what takes so long for one: who cuts has room for so many. */
+export const threadsFor = (memory: WasmMemory, nanoseconds: number): number =>
+  nanoseconds < 2 * WORTH ? 1 : Math.min(teams.get(memory)?.size ?? 1, Math.floor(nanoseconds / WORTH));
+
+/** Cuts n into at most `parts` ranges that begin at multiples of `unit`. */
+const cut = (n: number, unit: number, parts: number): [from: number, count: number][] => {
+  const units = Math.ceil(n / unit);
+  const count = Math.min(parts, units);
+  const bound = (i: number) => Math.min(n, unit * Math.floor((i * units) / count));
+  return Array.from({ length: count }, (_, i) => [bound(i), bound(i + 1) - bound(i)]);
+};
+
+/** Does `count` of some things from the `from`-th on, as that thread. */
+export type Part = (call: Call, from: number, count: number, thread: number) => void;
+
+/**
+ * Does n things independent of each other that take one thread so many nanoseconds in all, about: `part` is called once for all of them, or once
+ * for each of some threads, from multiples of `unit` on.
+ */
+export const inParts = (memory: WasmMemory, nanoseconds: number, n: number, unit: number, part: Part): void => {
+  const threads = threadsFor(memory, nanoseconds);
+  const ranges = threads === 1 ? [] : cut(n, unit, threads);
+  if (ranges.length < 2) part(atOnce, 0, n, 0);
+  else {
+    teams.get(memory)?.run((call, thread) => {
+      if (thread < ranges.length) part(call, ...ranges[thread], thread);
+    });
+  }
 };

@@ -1,19 +1,20 @@
 // The way from a primitive to the WebAssembly kernels over the heap. Each method here computes a primitive into `result`, which lies in the
 // heap, or gives false if that is not for the kernels: another dtype, strides that they do not walk, operands that are not in the heap. The
-// caller then takes its loops, which give the same bits. Nothing is allocated on the way.
+// caller then takes its loops, which give the same bits. What is large is shared by the threads of the heap's memory.
 
 import type { Operand } from '../../backend.ts';
 import { bytesOf, type DType } from '../../dtype.ts';
 import type { Reduce, Softmax, Spec } from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
 import type { Lease, Storage } from '../../storage.ts';
-import { isContiguous } from '../../view.ts';
+import { isContiguous, positions } from '../../view.ts';
 import { compileElementwise, type ElementwiseKernel } from './elementwise.ts';
 import { compileFold, type FoldKernel, SUM_COLUMNS_SCRATCH } from './fold.ts';
 import type { GemmEngine } from './gemm.ts';
 import type { GemmKernel } from './gemm-kernel.ts';
 import type { Heap } from './heap.ts';
 import { compileSoftmax, type SoftmaxKernel } from './softmax-kernel.ts';
+import { type Call, inParts, type Part, threadsFor } from './threads.ts';
 
 type UnaryOp = 'neg' | 'abs' | 'sqrt' | 'relu' | 'floor' | 'ceil' | 'trunc' | 'round';
 type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum';
@@ -22,6 +23,13 @@ type Binary = ElementwiseKernel[BinaryOp];
 
 /** Operands outside of the heap of up to this many bytes are copied in: numbers, biases. */
 const SMALL = 4096;
+
+/** About what an element takes, in a map and in a fold: the data come from a cache. */
+const NANOSECONDS = 0.25;
+/** Threads begin at multiples of so many elements side by side. */
+const RUN = 64;
+/** Folds of the middle axes go through the kernels if they have at least so many elements at a time. */
+const MIDDLE = 128;
 
 export class Vectors {
   readonly #heap: Heap;
@@ -51,7 +59,7 @@ export class Vectors {
 
   /** The vectors over a heap that has room for them, and an engine whose workspace it is. */
   static over(heap: Heap | null, engine: GemmEngine): Vectors | null {
-    const room = heap?.take(3 * SMALL + SUM_COLUMNS_SCRATCH);
+    const room = heap?.take(3 * SMALL);
     return heap && room ? new Vectors(heap, engine, room) : null;
   }
 
@@ -64,7 +72,11 @@ export class Vectors {
     if (kernel === undefined) return false;
     const from = this.#addressOf(x, 0);
     if (from < 0) return false;
-    kernel(result.length, from, result.address);
+    const run = kernel;
+    const bytes = bytesOf(out.dtype);
+    this.#share(result.length, result.length, RUN, (call, start, n) =>
+      call(run, n, from + bytes * start, result.address + bytes * start),
+    );
     return true;
   }
 
@@ -88,17 +100,19 @@ export class Vectors {
     if (left < 0) return false;
     const right = this.#addressOf(b, 1);
     if (right < 0) return false;
-    kernel(
-      this.#rows,
-      this.#n,
-      left,
-      bytes * this.#aRow,
-      bytes * this.#aStep,
-      right,
-      bytes * this.#bRow,
-      bytes * this.#bStep,
-      result.address,
-    );
+    const [rows, n, to, outBytes] = [this.#rows, this.#n, result.address, bytesOf(out.dtype)];
+    const [aRow, aStep] = [bytes * this.#aRow, bytes * this.#aStep];
+    const [bRow, bStep] = [bytes * this.#bRow, bytes * this.#bStep];
+    if (rows === 1) {
+      this.#share(n, n, RUN, (call, start, count) =>
+        call(kernel, 1, count, left + aStep * start, 0, aStep, right + bStep * start, 0, bStep, to + outBytes * start),
+      );
+    } else {
+      this.#share(rows * n, rows, 1, (call, row, count) => {
+        const [x, y] = [left + aRow * row, right + bRow * row];
+        call(kernel, count, n, x, aRow, aStep, y, bRow, bStep, to + outBytes * n * row);
+      });
+    }
     return true;
   }
 
@@ -111,7 +125,10 @@ export class Vectors {
     const x = this.#addressOf(a, 1);
     const y = this.#addressOf(b, 2);
     if (c < 0 || x < 0 || y < 0) return false;
-    kernels.where(result.length, c, x, 4 * aStep, y, 4 * bStep, result.address);
+    this.#share(result.length, result.length, RUN, (call, start, n) => {
+      const at = 4 * start;
+      call(kernels.where, n, c + start, x + aStep * at, 4 * aStep, y + bStep * at, 4 * bStep, result.address + at);
+    });
     return true;
   }
 
@@ -121,27 +138,46 @@ export class Vectors {
     const x = this.#addressOf(a, 0);
     const y = this.#addressOf(b, 1);
     if (x < 0 || y < 0) return false;
-    kernels.axpy(result.length, x, scale, y, result.address);
+    this.#share(result.length, result.length, RUN, (call, start, n) => {
+      const at = 4 * start;
+      call(kernels.axpy, n, x + at, scale, y + at, result.address + at);
+    });
     return true;
   }
 
   reduce(op: Reduce, axes: readonly number[], x: Operand, out: Spec, result: Storage): boolean {
     const kernels = this.#folds();
     if (kernels === undefined || out.dtype !== 'float32' || x.storage.address < 0 || !isContiguous(x)) return false;
-    const { shape } = x;
-    // The folded axes are the last ones, or the first.
-    const count = axes.length;
-    const last = shape.length - count;
-    const atEnd = count === 0 || axes[0] === last;
-    if (!atEnd && axes[count - 1] !== count - 1) return false;
-    let folded = 1;
-    for (let i = 0; i < count; i++) folded *= shape[axes[i]!]!;
-    const kept = result.length;
-    const from = x.storage.address + 4 * x.offset;
-    if (atEnd) kernels[`${op}Rows`](kept, folded, from, 4 * folded, result.address);
-    else if (op === 'sum') {
-      kernels.sumColumns(folded, kept, from, 4 * kept, result.address, this.#scratch + 3 * SMALL);
-    } else kernels[`${op}Columns`](folded, kept, from, 4 * kept, result.address);
+    // [before, folded, behind]: the folded axes lie side by side.
+    const first = axes[0] ?? x.shape.length;
+    if (axes.some((axis, i) => axis !== first + i)) return false;
+    const before = sizeOf(x.shape.slice(0, first));
+    const folded = sizeOf(axes.map((axis) => x.shape[axis]!));
+    const behind = sizeOf(x.shape.slice(first + axes.length));
+    const [from, to] = [x.storage.address + 4 * x.offset, result.address];
+    if (behind === 1) {
+      const kernel = kernels[`${op}Rows`];
+      this.#share(before * folded, before, RUN, (call, row, rows) =>
+        call(kernel, rows, folded, from + 4 * folded * row, 4 * folded, to + 4 * row),
+      );
+      return true;
+    }
+    if (before > 1 && folded * behind < MIDDLE) return false;
+    const size = before * folded * behind;
+    const tables =
+      op === 'sum' ? this.#heap.reserve(threadsFor(this.#heap.memory, NANOSECONDS * size) * SUM_COLUMNS_SCRATCH) : 0;
+    const fold = (call: Call, i: number, column: number, columns: number, thread: number): void => {
+      const [source, target] = [from + 4 * (i * folded * behind + column), to + 4 * (i * behind + column)];
+      if (op !== 'sum') call(kernels[`${op}Columns`], folded, columns, source, 4 * behind, target);
+      else call(kernels.sumColumns, folded, columns, source, 4 * behind, target, tables + thread * SUM_COLUMNS_SCRATCH);
+    };
+    if (before === 1) {
+      this.#share(size, behind, RUN / 4, (call, column, columns, thread) => fold(call, 0, column, columns, thread));
+    } else {
+      this.#share(size, before, 1, (call, start, count, thread) => {
+        for (let i = start; i < start + count; i++) fold(call, i, 0, behind, thread);
+      });
+    }
     return true;
   }
 
@@ -182,23 +218,26 @@ export class Vectors {
     return true;
   }
 
-  /** Of matrices, not stacks of them. */
   matmul(a: Operand, b: Operand, out: Spec, result: Storage): boolean {
     if (this.#gemm === null) this.#gemm = this.#engine.compiled;
     const gemm = this.#gemm;
-    const [left, right] = [a.storage.address, b.storage.address];
-    if (gemm === undefined || left < 0 || right < 0 || out.shape.length !== 2 || out.dtype !== 'float32') return false;
-    if (a.dtype !== 'float32' || b.dtype !== 'float32') return false;
-    const m = out.shape[0]!;
-    const n = out.shape[1]!;
-    const k = a.shape[1]!;
-    if (m === 0 || n === 0) return true;
-    const [bRow, bCol] = [4 * b.strides[0]!, 4 * b.strides[1]!];
-    const scratch = this.#heap.reserve(gemm.scratchBytes(m, n, k, bCol));
-    const columns = gemm.columns(m, n, k, right + 4 * b.offset, bRow, bCol, scratch);
-    const from = left + 4 * a.offset;
-    gemm.multiply(m, n, k, from, 4 * a.strides[0]!, 4 * a.strides[1]!, columns, result.address, scratch);
+    if (gemm === undefined || out.dtype !== 'float32' || a.dtype !== 'float32' || b.dtype !== 'float32') return false;
+    const left = this.#addressOf(a, 0);
+    const right = this.#addressOf(b, 1);
+    if (left < 0 || right < 0) return false;
+    const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, a.shape.at(-1)!];
+    if (result.length === 0) return true;
+    const [as, bs] = [startsOf(a, left), startsOf(b, right)];
+    const [aRow, aCol] = [4 * a.strides.at(-2)!, 4 * a.strides.at(-1)!];
+    const [bRow, bCol] = [4 * b.strides.at(-2)!, 4 * b.strides.at(-1)!];
+    const scratch = this.#heap.reserve(gemm.stackScratchBytes(as.length, m, n, k, bCol));
+    gemm.multiplyStack(m, n, k, as, aRow, aCol, bs, bRow, bCol, result.address, scratch);
     return true;
+  }
+
+  /** See inParts; what is done has so many elements. */
+  #share(elements: number, n: number, unit: number, part: Part): void {
+    inParts(this.#heap.memory, NANOSECONDS * elements, n, unit, part);
   }
 
   #elements(): ElementwiseKernel | undefined {
@@ -277,6 +316,13 @@ export class Vectors {
     this.#bStep = bStep;
     return true;
   }
+}
+
+/** Where the matrices of a stack begin, the first of them at `address`. */
+function startsOf(x: Operand, address: number): number[] {
+  if (x.shape.length === 2) return [address];
+  const stack = { shape: x.shape.slice(0, -2), strides: x.strides, offset: 0 };
+  return Array.from(positions(stack), (position) => address + 4 * position);
 }
 
 /** 1 for elements side by side, 0 for one that is repeated, else -1. */
