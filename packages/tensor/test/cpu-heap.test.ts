@@ -166,7 +166,8 @@ test('in a scope and out of it ops have the same bits', () => {
         transposed: () => random(n, m).transpose(),
         sliced: () => random(m, n + 2).slice(null, [1, n + 1]),
       }[form]();
-      const run = (x: Tensor, y: Tensor): Tensor[] => {
+      const threefold = random(3, m, n);
+      const run = (x: Tensor, y: Tensor, cube: Tensor): Tensor[] => {
         const [a, b] = swapped ? [y, x] : [x, y];
         const z = a[op as 'add'](b);
         return [
@@ -179,14 +180,16 @@ test('in a scope and out of it ops have the same bits', () => {
           x.max(0),
           x.min(1),
           x.add(y, { alpha: -0.3 }),
+          x.slice([0, 1], [0, 1]).expand([m, n]).neg(),
+          ...[1, [0, 1], [1, 2], [0, 2], []].flatMap((axes) => [cube.sum(axes), cube.max(axes), cube.min(axes)]),
           x.exp(),
           ...[0, -1].flatMap((axis) => [x.softmax(axis), x.logSoftmax(axis)]),
         ];
       };
       const x = wide.slice(null, [0, n]);
-      const outside = run(x.copy(), other).map((t) => Array.from(t.dataSync()));
-      const inside = scope(() => run(x.copy(), other.copy()).map((t) => Array.from(t.dataSync())));
-      const mixed = scope(() => run(x, other).map((t) => Array.from(t.dataSync())));
+      const outside = run(x.copy(), other, threefold).map((t) => Array.from(t.dataSync()));
+      const inside = scope(() => run(x.copy(), other.copy(), threefold.copy()).map((t) => Array.from(t.dataSync())));
+      const mixed = scope(() => run(x, other, threefold).map((t) => Array.from(t.dataSync())));
       expect(inside).toEqual(outside);
       expect(mixed).toEqual(outside);
     }),

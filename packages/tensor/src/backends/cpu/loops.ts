@@ -44,6 +44,9 @@ export const copy: Loop1 = (n, out, o, so, a, x, sx) => {
       out[o + 6] = a[x + 6]!;
       out[o + 7] = a[x + 7]!;
     }
+  } else if (so === 1 && sx === 0) {
+    out.fill(a[x]!, o, o + n);
+    return;
   }
   for (; i < n; i++, o += so, x += sx) out[o] = a[x]!;
 };

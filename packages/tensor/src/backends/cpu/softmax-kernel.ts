@@ -1,6 +1,7 @@
 /**
  * exp, and softmax and its logarithm over rows, of float32 in WebAssembly memory: in float64, two lanes at a time, and rounded once at the
- * end. Sums are in the order of fold-loops.ts, so the results have the bits of the loops of softmax.ts.
+ * end. Sums are in the order of fold-loops.ts, so the results have the bits of the loops of softmax.ts. (The largest element is found without
+ * regard to NaN and to the sign of 0: where there is a NaN the whole row is, and where there are two zeros the logarithm is at least ln 2.)
  *
  * The logarithm of a sum is the host's. So logSoftmax comes in two parts: `sumExps` leaves for each row what it was shifted by and the sum,
  * the host puts the logarithm in the sum's place, and `subtract` takes both away.
@@ -17,7 +18,6 @@ import {
   type Local,
   type ModuleBuilder,
   repeat,
-  select,
   type ValueType,
   v128,
   wasmModule,
@@ -64,19 +64,31 @@ const exp = (module: ModuleBuilder): void => {
  */
 const overRows = (
   local: (type: ValueType) => Local,
-  { rows, n, x, largest }: Readonly<Record<'rows' | 'n' | 'x' | 'largest', Local>>,
+  { rows, n, x }: Readonly<Record<'rows' | 'n' | 'x', Local>>,
   each: (shift: Local, total: Local) => Code,
   keep: (exps: Local, i: number) => Code = () => [],
   next: (elements: number) => Code = () => [],
 ): Code => {
   const { start, of } = expVectors(local);
-  const [at, left, most, total] = [local('i32'), local('i32'), local('f64'), local('f64')];
-  const [shift, zero, e] = [local('v128'), local('v128'), local('v128')];
+  const [at, left, total] = [local('i32'), local('i32'), local('f64')];
+  const [shift, zero, least, e] = [local('v128'), local('v128'), local('v128'), local('v128')];
   const lanes = VECTORS.map(() => local('v128'));
   const exps = (i: number) => [e.set(of(f64x2.sub(pair(at, i), shift))), keep(e, i)];
   const forward = (elements: number) => [advance(at, int(4 * elements)), next(elements)];
   const add = (j: number) => lanes[j].set(f64x2.add(lanes[j], e));
   const plus = (lane: number) => total.set(f64.add(total, f64x2.lane(e, lane)));
+  const greater = (load: Code) => e.set(f32x4.pmax(e, load));
+  const largest = [
+    e.set(least),
+    repeat(left, 4, [greater(v128.load(at)), advance(at, int(16))]),
+    // One element in every lane.
+    repeat(left, 1, [greater(f32x4.loadSplat(at)), advance(at, int(4))]),
+    greater(f32x4.shuffle(e, e, [2, 3, 0, 1])),
+    greater(f32x4.shuffle(e, e, [1, 0, 3, 2])),
+    shift.set(f64x2.fromLowF32x4(e)),
+    // 0 where that is infinite.
+    shift.set(v128.and(shift, f64x2.eq(f64x2.sub(shift, shift), zero))),
+  ];
   const short = [
     total.set(f64.const(0)),
     whileLoop(i32.gtS(left, int(0)), [
@@ -98,14 +110,12 @@ const overRows = (
   return [
     start,
     zero.set(f64x2.splat(f64.const(0))),
+    least.set(f32x4.splat(f32.const(-Infinity))),
     repeat(rows, 1, [
-      most.set(f64.fromF32(f32.load(largest))),
-      shift.set(f64x2.splat(select(f64.eq(f64.sub(most, most), f64.const(0)), most, f64.const(0)))),
-      at.set(x),
-      left.set(n),
+      [at.set(x), left.set(n), largest],
+      [at.set(x), left.set(n)],
       when(i32.ltS(n, int(SHORT_ROW)), short, long),
       each(shift, total),
-      advance(largest, int(4)),
       advance(x, i32.mul(n, int(4))),
     ]),
   ];
@@ -114,7 +124,7 @@ const overRows = (
 const softmax = (module: ModuleBuilder): void => {
   module.func({
     export: 'softmax',
-    params: { rows: 'i32', n: 'i32', x: 'i32', largest: 'i32', exps: 'i32', out: 'i32' },
+    params: { rows: 'i32', n: 'i32', x: 'i32', exps: 'i32', out: 'i32' },
     body: ({ exps, out, ...operands }, local) => {
       const [at, left, sum] = [local('i32'), local('i32'), local('v128')];
       const divide = (_: Local, total: Local) => [
@@ -133,7 +143,7 @@ const softmax = (module: ModuleBuilder): void => {
 const sumExps = (module: ModuleBuilder): void => {
   module.func({
     export: 'sumExps',
-    params: { rows: 'i32', n: 'i32', x: 'i32', largest: 'i32', sums: 'i32' },
+    params: { rows: 'i32', n: 'i32', x: 'i32', sums: 'i32' },
     body: ({ sums, ...operands }, local) =>
       overRows(local, operands, (shift, total) => [
         v128.store64Lane(sums, shift, 0),
@@ -166,12 +176,12 @@ export interface SoftmaxKernel {
   /** out[i] = exp(x[i]). */
   readonly exp: (n: number, x: number, out: number) => void;
   /**
-   * out[i, j] = exp(x[i, j] - m[i]) / sum over k of exp(x[i, k] - m[i]), m[i] being largest[i] or, where that is not finite, 0. `exps` has room
-   * for n + 7 float64.
+   * out[i, j] = exp(x[i, j] - m[i]) / sum over k of exp(x[i, k] - m[i]), m[i] being the largest x[i, k] or, where that is not finite, 0. `exps` has
+   * room for n + 1 float64.
    */
-  readonly softmax: (rows: number, n: number, x: number, largest: number, exps: number, out: number) => void;
+  readonly softmax: (rows: number, n: number, x: number, exps: number, out: number) => void;
   /** sums[i] = m[i] and the sum over k of exp(x[i, k] - m[i]), two float64. */
-  readonly sumExps: (rows: number, n: number, x: number, largest: number, sums: number) => void;
+  readonly sumExps: (rows: number, n: number, x: number, sums: number) => void;
   /** out[i, j] = x[i, j] - sums[i, 0] - sums[i, 1]. */
   readonly subtract: (rows: number, n: number, x: number, sums: number, out: number) => void;
 }

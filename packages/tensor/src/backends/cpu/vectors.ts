@@ -26,10 +26,10 @@ const SMALL = 4096;
 
 /** About what an element takes, in a map and in a fold: the data come from a cache. */
 const NANOSECONDS = 0.25;
+/** And its exponential. */
+const EXP_NANOSECONDS = 3;
 /** Threads begin at multiples of so many elements side by side. */
 const RUN = 64;
-/** Folds of the middle axes go through the kernels if they have at least so many elements at a time. */
-const MIDDLE = 128;
 
 export class Vectors {
   readonly #heap: Heap;
@@ -65,13 +65,20 @@ export class Vectors {
 
   unary(op: UnaryOp, x: Operand, out: Spec, result: Storage): boolean {
     const kernels = this.#elements();
-    if (kernels === undefined || !isContiguous(x)) return false;
+    if (kernels === undefined) return false;
+    const step = isContiguous(x) ? 1 : stepOf(x);
+    if (step < 0) return false;
     let kernel: ElementwiseKernel[UnaryOp] | undefined;
     if (out.dtype === 'float32') kernel = kernels[op];
     else if (out.dtype === 'float64') kernel = kernels[`${op as 'neg'}64`];
     if (kernel === undefined) return false;
     const from = this.#addressOf(x, 0);
     if (from < 0) return false;
+    if (step === 0) {
+      kernel(1, from, result.address);
+      result.data.fill(result.data[0]!);
+      return true;
+    }
     const run = kernel;
     const bytes = bytesOf(out.dtype);
     this.#share(result.length, result.length, RUN, (call, start, n) =>
@@ -162,13 +169,14 @@ export class Vectors {
       );
       return true;
     }
-    if (before > 1 && folded * behind < MIDDLE) return false;
+
     const size = before * folded * behind;
     const tables =
       op === 'sum' ? this.#heap.reserve(threadsFor(this.#heap.memory, NANOSECONDS * size) * SUM_COLUMNS_SCRATCH) : 0;
+    const extremes = op === 'sum' ? null : kernels[`${op}Columns`];
     const fold = (call: Call, i: number, column: number, columns: number, thread: number): void => {
       const [source, target] = [from + 4 * (i * folded * behind + column), to + 4 * (i * behind + column)];
-      if (op !== 'sum') call(kernels[`${op}Columns`], folded, columns, source, 4 * behind, target);
+      if (extremes !== null) call(extremes, folded, columns, source, 4 * behind, target);
       else call(kernels.sumColumns, folded, columns, source, 4 * behind, target, tables + thread * SUM_COLUMNS_SCRATCH);
     };
     if (before === 1) {
@@ -186,35 +194,42 @@ export class Vectors {
     if (kernels === undefined || out.dtype !== 'float32' || !isContiguous(x)) return false;
     const from = this.#addressOf(x, 0);
     if (from < 0) return false;
-    kernels.exp(result.length, from, result.address);
+    inParts(this.#heap.memory, EXP_NANOSECONDS * result.length, result.length, RUN, (call, start, n) =>
+      call(kernels.exp, n, from + 4 * start, result.address + 4 * start),
+    );
     return true;
   }
 
   /** Along the last axis. */
   softmax(op: Softmax, axis: number, x: Operand, out: Spec, result: Storage): boolean {
     const kernels = this.#exponentials();
-    const folds = this.#folds();
-    if (kernels === undefined || folds === undefined || out.dtype !== 'float32') return false;
-    if (axis !== out.shape.length - 1 || !isContiguous(x)) return false;
+    if (kernels === undefined || out.dtype !== 'float32' || axis !== out.shape.length - 1 || !isContiguous(x))
+      return false;
     const from = this.#addressOf(x, 0);
     if (from < 0) return false;
     const n = out.shape[axis]!;
     if (n === 0) return true;
     const rows = result.length / n;
-    // Exponentials of a row or, of all rows, their sums; then the largest elements.
-    const wide = op === 'softmax' ? n + 1 : 2 * rows;
-    const scratch = this.#heap.reserve(8 * wide + 4 * rows);
-    const largest = scratch + 8 * wide;
-    folds.maxRows(rows, n, from, 4 * n, largest);
+    const { memory } = this.#heap;
+    const nanoseconds = EXP_NANOSECONDS * result.length;
     if (op === 'softmax') {
-      kernels.softmax(rows, n, from, largest, scratch, result.address);
+      const bytes = 8 * (n + 1);
+      const exps = this.#heap.reserve(threadsFor(memory, nanoseconds) * bytes);
+      inParts(memory, nanoseconds, rows, RUN / 4, (call, row, count, thread) =>
+        call(kernels.softmax, count, n, from + 4 * n * row, exps + thread * bytes, result.address + 4 * n * row),
+      );
       return true;
     }
-    kernels.sumExps(rows, n, from, largest, scratch);
-    const sums = this.#viewFor('float64');
-    const end = scratch / 8 + 2 * rows;
-    for (let i = scratch / 8 + 1; i < end; i += 2) sums[i] = Math.log(sums[i]!);
-    kernels.subtract(rows, n, from, scratch, result.address);
+    const sums = this.#heap.reserve(16 * rows);
+    inParts(memory, nanoseconds, rows, RUN / 4, (call, row, count) =>
+      call(kernels.sumExps, count, n, from + 4 * n * row, sums + 16 * row),
+    );
+    const values = this.#viewFor('float64');
+    const end = sums / 8 + 2 * rows;
+    for (let i = sums / 8 + 1; i < end; i += 2) values[i] = Math.log(values[i]!);
+    this.#share(result.length, rows, RUN / 4, (call, row, count) =>
+      call(kernels.subtract, count, n, from + 4 * n * row, sums + 16 * row, result.address + 4 * n * row),
+    );
     return true;
   }
 
