@@ -83,7 +83,9 @@ function indexLoss(
 
   const counted = someIgnored ? indices.ne(ignoreIndex) : undefined;
   const index = counted ? where(counted, indices, 0) : indices;
-  let each = logProbability.gather(axis, index.unsqueeze(axis)).squeeze(axis).neg();
+  // Not `gather`, which would read the index once more to check it.
+  const place = logProbability.lift(op, index.unsqueeze(axis), 'int32');
+  let each = logProbability.apply('gather', { axis }, [logProbability, place]).squeeze(axis).neg();
   let weights = perClass?.indexSelect(0, index.reshape([-1])).reshape(index.shape);
   if (weights) each = each.mul(weights);
   if (smoothing > 0) {
@@ -121,8 +123,8 @@ function softLoss(
 /** Whether some targets are to be ignored. @throws ShapeError, DTypeError, IndexError. */
 function checkIndices(op: string, x: Variable, targets: Tensor, ignoreIndex: number): boolean {
   const axis = classAxis(op, x);
-  const expected = x.shape.filter((_, i) => i !== axis);
-  if (errors.shapeText(targets.shape) !== errors.shapeText(expected)) {
+  const fits = targets.rank === x.rank - 1 && targets.shape.every((d, i) => d === x.shape[i < axis ? i : i + 1]);
+  if (!fits) {
     throw new errors.ShapeError(
       `${op}: wants logits [n, classes, ...] and targets [n, ...], found ${errors.shapeText(x.shape)} ` +
         `and ${errors.shapeText(targets.shape)}`,
@@ -137,7 +139,9 @@ function checkIndices(op: string, x: Variable, targets: Tensor, ignoreIndex: num
   }
   const classes = x.shape[axis]!;
   let someIgnored = false;
-  for (const [i, found] of targets.dataSync().entries()) {
+  const data = targets.dataSync();
+  for (let i = 0; i < data.length; i++) {
+    const found = data[i]!;
     if (found === ignoreIndex) someIgnored = true;
     else if (found < 0 || found >= classes) {
       const sample = Math.floor((i * (targets.shape[0] ?? 1)) / targets.size);
