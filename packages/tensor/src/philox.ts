@@ -10,13 +10,17 @@
 // upward from 0 and never reach 2^51, and derived streams take their names from counters with the top bit
 // set (`deriveStream`), so that no word is ever used for two purposes.
 
-const M0 = 0xd2511f53;
-const M1 = 0xcd9e8d57;
-const W0 = 0x9e3779b9;
-const W1 = 0xbb67ae85;
+import type { UniformKernel } from './uniform-kernel.ts';
+
+export const M0 = 0xd2511f53;
+export const M1 = 0xcd9e8d57;
+export const W0 = 0x9e3779b9;
+export const W1 = 0xbb67ae85;
 
 /** Words made at a time. It only trades speed: the words themselves do not depend on it. */
 const CHUNK = 64;
+/** With fewer numbers to draw the loops are done before the vectors are compiled. */
+const LEAST = 4096;
 
 /** Two 32-bit words, low word first. */
 export type Word64 = readonly [low: number, high: number];
@@ -97,6 +101,35 @@ export class WordStream {
       this.#lane = 0;
     }
     return this.#words[this.#lane++];
+  }
+
+  /** How many words are left of those that have been made. */
+  get left(): number {
+    return CHUNK - this.#lane;
+  }
+
+  /**
+   * Writes low + width u, u of 24 random bits each, to `out` from `at` on by vectors, which begin where a chunk does.
+   * @returns how many numbers were written and words taken; 0 if the loops must go on from here, as where one number reaches `end`.
+   */
+  uniforms(
+    kernelOf: () => UniformKernel | undefined,
+    out: Float32Array,
+    at: number,
+    low: number,
+    width: number,
+    end: number,
+  ): number {
+    const wanted = out.length - at;
+    const kernel = this.#lane === CHUNK && wanted >= LEAST ? kernelOf() : undefined;
+    if (kernel === undefined) return 0;
+    const n = Math.min(wanted - (wanted % CHUNK), kernel.room);
+    const block = (this.#chunk + 1) * (CHUNK / 4);
+    const counter = [block % 2 ** 32, Math.floor(block / 2 ** 32), ...this.stream];
+    const done = counter[0]! + n / 4 <= 2 ** 32 && kernel.draw(out, at, n, counter, this.key, low, width, end);
+    if (!done) return 0;
+    this.#chunk += n / CHUNK;
+    return n;
   }
 
   /** 53 random bits as a multiple of 2^-53 in [0, 1). Takes two words. */

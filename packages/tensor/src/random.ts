@@ -13,6 +13,7 @@
 import { GemlabError } from './errors.ts';
 import { truncatedNormal as drawTruncated, exactLog, normalQuantile } from './gaussian.ts';
 import { deriveStream, type Word64, WordStream } from './philox.ts';
+import { uniformKernel } from './uniform-kernel.ts';
 import { weightedWithoutReplacement, weightedWithReplacement } from './weighted.ts';
 
 /** An argument of an `Rng` method that breaks its rule; `fields` has the values found. */
@@ -121,11 +122,20 @@ export class Rng {
       dtype,
     });
     const words = this.#words;
-    for (let i = 0; i < n; i++) {
-      do {
-        out[i] = from + width * (dtype === 'float32' ? (words.next() >>> 8) * 2 ** -24 : words.unit53());
-      } while (out[i] >= to);
+    const draw = (start: number, stop: number): number => {
+      for (let i = start; i < stop; i++) {
+        do {
+          out[i] = from + width * (dtype === 'float32' ? (words.next() >>> 8) * 2 ** -24 : words.unit53());
+        } while (out[i] >= to);
+      }
+      return stop;
+    };
+    let at = 0;
+    if (out instanceof Float32Array) {
+      at = draw(0, Math.min(n, words.left));
+      for (let more = 1; more > 0; at += more) more = words.uniforms(uniformKernel, out, at, from, width, to);
     }
+    draw(at, n);
     return out;
   }
 

@@ -214,6 +214,21 @@ describe('vector operators act on every lane', () => {
         expect([...i64s.subarray(4, 6)]).toEqual([n, ~n].map((v) => BigInt.asIntN(64, v << 52n)));
       }),
     );
+    fc.assert(
+      fc.property(lanes(fc.integer(), 8), (x) => {
+        i32s.set(x);
+        const product = (i: number) => BigInt(x[i] >>> 0) * BigInt(x[4 + i] >>> 0);
+        for (const [op, lane] of [
+          [i64x2.mulLowU32x4, 0],
+          [i64x2.mulHighU32x4, 2],
+        ] as const) {
+          apply(op, 2)();
+          const found = [...i64s.subarray(4, 6)].map((word) => BigInt.asUintN(64, word));
+          expect(found).toEqual([product(lane), product(lane + 1)]);
+        }
+      }),
+      { numRuns: 50 },
+    );
     const any = compile([], 'i32', () => v128.anyTrue(v128.load(at0)));
     for (const set of [0, 1, 2, 3, 4]) {
       i32s.fill(0, 0, 4);
@@ -234,6 +249,14 @@ describe('vector operators act on every lane', () => {
         expect([...i32s.subarray(8, 12)]).toEqual(x.map(clamp));
         apply(f64x2.fromLowF32x4, 1)();
         expect([...f64s.subarray(4, 6)]).toEqual(x.slice(0, 2));
+        i32s.set(n);
+        apply(f64x2.fromLowI32x4, 1)();
+        expect([...f64s.subarray(4, 6)]).toEqual(n.slice(0, 2));
+        for (const lane of [0, 1, 2, 3]) {
+          compile(['i32'], undefined, ([a]) => v128.store(at32, i32x4.withLane(v128.load(at0), lane, a)))(7);
+          expect([...i32s.subarray(8, 12)]).toEqual(n.with(lane, 7));
+        }
+        f32s.set(x);
         for (const lane of [0, 1, 2, 3]) {
           expect(compile([], 'f32', () => f32x4.lane(v128.load(at0), lane))()).toBe(x[lane]);
         }

@@ -105,6 +105,36 @@ describe('every method', () => {
     );
   });
 
+  it('draws uniform float32 by vectors as by the loop that few numbers take', () => {
+    const bound = fc.float({ noNaN: true, noDefaultInfinity: true, min: -(2 ** 99), max: 2 ** 99 });
+    // From any word of a chunk, and on both sides of where the counter's low word is full.
+    const position = fc.oneof(fc.nat(200), fc.integer({ min: 2 ** 34 - 40_000, max: 2 ** 34 }), fc.nat(2 ** 31));
+    const interval = fc.oneof(
+      fc.tuple(bound, bound).filter(([low, high]) => low < high),
+      // Half of all draws round up to the end, and are redrawn.
+      fc.constant<[number, number]>([1, 1 + 2 ** -23]),
+      fc.constant<[number, number]>([-1, 0]),
+    );
+    fc.assert(
+      fc.property(
+        fc.bigInt(0n, 2n ** 64n - 1n),
+        fc.nat(9),
+        position,
+        fc.nat(30_000),
+        interval,
+        (seed, child, at, n, [low, high]) => {
+          const whole = Rng.fromState({ ...new Rng(seed).foldIn(child).state, position: at });
+          const rng = whole.clone();
+          const pieces = new Float32Array(n);
+          for (let i = 0; i < n; i += 4000) pieces.set(rng.uniform(Math.min(4000, n - i), low, high), i);
+          expect(fnv(whole.uniform(n, low, high))).toBe(fnv(pieces));
+          expect(whole.state).toEqual(rng.state);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
   it('gives float32 normals that are the float64 ones rounded', () => {
     expect(new Rng(4).normal(500, 1, 2)).toEqual(Float32Array.from(new Rng(4).normal(500, 1, 2, 'float64')));
   });

@@ -163,8 +163,9 @@ export const f64x2 = {
   splat: simdUnary(0x14),
   lane: (vector: Code, lane: number): Code => [vector, simd(0x21), lane],
   ...vectorFloat(0x47, 0xec),
-  /** The two low lanes of a vector of f32. */
+  /** The two low lanes of a vector of f32, of i32. */
   fromLowF32x4: simdUnary(0x5f),
+  fromLowI32x4: simdUnary(0xfe),
   /** As `f32x4.relaxedMadd`. */
   relaxedMadd: ternary(simd(0x107)),
 };
@@ -172,6 +173,7 @@ export const f64x2 = {
 export const i32x4 = {
   splat: simdUnary(0x11),
   lane: (vector: Code, lane: number): Code => [vector, simd(0x1b), lane],
+  withLane: (vector: Code, lane: number, value: Code): Code => [vector, value, simd(0x1c), lane],
   eq: simdBinary(0x37),
   /** The four low, the four high lanes of eight bytes loaded by `i16x8.load8x8U`. */
   fromLowI16x8: simdUnary(0xa9),
@@ -186,6 +188,9 @@ export const i32x4 = {
 export const i64x2 = {
   /** As those of `i32x4`. */
   shl: simdBinary(0xcb),
+  /** The whole products of the two low, the two high lanes of vectors of unsigned i32. */
+  mulLowU32x4: simdBinary(0xde),
+  mulHighU32x4: simdBinary(0xdf),
 };
 
 export const i16x8 = {
@@ -255,13 +260,18 @@ export const SHARED_PAGES = 65536;
 const list = (items: readonly Code[]): Code => [unsigned(items.length), items];
 const text = (value: string): Code => list([...value].map((letter) => letter.charCodeAt(0)));
 
+/** Appends the bytes of `code`. The first kernels are encoded before any of this has been compiled: hence no iterator. */
+const append = (code: readonly Code[], out: number[]): void => {
+  for (let i = 0; i < code.length; i++) {
+    const part = code[i]!;
+    if (typeof part === 'number') out.push(part);
+    else append(part, out);
+  }
+};
+
 const flatten = (code: Code): number[] => {
   const out: number[] = [];
-  const visit = (c: Code): void => {
-    if (typeof c === 'number') out.push(c);
-    else for (const part of c) visit(part);
-  };
-  visit(code);
+  append([code], out);
   return out;
 };
 
