@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Team } from '../src/backends/cpu/threads.ts';
 import type { Tensor } from '../src/index.ts';
-import { numbers } from './support/wasm.ts';
+import { bitsOf, hesitate, numbers } from './support/wasm.ts';
 
 interface Engine {
   readonly tensors: typeof import('../src/index.ts');
@@ -27,11 +27,12 @@ beforeAll(async () => {
 });
 // Each test has something to share.
 beforeEach(() => {
-  for (const { team } of engines) if (team !== undefined) vi.spyOn(team, 'run').mockClear();
+  for (const { team } of engines) if (team !== undefined) hesitate(team, 1);
 });
 afterEach(() => {
   expect(engines.map(({ team }) => team?.size)).toEqual([undefined, 2, 3]);
   for (const { team } of engines) if (team !== undefined) expect(team.run).toHaveBeenCalled();
+  vi.restoreAllMocks();
 });
 afterAll(async () => {
   for (const { tensors } of engines) await tensors.setNumThreads(1);
@@ -53,11 +54,7 @@ const expectSameBits = (seed: number, inputs: readonly Input[], op: (...xs: Tens
   const found = engines.map(({ tensors: { scope, tensor } }) =>
     scope(() => {
       const xs = inputs.map(({ shape, dtype = 'float32' }, i) => tensor(data[i]!.slice(), { shape, dtype }));
-      // Which of its bits a NaN has is nobody's promise.
-      const result = op(...xs)
-        .dataSync()
-        .map((v) => (Number.isNaN(v) ? Number.NaN : v));
-      return Buffer.from(result.buffer);
+      return bitsOf(op(...xs).dataSync());
     }),
   );
   expect(found.map((bits) => bits.equals(found[0]!))).toEqual([true, true, true]);
@@ -155,6 +152,17 @@ describe('folds', () => {
           expectSameBits(s, [{ shape }], (x) => x[op](axes));
         }
         expectSameBits(s, [{ shape }], (x) => x[op]());
+      }),
+      runs,
+    );
+  });
+});
+
+describe('exponentials', () => {
+  test.each(['exp', 'softmax', 'logSoftmax'] as const)('%s', (op) => {
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 3000 }), fc.nat(30), seed, (n, extra, s) => {
+        expectSameBits(s, [{ shape: [n, side(n, extra, 20_000)] }], (x) => (op === 'exp' ? x.exp() : x[op](1)));
       }),
       runs,
     );

@@ -1,7 +1,9 @@
-// Matrices inside one WebAssembly memory, at addresses that are aligned to nothing but their elements, between guard cells.
+// Matrices inside one WebAssembly memory, at addresses that are aligned to nothing but their elements, between guard cells; and what
+// tests of threads need.
 
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { createWorkspace } from '../../src/backends/cpu/module.ts';
+import type { Team } from '../../src/backends/cpu/threads.ts';
 
 const GUARD = 5;
 const MARK = 57;
@@ -52,4 +54,20 @@ export const numbers = (seed: number, special: 'special' | 'finite' = 'finite'):
     if (special === 'special' && bits % 11 === 0) return odd[(bits >>> 8) % odd.length];
     return (bits / 2 ** 31 - 1) * 2 ** ((bits % 7) - 3);
   };
+};
+
+/** The bits of an array, to compare large ones by; of NaN they are nobody's promise. */
+export const bitsOf = (array: FloatArray): Buffer =>
+  Buffer.from(array.map((v) => (Number.isNaN(v) ? Number.NaN : v)).buffer);
+
+/** Has the asking thread of a team begin late, so that it does not do the parts of the others too. Gives the team's `run`, watched. */
+export const hesitate = (team: Team, milliseconds: number) => {
+  const run = team.run;
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  return vi.spyOn(team, 'run').mockImplementation((part) =>
+    run((call, thread) => {
+      if (thread === 0) Atomics.wait(clock, 0, 0, milliseconds);
+      part(call, thread);
+    }),
+  );
 };

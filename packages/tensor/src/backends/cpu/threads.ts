@@ -1,7 +1,7 @@
 /**
  * Threads over one WebAssembly memory: a computation that falls into parts is cut into a part for each, and they run side by side with
- * the thread that asks. That one does its own part and then waits for the others, looking and then sleeping as they do (worker.ts),
- * save in a browser's main thread, which may not sleep.
+ * the thread that asks. That one does its own part, then those that the others have not begun, as they were asleep or had no processor, and then
+ * waits for those that they have, looking and then sleeping as they do (worker.ts), save in a browser's main thread, which may not sleep.
  *
  * What is computed depends neither on how many threads there are nor on which of them is first: parts write to different places, and
  * whoever cuts sees to it that no sum is cut.
@@ -9,7 +9,7 @@
 
 import { DeviceError } from '../../errors.ts';
 import { isShared, sourceOf, type WasmMemory } from './module.ts';
-import { COUNTERS, DONE, FAILED, LEARN, ROOM, RUN, SPINS, startWorker } from './worker.ts';
+import { FAILED, IDLE, LEARN, OFFERED, ROOM, SPINS, startWorker, TAKEN } from './worker.ts';
 
 /** Has a function of a module over the memory (see `instantiate`) called with numbers: at once, or later by another thread. */
 export type Call = <A extends readonly number[]>(kernel: (...args: A) => void, ...args: A) => void;
@@ -19,18 +19,30 @@ export const atOnce: Call = (kernel, ...args) => kernel(...args);
 export interface Team {
   /** Threads, the asking one included. */
   readonly size: number;
-  /** Has thread i do what `part(call, i)` calls, in order, and returns when all are done. Thread 0 is the asking one. */
+  /** Does what `part(call, i)` calls for each thread i, in order, and returns when all is done. Thread 0 is the asking one. */
   run(part: (call: Call, thread: number) => void): void;
   stop(): Promise<void>;
 }
 
-/** The calls of one thread, in memory that it shares. */
+/** Whether this thread may sleep: not the main one of a browser. */
+const maySleep = (state: Int32Array): boolean => {
+  try {
+    Atomics.wait(state, 0, -1, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** The calls of another thread, in memory that it shares. */
 class CallList {
-  readonly numbers = new Float64Array(new SharedArrayBuffer(8 * ROOM));
+  readonly state = new Int32Array(new SharedArrayBuffer(4));
+  readonly list = new Float64Array(new SharedArrayBuffer(8 * ROOM));
+  readonly #sleeps = maySleep(this.state);
   #end = 1;
 
   clear(): void {
-    this.numbers[0] = 0;
+    this.list[0] = 0;
     this.#end = 1;
   }
 
@@ -38,24 +50,35 @@ class CallList {
   add(fn: number, args: ArrayLike<number>): boolean {
     const next = this.#end + 2 + args.length;
     if (next > ROOM) return false;
-    this.numbers[this.#end] = fn;
-    this.numbers[this.#end + 1] = args.length;
-    this.numbers.set(args, this.#end + 2);
-    this.numbers[0]++;
+    this.list[this.#end] = fn;
+    this.list[this.#end + 1] = args.length;
+    this.list.set(args, this.#end + 2);
+    this.list[0]++;
     this.#end = next;
     return true;
   }
-}
 
-/** Whether this thread may sleep: not the main one of a browser. */
-const maySleep = (control: Int32Array): boolean => {
-  try {
-    Atomics.wait(control, DONE, -1, 0);
-    return true;
-  } catch {
-    return false;
+  offer(): void {
+    if (this.list[0] === 0) return;
+    Atomics.store(this.state, 0, OFFERED);
+    Atomics.notify(this.state, 0);
   }
-};
+
+  /** Whether nobody had taken it: then nobody will. */
+  takeBack(): boolean {
+    return Atomics.compareExchange(this.state, 0, OFFERED, IDLE) === OFFERED;
+  }
+
+  /** Waits until all is done; false if a call threw. */
+  wait(): boolean {
+    let now = Atomics.load(this.state, 0);
+    for (let i = 0; now === OFFERED || now === TAKEN; now = Atomics.load(this.state, 0)) {
+      if (this.#sleeps && ++i > SPINS) Atomics.wait(this.state, 0, now);
+    }
+    Atomics.store(this.state, 0, IDLE);
+    return now !== FAILED;
+  }
+}
 
 /** @throws DeviceError where the memory is not shared, or a worker cannot be started: it says why. */
 export const startTeam = async (memory: WasmMemory, size: number): Promise<Team> => {
@@ -66,9 +89,8 @@ export const startTeam = async (memory: WasmMemory, size: number): Promise<Team>
       { size },
     );
   }
-  const control = new Int32Array(new SharedArrayBuffer(4 * COUNTERS));
   const lists = Array.from({ length: size - 1 }, () => new CallList());
-  const started = await Promise.allSettled(lists.map(({ numbers }) => startWorker({ memory, control, list: numbers })));
+  const started = await Promise.allSettled(lists.map(({ state, list }) => startWorker({ memory, state, list })));
   const stops = started.flatMap((worker) => (worker.status === 'fulfilled' ? [worker.value] : []));
   const stop = async () => void (await Promise.all(stops.map((end) => end())));
   const refused = started.find((worker) => worker.status === 'rejected');
@@ -77,24 +99,12 @@ export const startTeam = async (memory: WasmMemory, size: number): Promise<Team>
     const why = refused.reason instanceof Error ? refused.reason.message : String(refused.reason);
     throw new DeviceError(`threads: could not start ${lists.length} more: ${why}`, { size });
   }
-  const sleeps = maySleep(control);
   const numbers = new Map<unknown, number>();
 
-  /** Has the lists run beside `own`. */
-  const go = (own: () => void): void => {
-    Atomics.store(control, FAILED, 0);
-    Atomics.store(control, DONE, 0);
-    Atomics.add(control, RUN, 1);
-    Atomics.notify(control, RUN);
-    try {
-      own();
-    } finally {
-      for (let i = 0, done = Atomics.load(control, DONE); done < lists.length; done = Atomics.load(control, DONE)) {
-        if (sleeps && ++i > SPINS) Atomics.wait(control, DONE, done);
-      }
-    }
-    if (Atomics.load(control, FAILED) !== 0)
-      throw new Error('a thread failed in a kernel: its memory may have been taken away');
+  const awaitAll = (): void => {
+    // Each is waited for, whatever came of the others.
+    const failed = lists.filter((list) => !list.wait());
+    if (failed.length > 0) throw new Error('a thread failed in a kernel: its memory may have been taken away');
   };
 
   /** Brings the threads the module of a function; false if that cannot be: it comes from none, or is too long. */
@@ -106,7 +116,8 @@ export const startTeam = async (memory: WasmMemory, size: number): Promise<Team>
       list.clear();
       if (!list.add(LEARN, [first, ...source.bytes])) return false;
     }
-    go(() => undefined);
+    for (const list of lists) list.offer();
+    awaitAll();
     for (const [i, f] of source.functions.entries()) numbers.set(f, first + i);
     return true;
   };
@@ -130,8 +141,17 @@ export const startTeam = async (memory: WasmMemory, size: number): Promise<Team>
   return {
     size,
     run(part) {
-      if (write(part)) go(() => part(atOnce, 0));
-      else for (let thread = 0; thread < size; thread++) part(atOnce, thread);
+      if (!write(part)) {
+        for (let thread = 0; thread < size; thread++) part(atOnce, thread);
+        return;
+      }
+      for (const list of lists) list.offer();
+      try {
+        part(atOnce, 0);
+        for (const [i, list] of lists.entries()) if (list.takeBack()) part(atOnce, i + 1);
+      } finally {
+        awaitAll();
+      }
     },
     stop,
   };

@@ -1,16 +1,16 @@
 /**
  * What a thread runs, and how one is started.
  *
- * It waits for a run, does the calls of its list and counts itself among those that are done. It knows the memory and what it was
- * told in such lists, nothing else: a call is of a function that it has already, or brings it the code of a module. It looks for the next run
- * for a while and then sleeps: to start a run takes 0.5 us in the one case and 60 us in the other.
+ * A list of calls is offered to it; it takes the list, unless somebody else was faster, does the calls and says that it is done. It knows the
+ * memory and what it was told in such lists, nothing else: a call is of a function that it has already, or brings it the code of a module. It
+ * looks for the next list for a while and then sleeps: it begins after 0.5 us in the one case and 60 us in the other.
  */
 
-// Where the counters stand in the control array.
-export const [RUN, DONE, FAILED, COUNTERS] = [0, 1, 2, 3];
+/** What is with a thread's list; `FAILED` is idle after a call that threw. */
+export const [IDLE, OFFERED, TAKEN, FAILED] = [0, 1, 2, 3];
 /**
- * Numbers that the list of one thread may take. They are how many calls there are, and of each the number of its function, how many
- * arguments it has, and these.
+ * Numbers that a list may take. They are how many calls there are, and of each the number of its function, how many arguments it has, and
+ * these.
  */
 export const ROOM = 65536;
 /** In place of a function: take the bytes of a module, behind the number that its first function is to have. */
@@ -18,40 +18,44 @@ export const LEARN = -1;
 /** How often a waiting thread looks before it sleeps. */
 export const SPINS = 20000;
 
-/** What a worker is given, in memory that all threads share. */
+/** What a worker is given, in memory that is shared. */
 export interface WorkerData {
   readonly memory: object;
-  readonly control: Int32Array;
+  /** What is with the list, in its first element. */
+  readonly state: Int32Array;
   readonly list: Float64Array;
 }
 
 // A worker can be started only from built JavaScript, and a bundler must not have to find it: so it is a text. It makes no use of anything outside.
 const WORKER = `
-const work = ({ memory, control, list, post }) => {
+const work = ({ memory, state, list, post }) => {
   const functions = [];
   const learn = (first, bytes) => {
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(bytes)), { env: { memory } });
     Object.values(exports).forEach((f, i) => { functions[first + i] = f; });
   };
-  let seen = 0;
+  const run = () => {
+    let at = 1;
+    for (let calls = list[0]; calls > 0; calls--) {
+      const args = list.subarray(at + 2, at + 2 + list[at + 1]);
+      if (list[at] === ${LEARN}) learn(args[0], args.subarray(1));
+      else functions[list[at]](...args);
+      at += 2 + args.length;
+    }
+  };
   post('ready');
   for (;;) {
-    for (let i = 0; i < ${SPINS} && Atomics.load(control, ${RUN}) === seen; i++);
-    while (Atomics.load(control, ${RUN}) === seen) Atomics.wait(control, ${RUN}, seen);
-    seen = Atomics.load(control, ${RUN});
+    for (let i = 0; i < ${SPINS} && Atomics.load(state, 0) !== ${OFFERED}; i++);
+    for (let now = Atomics.load(state, 0); now !== ${OFFERED}; now = Atomics.load(state, 0)) Atomics.wait(state, 0, now);
+    if (Atomics.compareExchange(state, 0, ${OFFERED}, ${TAKEN}) !== ${OFFERED}) continue;
+    let after = ${IDLE};
     try {
-      let at = 1;
-      for (let calls = list[0]; calls > 0; calls--) {
-        const args = list.subarray(at + 2, at + 2 + list[at + 1]);
-        if (list[at] === ${LEARN}) learn(args[0], args.subarray(1));
-        else functions[list[at]](...args);
-        at += 2 + args.length;
-      }
+      run();
     } catch {
-      Atomics.store(control, ${FAILED}, 1);
+      after = ${FAILED};
     }
-    Atomics.add(control, ${DONE}, 1);
-    Atomics.notify(control, ${DONE});
+    Atomics.store(state, 0, after);
+    Atomics.notify(state, 0);
   }
 };
 `;
