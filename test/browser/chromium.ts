@@ -41,8 +41,18 @@ export function launch(): Promise<Browser> {
   });
 }
 
+interface Answer {
+  readonly body: string;
+  readonly type: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** What a request is answered with, by the path of its URL. */
-export type Site = ReadonlyMap<string, { readonly body: string; readonly type: string; readonly csp?: string }>;
+export type Site = ReadonlyMap<string, Answer>;
+
+/** The site, its page with these headers. */
+export const withHeaders = (site: Site, headers: Readonly<Record<string, string>>): Site =>
+  new Map([...site, ['/', { ...site.get('/')!, headers }]]);
 
 export const ORIGIN = 'http://localhost:1';
 
@@ -58,8 +68,7 @@ export async function open(browser: Browser, site: Site, path = '/'): Promise<{ 
   await page.route('**/*', (route) => {
     const answer = site.get(new URL(route.request().url()).pathname);
     if (answer === undefined) return route.fulfill({ status: 404, body: '' });
-    const headers = answer.csp === undefined ? {} : { 'content-security-policy': answer.csp };
-    return route.fulfill({ body: answer.body, contentType: answer.type, headers });
+    return route.fulfill({ body: answer.body, contentType: answer.type, headers: answer.headers ?? {} });
   });
   await page.goto(ORIGIN + path);
   return { page, said };

@@ -10,15 +10,10 @@ import type { Browser } from 'playwright-core';
 import { transformWithOxc } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { packages } from '../workspace.ts';
-import { bundle, describeInChromium, launch, open, type Site } from './chromium.ts';
+import { bundle, describeInChromium, launch, open, type Site, withHeaders } from './chromium.ts';
 
 const entry = fileURLToPath(new URL('app.page.ts', import.meta.url));
 const CSP = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'";
-
-const withPolicy = (site: Site): Site => {
-  const page = site.get('/')!;
-  return new Map([...site, ['/', { ...page, csp: CSP }]]);
-};
 
 const holdingGpuJs = (site: Site) =>
   [...site].filter(([, { body }]) => body.includes('WebGL2Kernel')).map(([path]) => path);
@@ -116,7 +111,7 @@ describeInChromium('in a page', () => {
   }, 60_000);
 
   test('under a Content-Security-Policy with WebAssembly and without eval', async () => {
-    const { result, said, evaluates } = await run(withPolicy(await bundle(entry)));
+    const { result, said, evaluates } = await run(withHeaders(await bundle(entry), { 'content-security-policy': CSP }));
     expect({ result, said, evaluates }).toEqual({ result: expected, said: [], evaluates: false });
   }, 60_000);
 });
