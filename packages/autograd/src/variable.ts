@@ -40,7 +40,6 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
   grad: Variable | null = null;
   /** The variable that gradients for this one belong to: itself, save for what asOf returns. */
   readonly origin: Variable;
-  override readonly wraps = true;
   #value: Tensor;
   #hooks: readonly { readonly hook: GradientHook }[] = NONE;
   #retains = false;
@@ -64,6 +63,10 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
   /** For the engine: the value, for ops only. Whoever lets anyone hold it must take `value` (see `privately`). */
   get peek(): Tensor {
     return current(this).#value;
+  }
+
+  override get wraps(): boolean {
+    return true;
   }
 
   override get shape(): Shape {

@@ -37,6 +37,8 @@ export interface Backend {
   readonly memory?: object;
   /** Takes over a host array (which the caller no longer touches) as storage. */
   upload(data: TypedArray, dtype: DType): Storage;
+  /** A storage of one number, which is of that dtype: where there is a quicker way than to upload it. */
+  scalar?(value: number, dtype: DType): Storage;
   /** Notes the rows of a dense matrix without zeros (see compressRows), where products of the device gain by it. */
   compressRows?(storage: Storage, rows: number, width: number, maxDensity: number): void;
   /** A fresh host copy of an operand's elements in row-major order. */

@@ -143,7 +143,8 @@ export interface Spec {
   readonly dtype: DType;
 }
 
-type SpecRule<P extends Primitive> = (params: PrimitiveParams[P], ...inputs: Spec[]) => Spec;
+/** Of the parameters, the first operand and all of them. */
+type SpecRule<P extends Primitive> = (params: PrimitiveParams[P], x: Spec, inputs: readonly Spec[]) => Spec;
 
 const same = (_: unknown, x: Spec): Spec => ({ shape: x.shape, dtype: x.dtype });
 const truth = (_: unknown, x: Spec): Spec => ({ shape: x.shape, dtype: 'bool' });
@@ -163,29 +164,35 @@ const SPECS: { readonly [P in Primitive]: SpecRule<P> } = {
   ...each(COMPARE, truth),
   ...each(REDUCE, folded),
   ...each(ARG_REDUCE, found),
-  addScaled: (_, a) => ({ shape: a!.shape, dtype: a!.dtype }),
-  where: (_, _condition, a) => ({ shape: a!.shape, dtype: a!.dtype }),
-  argsort: (_, x) => ({ shape: x!.shape, dtype: 'int32' }),
-  matmul: ({ dtype }, a, b) => ({ shape: [...a!.shape.slice(0, -1), b!.shape.at(-1)!], dtype: dtype ?? a!.dtype }),
-  gather: (_, x, index) => ({ shape: index!.shape, dtype: x!.dtype }),
-  scatter: (_, base) => ({ shape: base!.shape, dtype: base!.dtype }),
-  concat: ({ axis }, ...xs) => {
-    const shape = [...xs[0]!.shape];
-    shape[axis] = xs.reduce((n, x) => n + x.shape[axis]!, 0);
-    return { shape, dtype: xs[0]!.dtype };
+  addScaled: same,
+  where: (_, _condition, inputs) => same(_, inputs[1]!),
+  argsort: (_, x) => ({ shape: x.shape, dtype: 'int32' }),
+  matmul: ({ dtype }, a, inputs) => {
+    const shape = a.shape.slice();
+    shape[shape.length - 1] = inputs[1]!.shape[shape.length - 1]!;
+    return { shape, dtype: dtype ?? a.dtype };
   },
-  embed: ({ shape }, x) => ({ shape, dtype: x!.dtype }),
-  fold: ({ shape }, x) => ({ shape, dtype: x!.dtype }),
-  cast: ({ dtype }, x) => ({ shape: x!.shape, dtype }),
-  copy: (_, x) => ({ shape: x!.shape, dtype: x!.dtype }),
-  reshape: ({ shape }, x) => ({ shape, dtype: x!.dtype }),
-  permute: ({ axes }, x) => ({ shape: axes.map((a) => x!.shape[a]!), dtype: x!.dtype }),
-  slice: ({ ranges }, x) => ({ shape: ranges.map((r) => r.length), dtype: x!.dtype }),
-  expand: ({ shape }, x) => ({ shape, dtype: x!.dtype }),
-  window: ({ windows }, x) => ({ shape: windowShape(x!.shape, windows), dtype: x!.dtype }),
+  gather: (_, x, inputs) => ({ shape: inputs[1]!.shape, dtype: x.dtype }),
+  scatter: same,
+  concat: ({ axis }, x, inputs) => ({
+    shape: x.shape.with(
+      axis,
+      inputs.reduce((n, { shape }) => n + shape[axis]!, 0),
+    ),
+    dtype: x.dtype,
+  }),
+  embed: ({ shape }, x) => ({ shape, dtype: x.dtype }),
+  fold: ({ shape }, x) => ({ shape, dtype: x.dtype }),
+  cast: ({ dtype }, x) => ({ shape: x.shape, dtype }),
+  copy: same,
+  reshape: ({ shape }, x) => ({ shape, dtype: x.dtype }),
+  permute: ({ axes }, x) => ({ shape: axes.map((a) => x.shape[a]!), dtype: x.dtype }),
+  slice: ({ ranges }, x) => ({ shape: ranges.map((r) => r.length), dtype: x.dtype }),
+  expand: ({ shape }, x) => ({ shape, dtype: x.dtype }),
+  window: ({ windows }, x) => ({ shape: windowShape(x.shape, windows), dtype: x.dtype }),
 };
 
 /** Shape and dtype of a primitive's result, known before anything is computed. */
 export function specOf<P extends Primitive>(op: P, params: PrimitiveParams[P], inputs: readonly Spec[]): Spec {
-  return (SPECS[op] as SpecRule<P>)(params, ...inputs);
+  return (SPECS[op] as SpecRule<P>)(params, inputs[0]!, inputs);
 }

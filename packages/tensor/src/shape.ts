@@ -116,14 +116,21 @@ export function normalizeAxis(op: string, axis: number, rank: number): number {
   return axis < 0 ? axis + rank : axis;
 }
 
+/** True if no number is there twice. For few numbers. */
+export function areDistinct(list: readonly number[]): boolean {
+  for (let i = 1; i < list.length; i++) if (list.indexOf(list[i]!) < i) return false;
+  return true;
+}
+
 /** Sorted distinct axes; `undefined` means all of them. */
 export function normalizeAxes(op: string, axes: number | readonly number[] | undefined, rank: number): number[] {
-  if (axes === undefined) return Array.from({ length: rank }, (_, i) => i);
-  const list = (typeof axes === 'number' ? [axes] : axes).map((a) => normalizeAxis(op, a, rank));
-  if (new Set(list).size !== list.length) {
+  if (typeof axes === 'number') return [normalizeAxis(op, axes, rank)];
+  const list = new Array<number>(axes === undefined ? rank : axes.length);
+  for (let i = 0; i < list.length; i++) list[i] = axes === undefined ? i : normalizeAxis(op, axes[i]!, rank);
+  if (!areDistinct(list)) {
     throw new AxisError(`${op}: an axis is named twice in [${String(axes)}] for rank ${rank}`, { axes, rank });
   }
-  return list.sort((a, b) => a - b);
+  return list.length < 2 ? list : list.sort((a, b) => a - b);
 }
 
 /** The shape left after reducing `axes` (sorted, from 0). */

@@ -36,6 +36,8 @@ const viewRules: { readonly [P in keyof ViewParams]: ViewRule<P> } = {
   window: (view, { windows }) => windowView(view, windows),
 };
 
+const SCALAR = contiguousView([]);
+
 export class Tensor extends NormalizeOps<Tensor> implements Operand, HoldsStorage {
   readonly shape: Shape;
   readonly dtype: DType;
@@ -45,7 +47,6 @@ export class Tensor extends NormalizeOps<Tensor> implements Operand, HoldsStorag
   readonly offset: number;
   readonly storage: Storage;
   readonly backend: Backend;
-  override readonly wraps = false;
 
   /** For the engine; users call `tensor`, `zeros` and their like. */
   constructor(backend: Backend, storage: Storage, view: View) {
@@ -56,6 +57,10 @@ export class Tensor extends NormalizeOps<Tensor> implements Operand, HoldsStorag
     this.shape = view.shape;
     this.strides = view.strides;
     this.offset = view.offset;
+  }
+
+  override get wraps(): boolean {
+    return false;
   }
 
   /** The name of the device that holds the elements. */
@@ -69,14 +74,15 @@ export class Tensor extends NormalizeOps<Tensor> implements Operand, HoldsStorag
   }
 
   override apply<P extends Primitive>(op: P, params: PrimitiveParams[P], inputs: readonly Tensor[]): Tensor {
-    if (op in viewRules) {
-      const source = inputs[0]!;
-      const rule = viewRules[op as keyof ViewParams] as (view: View, params: unknown) => View | null;
+    const source = inputs[0]!;
+    const rule = viewRules[op as keyof ViewParams] as ((view: View, params: unknown) => View | null) | undefined;
+    if (rule !== undefined) {
       const view = rule(source, params);
       if (view !== null) return new Tensor(source.backend, source.storage, view);
       return this.apply(op, params, [this.apply('copy', {}, [source])]);
     }
-    const backend = commonBackend(op, inputs);
+    const { backend } = source;
+    for (const x of inputs) if (x.backend !== backend) throw devicesDiffer(op, inputs);
     const out = specOf(op, params, inputs);
     const kernel = backend.kernels[op as ComputePrimitive] as (
       params: unknown,
@@ -92,7 +98,9 @@ export class Tensor extends NormalizeOps<Tensor> implements Operand, HoldsStorag
       const hint = Array.isArray(operand) ? '; did you mean tensor([...])?' : '';
       throw new DataError(`${op}: expected a tensor or a number, found ${describe(operand)}${hint}`, { operand });
     }
-    return fromArray(Array.of(operand), [], dtype, this.backend);
+    const { backend } = this;
+    if (backend.scalar === undefined) return fromArray([operand], [], dtype, backend);
+    return new Tensor(backend, backend.scalar(convert(operand, dtype), dtype), SCALAR);
   }
 
   override detach(): Tensor {
@@ -172,17 +180,12 @@ export class Tensor extends NormalizeOps<Tensor> implements Operand, HoldsStorag
   }
 }
 
-function commonBackend(op: string, inputs: readonly Tensor[]): Backend {
-  const backend = inputs[0]!.backend;
-  for (const x of inputs) {
-    if (x.backend !== backend) {
-      throw new DeviceError(
-        `${op}: operands live on '${backend.name}' and '${x.backend.name}'; move one with .to('${backend.name}')`,
-        { devices: inputs.map((t) => t.device) },
-      );
-    }
-  }
-  return backend;
+function devicesDiffer(op: string, inputs: readonly Tensor[]): DeviceError {
+  const devices = inputs.map((t) => t.device);
+  const other = devices.find((device) => device !== devices[0]);
+  return new DeviceError(`${op}: operands live on '${devices[0]}' and '${other}'; move one with .to('${devices[0]}')`, {
+    devices,
+  });
 }
 
 /** For messages: what a wrong value is, without dumping it. */

@@ -31,19 +31,22 @@ export function contiguousView(shape: Shape): View {
 
 /** True if walking the view in row-major order walks its storage one element at a time. */
 export function isContiguous({ shape, strides }: View): boolean {
-  if (shape.includes(0)) return true;
+  let inOrder = true;
   let step = 1;
   for (let i = shape.length - 1; i >= 0; i--) {
-    if (shape[i] !== 1) {
-      if (strides[i] !== step) return false;
-      step *= shape[i]!;
+    const d = shape[i]!;
+    if (d === 0) return true;
+    if (d !== 1) {
+      if (strides[i] !== step) inOrder = false;
+      step *= d;
     }
   }
-  return true;
+  return inOrder;
 }
 
 export function permuteView(view: View, axes: readonly number[]): View {
-  return { shape: axes.map((a) => view.shape[a]!), strides: axes.map((a) => view.strides[a]!), offset: view.offset };
+  const { shape, strides, offset } = view;
+  return { shape: axes.map((a) => shape[a]!), strides: axes.map((a) => strides[a]!), offset };
 }
 
 export function sliceView(view: View, ranges: readonly Range[]): View {

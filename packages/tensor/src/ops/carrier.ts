@@ -68,8 +68,12 @@ export abstract class Carrier<Self extends Carrier<Self>> {
 
 /** The operand that lifts the others: a wrapping carrier if there is one. @throws DataError if all are numbers. */
 export function leader<T extends Carrier<T>>(op: string, operands: readonly OperandOf<T>[]): T {
-  const carriers = operands.filter((x) => x instanceof Carrier) as T[];
-  const found = carriers.find((x) => x.wraps) ?? carriers[0];
+  let found: T | undefined;
+  for (const x of operands) {
+    if (!(x instanceof Carrier)) continue;
+    if (x.wraps) return x as T;
+    found ??= x as T;
+  }
   if (found === undefined) {
     throw new DataError(
       `${op}: wants at least one tensor, found ${operands.length === 0 ? 'nothing' : 'only numbers'}`,
@@ -91,7 +95,6 @@ export function meet<T extends Carrier<T>>(op: string, a: T, operand: OperandOf<
   const b = a.lift(op, operand, typeof operand === 'number' ? weakDType(operand, a.dtype) : a.dtype);
   const met = promote(a.dtype, b.dtype);
   const dtype = arithmetic && met === 'bool' ? 'int32' : met;
-  if (a.dtype === dtype && b.dtype === dtype && sameShape(a.shape, b.shape)) return [a, b];
   const shape = sameShape(a.shape, b.shape) ? a.shape : broadcastShapes(op, a.shape, b.shape);
   return [expandTo(a.cast(dtype), shape), expandTo(b.cast(dtype), shape)];
 }

@@ -11,8 +11,9 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
   /** this + alpha * other; alpha is 1 by default. */
   add(other: OperandOf<Self>, { alpha = 1 }: { readonly alpha?: number } = {}): Self {
     if (alpha === 1) return this._binary('add', other);
-    const [a, b] = meet('add', this.self, other, true);
-    return isFloat(a.dtype) ? a.apply('addScaled', { scale: alpha }, [a, b]) : a.add(b.mul(alpha));
+    const pair = meet('add', this.self, other, true);
+    const [a, b] = pair;
+    return isFloat(a.dtype) ? a.apply('addScaled', { scale: alpha }, pair) : a.add(b.mul(alpha));
   }
   /** this - other */
   sub(other: OperandOf<Self>): Self {
@@ -236,8 +237,8 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
   }
 
   private _binary(op: Binary, other: OperandOf<Self>): Self {
-    const [a, b] = meet(op, this.self, other, true);
-    return a.apply(op, {}, [a, b]);
+    const pair = meet(op, this.self, other, true);
+    return pair[0].apply(op, {}, pair);
   }
   /** Of two floats, whatever they were. */
   private _floatBinary(op: Binary, other: OperandOf<Self>): Self {
@@ -246,8 +247,8 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
     return a.apply(op, {}, [a.cast(dtype), b.cast(dtype)]);
   }
   private _compare(op: Compare, other: OperandOf<Self>, name: string = op): Self {
-    const [a, b] = meet(name, this.self, other, false);
-    return a.apply(op, {}, [a, b]);
+    const pair = meet(name, this.self, other, false);
+    return pair[0].apply(op, {}, pair);
   }
   /** and is the minimum of bits, or the maximum. */
   private _logical(op: 'minimum' | 'maximum', other: ArrayOf<Self>): Self {

@@ -32,17 +32,16 @@ export abstract class LinalgOps<Self extends LinalgOps<Self>> extends SortOps<Se
     }
     const met = promote(this.dtype, right.dtype);
     const dtype = options.dtype ?? (met === 'bool' ? 'int32' : met);
-    const [rows, columns] = [
-      this.rank === 1 ? this.unsqueeze(0) : this.self,
-      right.rank === 1 ? right.unsqueeze(1) : right,
-    ];
+    const rows = this.rank === 1 ? this.unsqueeze(0) : this.self;
+    const columns = right.rank === 1 ? right.unsqueeze(1) : right;
     if (dtype === 'bool') {
       throw new DTypeError("matmul: products are numbers, found dtype 'bool'; did you mean 'int32'?", { dtype });
     }
-    const widens = options.dtype === 'float64' && [this.dtype, right.dtype].includes('float32');
-    const ready = (x: Self) => (widens && isFloat(x.dtype) ? x : x.cast(dtype));
-    const [a, b] = [ready(rows), ready(columns)];
-    const [inner, innerB] = [a.shape.at(-1)!, b.shape.at(-2)!];
+    const widens = options.dtype === 'float64' && (this.dtype === 'float32' || right.dtype === 'float32');
+    const a = widens && isFloat(rows.dtype) ? rows : rows.cast(dtype);
+    const b = widens && isFloat(columns.dtype) ? columns : columns.cast(dtype);
+    const inner = a.shape[a.rank - 1]!;
+    const innerB = b.shape[b.rank - 2]!;
     if (inner !== innerB) {
       const swap = right.rank > 1 && b.shape.at(-1) === inner ? '; did you mean b.transpose()?' : '';
       throw new ShapeError(
@@ -51,8 +50,10 @@ export abstract class LinalgOps<Self extends LinalgOps<Self>> extends SortOps<Se
         { shapes: [this.shape, right.shape] },
       );
     }
+    const params = widens ? ({ dtype: 'float64' } as const) : {};
+    if (this.rank === 2 && right.rank === 2) return a.apply('matmul', params, [a, b]);
     const batch = broadcastShapes('matmul, leading axes', a.shape.slice(0, -2), b.shape.slice(0, -2));
-    const product = a.apply('matmul', widens ? { dtype: 'float64' } : {}, [
+    const product = a.apply('matmul', params, [
       expandTo(a, [...batch, ...a.shape.slice(-2)]),
       expandTo(b, [...batch, ...b.shape.slice(-2)]),
     ]);

@@ -2,6 +2,7 @@
 
 import { AxisError, IndexError, ShapeError, shapeText } from '../errors.ts';
 import {
+  areDistinct,
   broadcastShapes,
   checkShape,
   fitShape,
@@ -67,7 +68,7 @@ export abstract class ViewOps<Self extends ViewOps<Self>> extends Carrier<Self> 
    */
   permute(axes: readonly number[]): Self {
     const order = axes.map((a) => normalizeAxis('permute', a, this.rank));
-    if (order.length !== this.rank || new Set(order).size !== this.rank) {
+    if (order.length !== this.rank || !areDistinct(order)) {
       throw new AxisError(`permute: [${axes}] must name each of the ${this.rank} axes once`, { axes, rank: this.rank });
     }
     return this.apply('permute', { axes: order }, [this.self]);
@@ -98,10 +99,11 @@ export abstract class ViewOps<Self extends ViewOps<Self>> extends Carrier<Self> 
   /** Two axes swapped; by default the last two (a matrix transpose). @throws AxisError */
   transpose(a = -2, b = -1): Self {
     const axes = this.shape.map((_, i) => i);
-    const [i, j] = [normalizeAxis('transpose', a, this.rank), normalizeAxis('transpose', b, this.rank)];
+    const i = normalizeAxis('transpose', a, this.rank);
+    const j = normalizeAxis('transpose', b, this.rank);
     axes[i] = j;
     axes[j] = i;
-    return this.permute(axes);
+    return this.apply('permute', { axes }, [this.self]);
   }
 
   /** Without its size-1 axes, or without the given ones. @throws ShapeError if a given axis has another size. */

@@ -328,6 +328,7 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
     kernels,
     memory,
     upload: (data, dtype) => memory.upload(data, dtype),
+    scalar: (value, dtype) => memory.scalar(value, dtype),
     ...(sparse && { compressRows: sparse.compressRows }),
     read: async (x) => read(x),
     readSync: read,

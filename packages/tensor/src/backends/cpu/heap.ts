@@ -8,7 +8,7 @@
 // loop does not tell of what it found. To tell the collector is dear, so it is told once of each block, not of each storage that has it:
 // a storage holds its block, so that a block lost for everyone, lists included, was lost by a storage that nobody gave back.
 
-import { bytesOf, type DType } from '../../dtype.ts';
+import { bytesOf, type DType, type TypedArray } from '../../dtype.ts';
 import { type Lease, Storage } from '../../storage.ts';
 import { createWorkspace, type WasmMemory, type Workspace } from './module.ts';
 
@@ -28,6 +28,14 @@ const classOf = (bytes: number): number => {
   return 4 * exponent + ((last >>> (exponent - 2)) & 3);
 };
 const sizeOfClass = (index: number): number => ((index & 3) + 5) * 2 ** ((index >> 2) - 2);
+
+type Elements = { readonly [D in DType]: TypedArray };
+const viewsOf = (buffer: ArrayBufferLike): Elements => ({
+  float64: new Float64Array(buffer as ArrayBuffer),
+  float32: new Float32Array(buffer as ArrayBuffer),
+  int32: new Int32Array(buffer as ArrayBuffer),
+  bool: new Uint8Array(buffer as ArrayBuffer),
+});
 
 /** Memory that nobody uses. */
 interface Span {
@@ -88,6 +96,8 @@ export class Heap implements Workspace {
   #top = 0;
   #waiting = 0;
   #scratch: Block | null = null;
+  #elements: Elements | null = null;
+  #seen: ArrayBufferLike | null = null;
 
   constructor(memory: WasmMemory, { limit = 2 ** 30, outside = 128 * 2 ** 20 }: HeapOptions = {}) {
     this.memory = memory;
@@ -98,6 +108,16 @@ export class Heap implements Workspace {
   /** Bytes that have ever been in use, and those that wait for the garbage collector. */
   get bytes(): { readonly reached: number; readonly waiting: number } {
     return { reached: this.#top, waiting: this.#waiting };
+  }
+
+  /** The whole memory, as it is now, as elements of one type. */
+  elements(dtype: DType): TypedArray {
+    const { buffer } = this.memory;
+    if (this.#elements === null || buffer !== this.#seen) {
+      this.#elements = viewsOf(buffer);
+      this.#seen = buffer;
+    }
+    return this.#elements[dtype];
   }
 
   /** A storage of `length` elements whose contents are undefined, or null if there is no room. */

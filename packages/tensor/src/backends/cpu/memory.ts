@@ -31,6 +31,15 @@ export class CpuMemory {
     return scoped ? this.#pool.take(dtype, length) : new Storage(dtype, new (arrayType(dtype))(length));
   }
 
+  /** A storage of one number of its dtype. In a scope no array is made for it. */
+  scalar(value: number, dtype: DType): Storage {
+    if (!inScope()) return new Storage(dtype, arrayType(dtype).of(value));
+    const storage = this.take(dtype, 1);
+    if (storage.address >= 0) this.heap!.elements(dtype)[storage.address / bytesOf(dtype)] = value;
+    else storage.data[0] = value;
+    return storage;
+  }
+
   /** A storage of these elements. The caller no longer touches the array. */
   upload(data: TypedArray, dtype: DType): Storage {
     // What is smaller is copied when a kernel wants it.

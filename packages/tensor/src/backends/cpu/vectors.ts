@@ -3,7 +3,7 @@
 // caller then takes its loops, which give the same bits. What is large is shared by the threads of the heap's memory.
 
 import type { Operand } from '../../backend.ts';
-import { bytesOf, type DType } from '../../dtype.ts';
+import { bytesOf } from '../../dtype.ts';
 import type { Reduce, Softmax, Spec } from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
 import type { Lease, Storage } from '../../storage.ts';
@@ -126,7 +126,8 @@ export class Vectors {
   where(condition: Operand, a: Operand, b: Operand, out: Spec, result: Storage): boolean {
     const kernels = this.#elements();
     if (kernels === undefined || out.dtype !== 'float32' || !isContiguous(condition)) return false;
-    const [aStep, bStep] = [stepOf(a), stepOf(b)];
+    const aStep = stepOf(a);
+    const bStep = stepOf(b);
     if (aStep < 0 || bStep < 0) return false;
     const c = this.#addressOf(condition, 0);
     const x = this.#addressOf(a, 1);
@@ -224,7 +225,7 @@ export class Vectors {
     inParts(memory, nanoseconds, rows, RUN / 4, (call, row, count) =>
       call(kernels.sumExps, count, n, from + 4 * n * row, sums + 16 * row),
     );
-    const values = this.#viewFor('float64');
+    const values = this.#heap.elements('float64');
     const end = sums / 8 + 2 * rows;
     for (let i = sums / 8 + 1; i < end; i += 2) values[i] = Math.log(values[i]!);
     this.#share(result.length, rows, RUN / 4, (call, row, count) =>
@@ -240,12 +241,19 @@ export class Vectors {
     const left = this.#addressOf(a, 0);
     const right = this.#addressOf(b, 1);
     if (left < 0 || right < 0) return false;
-    const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, a.shape.at(-1)!];
     if (result.length === 0) return true;
-    const [as, bs] = [startsOf(a, left), startsOf(b, right)];
-    const [aRow, aCol] = [4 * a.strides.at(-2)!, 4 * a.strides.at(-1)!];
-    const [bRow, bCol] = [4 * b.strides.at(-2)!, 4 * b.strides.at(-1)!];
+    const col = out.shape.length - 1;
+    const row = col - 1;
+    const m = out.shape[row]!;
+    const n = out.shape[col]!;
+    const k = a.shape[col]!;
+    const as = startsOf(a, left);
+    const bs = startsOf(b, right);
+    const bCol = 4 * b.strides[col]!;
     const scratch = this.#heap.reserve(gemm.stackScratchBytes(as.length, m, n, k, bCol));
+    const aRow = 4 * a.strides[row]!;
+    const aCol = 4 * a.strides[col]!;
+    const bRow = 4 * b.strides[row]!;
     gemm.multiplyStack(m, n, k, as, aRow, aCol, bs, bRow, bCol, result.address, scratch);
     return true;
   }
@@ -278,30 +286,24 @@ export class Vectors {
     const { data } = storage;
     if (data.byteLength > SMALL) return -1;
     const to = this.#scratch + slot * SMALL;
-    this.#viewFor(x.dtype).set(data, to / bytes);
+    this.#heap.elements(x.dtype).set(data, to / bytes);
     return to + bytes * x.offset;
-  }
-
-  #views: { readonly [D in DType]?: Float64Array | Float32Array | Int32Array | Uint8Array } = {};
-  #buffer: ArrayBufferLike | null = null;
-  #viewFor(dtype: DType): Float64Array | Float32Array | Int32Array | Uint8Array {
-    const { buffer } = this.#heap.memory;
-    if (buffer !== this.#buffer) {
-      const [float64, float32] = [new Float64Array(buffer), new Float32Array(buffer)];
-      this.#views = { float64, float32, int32: new Int32Array(buffer), bool: new Uint8Array(buffer) };
-      this.#buffer = buffer;
-    }
-    return this.#views[dtype]!;
   }
 
   /** Merges the axes of two operands into at most two; false if that cannot be, or along the inner one they do not step by 0 or 1. */
   #pair(shape: readonly number[], a: readonly number[], b: readonly number[]): boolean {
-    let [rows, n, aRow, bRow, aStep, bStep] = [1, 1, 0, 0, 0, 0];
+    let rows = 1;
+    let n = 1;
+    let aRow = 0;
+    let bRow = 0;
+    let aStep = 0;
+    let bStep = 0;
     let level = 0;
     for (let axis = shape.length - 1; axis >= 0; axis--) {
       const d = shape[axis]!;
       if (d === 1) continue;
-      const [sa, sb] = [a[axis]!, b[axis]!];
+      const sa = a[axis]!;
+      const sb = b[axis]!;
       if (level === 0) {
         n = d;
         aStep = sa;
@@ -342,6 +344,8 @@ function startsOf(x: Operand, address: number): number[] {
 
 /** 1 for elements side by side, 0 for one that is repeated, else -1. */
 function stepOf(x: Operand): number {
-  if (x.strides.every((s, i) => s === 0 || x.shape[i] === 1)) return sizeOf(x.shape) === 1 ? 1 : 0;
-  return isContiguous(x) ? 1 : -1;
+  if (isContiguous(x)) return 1;
+  const { shape, strides } = x;
+  for (let i = 0; i < shape.length; i++) if (strides[i] !== 0 && shape[i] !== 1) return -1;
+  return 0;
 }
