@@ -1,7 +1,6 @@
 // .npz: several arrays in one file, namely a zip archive (zip.ts) with a .npy (npy.ts) for each. np.savez stores the entries,
 // np.savez_compressed deflates them.
 
-import { zipSync } from 'fflate';
 import { DataError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { bytesFor, STORED } from './elements.ts';
@@ -16,7 +15,7 @@ import {
 } from './format-error.ts';
 import { isNpy, parseNpy, writeNpy } from './npy.ts';
 import { quote, toUtf8 } from './text.ts';
-import { unpack, zipEntries } from './zip.ts';
+import { unpack, writeZip, zipEntries } from './zip.ts';
 
 const SUFFIX = '.npy';
 const MAX_ENTRIES = 65534;
@@ -25,8 +24,6 @@ const MAX_NAME_BYTES = 0xffff;
 const MAX_BYTES = 2 ** 32 - 2 ** 24;
 /** Both zip headers of an entry, and room for that of the array. */
 const ENTRY_OVERHEAD = 30 + 46 + 1024;
-/** Where zip's calendar starts; the time of writing would make every file differ. */
-const EPOCH = new Date(1980, 0, 1);
 
 export interface ReadNpzOptions extends ReadOptions {
   /**
@@ -92,7 +89,7 @@ export function writeNpz(
   { compress = false }: { readonly compress?: boolean } = {},
 ): Uint8Array<ArrayBuffer> {
   const pairs = namedTensors('writeNpz', tensors);
-  const entries: Record<string, Uint8Array> = {};
+  const files: { name: string; data: Uint8Array }[] = [];
   let total = 0;
   for (const [name, tensor] of pairs) {
     const entry = name + SUFFIX;
@@ -105,7 +102,7 @@ export function writeNpz(
       const most = `${MAX_ENTRIES} entries, 4 GiB`;
       throw new DataError(`writeNpz: more than zip holds (${most}); write several archives`, { total });
     }
-    entries[entry] = writeNpy(tensor);
+    files.push({ name: entry, data: writeNpy(tensor) });
   }
-  return zipSync(entries, { level: compress ? 6 : 0, mtime: EPOCH }) as Uint8Array<ArrayBuffer>;
+  return writeZip(files, compress);
 }

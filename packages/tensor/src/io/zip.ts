@@ -1,4 +1,4 @@
-// The zip container, as far as .npz needs it (PKWARE's APPNOTE 6.3; deflate, RFC 1951, is fflate's part).
+// The zip container, as far as .npz needs it (PKWARE's APPNOTE 6.3); what is deflated, inflate.ts and deflate.ts know.
 //
 //   entry*     local header (30 bytes, name, extra field), data
 //   directory  for each entry a central header (46 bytes, name, extra field, comment)
@@ -9,9 +9,10 @@
 // entry may declare at most 1032 times its compressed size, which is as far as deflate goes, and at most what the caller
 // allows for all entries together; inflating stops at the first byte too many.
 
-import { Inflate } from 'fflate';
-import { type Blame, FormatError } from './format-error.ts';
-import { fromUtf8, quote } from './text.ts';
+import { deflate } from './deflate.ts';
+import type { Blame } from './format-error.ts';
+import { inflate } from './inflate.ts';
+import { fromUtf8, quote, toUtf8 } from './text.ts';
 
 const LOCAL = { signature: 0x04034b50, bytes: 30 };
 const CENTRAL = { signature: 0x02014b50, bytes: 46 };
@@ -23,8 +24,10 @@ const UTF8_NAME = 0x800;
 const SEE_ZIP64 = 0xffffffff;
 /** A match of 258 bytes can cost 2 bits. */
 const DEFLATE_RATIO = 1032;
-/** Compressed bytes inflated at a time: they make at most 16 MiB before the sizes are looked at again. */
-const INFLATE_STEP = 2 ** 14;
+/** Of the format that writes files such as these. */
+const VERSION = 20;
+/** 1980-01-01, where zip's calendar starts; the time of writing would make every file differ. */
+const DATE = (1 << 5) | 1;
 
 export interface ZipEntry {
   readonly name: string;
@@ -149,7 +152,7 @@ function checkLocal(bytes: Uint8Array, view: DataView, central: Central, directo
 /** The unpacked bytes of an entry (of a stored one, a view): as many as it declares, with the checksum it declares. */
 export function unpack(bytes: Uint8Array, entry: ZipEntry, blame: Blame): Uint8Array {
   const { start, end, size, deflated } = entry;
-  const data = deflated ? inflate(bytes.subarray(start, end), entry, blame) : bytes.subarray(start, end);
+  const data = deflated ? inflated(bytes.subarray(start, end), entry, blame) : bytes.subarray(start, end);
   const crc = crc32(data);
   if (crc !== entry.crc) {
     throw blame(`entry ${quote(entry.name)} is damaged: its checksum is not the one declared`, start, {
@@ -162,36 +165,84 @@ export function unpack(bytes: Uint8Array, entry: ZipEntry, blame: Blame): Uint8A
   return data;
 }
 
-function inflate(packed: Uint8Array, { name, size, start }: ZipEntry, blame: Blame): Uint8Array {
+function inflated(packed: Uint8Array, { name, size, start }: ZipEntry, blame: Blame): Uint8Array {
   const out = new Uint8Array(size);
   const wrong = (problem: string) => blame(`entry ${quote(name)} ${problem}`, start, { entry: name, size });
-  let have = 0;
-  const stream = new Inflate((chunk) => {
-    if (have + chunk.length > size) throw wrong(`inflates to more than the ${size} bytes it declares`);
-    out.set(chunk, have);
-    have += chunk.length;
-  });
+  let have: number;
   try {
-    for (let at = 0; at < packed.length; at += INFLATE_STEP) {
-      stream.push(packed.subarray(at, at + INFLATE_STEP), at + INFLATE_STEP >= packed.length);
-    }
+    have = inflate(packed, out);
   } catch (error) {
-    if (error instanceof FormatError) throw error;
     throw wrong(`is not valid deflate data: ${(error as Error).message}`);
   }
-  if (have !== size) throw wrong(`inflates to ${have} bytes and declares ${size}`);
+  if (have > size) throw wrong(`inflates to more than the ${size} bytes it declares`);
+  if (have < size) throw wrong(`inflates to ${have} bytes and declares ${size}`);
   return out;
 }
 
-const CRC_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  return crc;
-});
+/** An archive of these files, in this order. The sizes and the count must be what zip holds. */
+export function writeZip(
+  files: readonly { readonly name: string; readonly data: Uint8Array }[],
+  compress: boolean,
+): Uint8Array<ArrayBuffer> {
+  const parts = files.map(({ name, data }) => {
+    const bytes = toUtf8(name);
+    return {
+      name: bytes,
+      utf8: bytes.length !== name.length,
+      data,
+      crc: crc32(data),
+      packed: compress ? deflate(data) : data,
+    };
+  });
+  const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0);
+  const directory = sum(parts.map(({ name, packed }) => LOCAL.bytes + name.length + packed.length));
+  const end = directory + sum(parts.map(({ name }) => CENTRAL.bytes + name.length));
+  const out = new Uint8Array(end + END.bytes);
+  const view = new DataView(out.buffer);
+  let [at, entry] = [0, directory];
+  for (const { name, utf8, data, crc, packed } of parts) {
+    const local = at;
+    // What both headers say, in the same order.
+    const common = (from: number) => {
+      view.setUint16(from, VERSION, true);
+      view.setUint16(from + 2, utf8 ? UTF8_NAME : 0, true);
+      view.setUint16(from + 4, compress ? 8 : 0, true);
+      view.setUint16(from + 8, DATE, true);
+      view.setUint32(from + 10, crc, true);
+      view.setUint32(from + 14, packed.length, true);
+      view.setUint32(from + 18, data.length, true);
+      view.setUint16(from + 22, name.length, true);
+    };
+    view.setUint32(at, LOCAL.signature, true);
+    common(at + 4);
+    out.set(name, at + LOCAL.bytes);
+    out.set(packed, at + LOCAL.bytes + name.length);
+    at += LOCAL.bytes + name.length + packed.length;
+    view.setUint32(entry, CENTRAL.signature, true);
+    view.setUint16(entry + 4, VERSION, true);
+    common(entry + 6);
+    view.setUint32(entry + 42, local, true);
+    out.set(name, entry + CENTRAL.bytes);
+    entry += CENTRAL.bytes + name.length;
+  }
+  view.setUint32(end, END.signature, true);
+  view.setUint16(end + 8, files.length, true);
+  view.setUint16(end + 10, files.length, true);
+  view.setUint32(end + 12, end - directory, true);
+  view.setUint32(end + 16, directory, true);
+  return out;
+}
+
+let crcTable: Int32Array | null = null;
 
 /** CRC-32 as in zip (ISO 3309: polynomial 0x04c11db7, bits reversed). */
 function crc32(bytes: Uint8Array): number {
+  crcTable ??= Int32Array.from({ length: 256 }, (_, byte) => {
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+    return crc;
+  });
   let crc = -1;
-  for (let i = 0; i < bytes.length; i++) crc = CRC_TABLE[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
+  for (let i = 0; i < bytes.length; i++) crc = crcTable[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
   return ~crc >>> 0;
 }

@@ -7,7 +7,7 @@ import { type Bytes, FormatError, readNpy, readNpz, readSafetensors } from '../.
 import { archive, type Ending, type Member, member } from './archive.ts';
 import { ascii, fixture } from './cases.ts';
 
-// Before any import, because fflate remembers the constructors it finds.
+// Before any import, because a module may remember the constructors it finds.
 const memory = vi.hoisted(() => {
   const spent = { bytes: 0 };
   const names = [
@@ -60,7 +60,7 @@ const formats = [
   {
     format: 'npz',
     read: (file: Bytes) => readNpz(file, { maxInflatedBytes: LIMIT }),
-    // fflate's window and tables, for each of up to 20 entries; what they inflate to, and the tensors of it.
+    // The tables of inflate, for each of up to 20 entries; what they inflate to, and the tensors of it.
     most: (size: number) => 8 * (size + LIMIT) + 20 * 2 ** 20,
   },
 ] as const;

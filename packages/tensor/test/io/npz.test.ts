@@ -158,7 +158,7 @@ describe('readNpz refuses', () => {
     ['less than inflates', archive([{ ...a, size: size - 1 }]), 'inflates to more than the 139 bytes it declares'],
     ['more than inflates', archive([{ ...a, size: size + 1 }]), 'inflates to 140 bytes and declares 141'],
     ['nothing declared', archive([{ ...a, size: 0 }]), 'inflates to more than the 0 bytes'],
-    ['nothing deflated', archive([{ ...a, packed: Buffer.alloc(0), size: 0, crc: 0 }]), 'not an array'],
+    ['nothing deflated', archive([{ ...a, packed: Buffer.alloc(0), size: 0, crc: 0 }]), 'not valid deflate data'],
     ['deflate data cut short', archive([{ ...a, packed: a.packed.subarray(0, -9) }]), 'not valid deflate data'],
     ['a block of no type', archive([{ ...a, packed: Buffer.of(7, 0, 0) }]), 'invalid block type'],
     ['a distance beyond the start', archive([{ ...a, packed: Buffer.of(0x03, 0x02, 0, 0) }]), /deflate data|inflates/],
