@@ -62,7 +62,7 @@ const computations = {
   // As vectors, and line by line.
   exponentials: () => [
     gemlab.randn([40, 50], new Rng(2), { std: 30 }).exp(),
-    each((random) => [random(60, 50).softmax(-1), random(50, 60).softmax(0)]),
+    each((random) => [random(60, 50), random(50, 60).transpose()].flatMap((x) => [x.softmax(-1), x.logSoftmax(-1)])),
   ],
   // More than one block of k, and edges of every tile.
   'products of matrices': () =>

@@ -212,6 +212,8 @@ describe('vector operators act on every lane', () => {
         i64s.set([n, ~n]);
         apply((v) => i64x2.shl(v, i32.const(52)), 1)();
         expect([...i64s.subarray(4, 6)]).toEqual([n, ~n].map((v) => BigInt.asIntN(64, v << 52n)));
+        apply((v) => i64x2.shrU(v, i32.const(52)), 1)();
+        expect([...i64s.subarray(4, 6)]).toEqual([n, ~n].map((v) => BigInt.asUintN(64, v) >> 52n));
       }),
     );
     fc.assert(

@@ -15,10 +15,11 @@ const run = {
     kernel.softmax(rows, n, x, exps.byteOffset, out);
   },
   logSoftmax: (rows: number, n: number, x: number, out: number) => {
-    const sums = arena.put(new Float64Array(2 * rows));
-    kernel.sumExps(rows, n, x, sums.byteOffset);
-    for (let i = 1; i < 2 * rows; i += 2) sums[i] = Math.log(sums[i]);
-    kernel.subtract(rows, n, x, sums.byteOffset, out);
+    const shifts = arena.put(new Float64Array(rows));
+    const sums = arena.put(new Float64Array(rows));
+    kernel.sumExps(rows, n, x, shifts.byteOffset, sums.byteOffset);
+    kernel.logSums(rows, sums.byteOffset);
+    kernel.subtract(rows, n, x, shifts.byteOffset, sums.byteOffset, out);
   },
 };
 

@@ -2,7 +2,8 @@
 // tests of threads need.
 
 import { expect, vi } from 'vitest';
-import { createWorkspace } from '../../src/backends/cpu/module.ts';
+import { type Code, i32, type Local, type ValueType, v128, wasmModule } from '../../src/backends/cpu/assembler.ts';
+import { createWorkspace, instantiate } from '../../src/backends/cpu/module.ts';
 import type { Team } from '../../src/backends/cpu/threads.ts';
 
 const GUARD = 5;
@@ -70,4 +71,32 @@ export const hesitate = (team: Team, milliseconds: number) => {
       part(call, thread);
     }),
   );
+};
+
+interface Vectors {
+  readonly start: Code;
+  of(x: Code): Code;
+}
+
+/** A function of two lanes of float64 at once, run by itself. */
+export const compileMap = (
+  make: (local: (type: ValueType) => Local) => Vectors,
+): ((a: number, b: number) => number[]) => {
+  const { memory } = createArena(32);
+  const module = wasmModule();
+  module.func({
+    export: 'run',
+    params: {},
+    body: (_, local) => {
+      const { start, of } = make(local);
+      return [start, v128.store(i32.const(16), of(v128.load(i32.const(0))))];
+    },
+  });
+  const { run } = instantiate<{ run(): void }>(module, memory)!;
+  const lanes = new Float64Array(memory.buffer, 0, 4);
+  return (a, b) => {
+    lanes.set([a, b]);
+    run();
+    return [...lanes.subarray(2)];
+  };
 };

@@ -188,6 +188,7 @@ export const i32x4 = {
 export const i64x2 = {
   /** As those of `i32x4`. */
   shl: simdBinary(0xcb),
+  shrU: simdBinary(0xcd),
   /** The whole products of the two low, the two high lanes of vectors of unsigned i32. */
   mulLowU32x4: simdBinary(0xde),
   mulHighU32x4: simdBinary(0xdf),

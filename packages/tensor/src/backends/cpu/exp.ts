@@ -17,8 +17,8 @@ const LEAST = -746;
 const MOST = 710;
 const PER_LN2 = Math.LOG2E;
 /** 32 bits of ln 2, and the rest of it. */
-const LN2_HIGH = 0.6931471803691238;
-const LN2_LOW = 1.9082149292705877e-10;
+export const LN2_HIGH = 0.6931471803691238;
+export const LN2_LOW = 1.9082149292705877e-10;
 const P1 = 0.16666666666666602;
 const P2 = -0.0027777777777015593;
 const P3 = 6.613756321437934e-5;

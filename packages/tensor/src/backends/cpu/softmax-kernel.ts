@@ -3,8 +3,7 @@
  * end. Sums are in the order of fold-loops.ts, so the results have the bits of the loops of softmax.ts. (The largest element is found without
  * regard to NaN and to the sign of 0: where there is a NaN the whole row is, and where there are two zeros the logarithm is at least ln 2.)
  *
- * The logarithm of a sum is the host's. So logSoftmax comes in two parts: `sumExps` leaves for each row what it was shifted by and the sum,
- * the host puts the logarithm in the sum's place, and `subtract` takes both away.
+ * logSoftmax is three passes, so that the logarithms of two rows are one pair: within a row's own pass everything would wait for its one.
  */
 
 import {
@@ -26,6 +25,7 @@ import {
 } from './assembler.ts';
 import { expVectors } from './exp.ts';
 import { LANES, SHORT_ROW } from './fold-loops.ts';
+import { logVectors } from './log.ts';
 import { instantiate, type WasmMemory } from './module.ts';
 
 const { const: int } = i32;
@@ -91,6 +91,7 @@ const overRows = (
   ];
   const short = [
     total.set(f64.const(0)),
+    repeat(left, 4, [[0, 1].map((i) => [exps(i), plus(0), plus(1)]), forward(4)]),
     whileLoop(i32.gtS(left, int(0)), [
       [exps(0), plus(0), when(i32.gtS(left, int(1)), plus(1))],
       [forward(2), advance(left, int(-2))],
@@ -143,29 +144,46 @@ const softmax = (module: ModuleBuilder): void => {
 const sumExps = (module: ModuleBuilder): void => {
   module.func({
     export: 'sumExps',
-    params: { rows: 'i32', n: 'i32', x: 'i32', sums: 'i32' },
-    body: ({ sums, ...operands }, local) =>
+    params: { rows: 'i32', n: 'i32', x: 'i32', shifts: 'i32', sums: 'i32' },
+    body: ({ shifts, sums, ...operands }, local) =>
       overRows(local, operands, (shift, total) => [
-        v128.store64Lane(sums, shift, 0),
-        f64.store(sums, total, 8),
-        advance(sums, int(16)),
+        v128.store64Lane(shifts, shift, 0),
+        f64.store(sums, total),
+        advance(shifts, int(8)),
+        advance(sums, int(8)),
       ]),
+  });
+};
+
+const logSums = (module: ModuleBuilder): void => {
+  module.func({
+    export: 'logSums',
+    params: { n: 'i32', sums: 'i32' },
+    body: ({ n, sums }, local) => {
+      const { start, of } = logVectors(local);
+      return [
+        start,
+        repeat(n, 2, [v128.store(sums, of(v128.load(sums))), advance(sums, int(16))]),
+        when(n, v128.store64Lane(sums, of(v128.load64Zero(sums)), 0)),
+      ];
+    },
   });
 };
 
 const subtract = (module: ModuleBuilder): void => {
   module.func({
     export: 'subtract',
-    params: { rows: 'i32', n: 'i32', x: 'i32', sums: 'i32', out: 'i32' },
-    body: ({ rows, n, x, sums, out }, local) => {
+    params: { rows: 'i32', n: 'i32', x: 'i32', shifts: 'i32', logs: 'i32', out: 'i32' },
+    body: ({ rows, n, x, shifts, logs, out }, local) => {
       const [left, shift, log] = [local('i32'), local('v128'), local('v128')];
       const value = f64x2.sub(f64x2.sub(pair(x), shift), log);
       return repeat(rows, 1, [
-        shift.set(f64x2.loadSplat(sums)),
-        log.set(f64x2.loadSplat(sums, 8)),
+        shift.set(f64x2.loadSplat(shifts)),
+        log.set(f64x2.loadSplat(logs)),
         left.set(n),
         storePairs(left, out, value, (elements) => advance(x, int(4 * elements))),
-        advance(sums, int(16)),
+        advance(shifts, int(8)),
+        advance(logs, int(8)),
       ]);
     },
   });
@@ -180,15 +198,17 @@ export interface SoftmaxKernel {
    * room for n + 1 float64.
    */
   readonly softmax: (rows: number, n: number, x: number, exps: number, out: number) => void;
-  /** sums[i] = m[i] and the sum over k of exp(x[i, k] - m[i]), two float64. */
-  readonly sumExps: (rows: number, n: number, x: number, sums: number) => void;
-  /** out[i, j] = x[i, j] - sums[i, 0] - sums[i, 1]. */
-  readonly subtract: (rows: number, n: number, x: number, sums: number, out: number) => void;
+  /** shifts[i] = m[i] and sums[i] = sum over k of exp(x[i, k] - m[i]), in float64. */
+  readonly sumExps: (rows: number, n: number, x: number, shifts: number, sums: number) => void;
+  /** sums[i] = log(sums[i]). */
+  readonly logSums: (n: number, sums: number) => void;
+  /** out[i, j] = x[i, j] - shifts[i] - logs[i]. */
+  readonly subtract: (rows: number, n: number, x: number, shifts: number, logs: number, out: number) => void;
 }
 
 /** Compiles the kernels over `memory`; undefined where the engine has no such vectors. */
 export const compileSoftmax = (memory: WasmMemory): SoftmaxKernel | undefined => {
   const module = wasmModule();
-  for (const add of [exp, softmax, sumExps, subtract]) add(module);
+  for (const add of [exp, softmax, sumExps, logSums, subtract]) add(module);
   return instantiate<SoftmaxKernel>(module, memory);
 };

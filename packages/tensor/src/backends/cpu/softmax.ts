@@ -7,6 +7,7 @@
 import type { Softmax } from '../../primitives.ts';
 import { exp } from './exp.ts';
 import { maxLoop, sumLoop } from './fold-loops.ts';
+import { logOfSum } from './log.ts';
 import type { Loop1 } from './loops.ts';
 
 /** A function for lines of up to `longest` elements, from a[x + i*sx] to out[o + i*so]. */
@@ -20,7 +21,7 @@ export function softmaxLine(op: Softmax, longest: number): Loop1 {
     if (op === 'softmax') {
       for (let i = 0; i < n; i++) out[o + i * so] = exps[i]! / sum;
     } else {
-      const log = Math.log(sum);
+      const log = logOfSum(sum);
       for (let i = 0; i < n; i++) out[o + i * so] = a[x + i * sx]! - shift - log;
     }
   };

@@ -221,16 +221,14 @@ export class Vectors {
       );
       return true;
     }
-    const sums = this.#heap.reserve(16 * rows);
-    inParts(memory, nanoseconds, rows, RUN / 4, (call, row, count) =>
-      call(kernels.sumExps, count, n, from + 4 * n * row, sums + 16 * row),
-    );
-    const values = this.#heap.elements('float64');
-    const end = sums / 8 + 2 * rows;
-    for (let i = sums / 8 + 1; i < end; i += 2) values[i] = Math.log(values[i]!);
-    this.#share(result.length, rows, RUN / 4, (call, row, count) =>
-      call(kernels.subtract, count, n, from + 4 * n * row, sums + 16 * row, result.address + 4 * n * row),
-    );
+    const shifts = this.#heap.reserve(16 * rows);
+    const sums = shifts + 8 * rows;
+    inParts(memory, nanoseconds, rows, RUN / 4, (call, row, count) => {
+      const [at, to] = [from + 4 * n * row, result.address + 4 * n * row];
+      call(kernels.sumExps, count, n, at, shifts + 8 * row, sums + 8 * row);
+      call(kernels.logSums, count, sums + 8 * row);
+      call(kernels.subtract, count, n, at, shifts + 8 * row, sums + 8 * row, to);
+    });
     return true;
   }
 
