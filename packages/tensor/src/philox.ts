@@ -19,8 +19,6 @@ export const W1 = 0xbb67ae85;
 
 /** Words made at a time. It only trades speed: the words themselves do not depend on it. */
 const CHUNK = 64;
-/** With fewer numbers to draw the loops are done before the vectors are compiled. */
-const LEAST = 4096;
 
 /** Two 32-bit words, low word first. */
 export type Word64 = readonly [low: number, high: number];
@@ -113,7 +111,7 @@ export class WordStream {
    * @returns how many numbers were written and words taken; 0 if the loops must go on from here, as where one number reaches `end`.
    */
   uniforms(
-    kernelOf: () => UniformKernel | undefined,
+    kernelFor: (n: number) => UniformKernel | undefined,
     out: Float32Array,
     at: number,
     low: number,
@@ -121,7 +119,7 @@ export class WordStream {
     end: number,
   ): number {
     const wanted = out.length - at;
-    const kernel = this.#lane === CHUNK && wanted >= LEAST ? kernelOf() : undefined;
+    const kernel = this.#lane === CHUNK && wanted >= CHUNK ? kernelFor(wanted) : undefined;
     if (kernel === undefined) return 0;
     const n = Math.min(wanted - (wanted % CHUNK), kernel.room);
     const block = (this.#chunk + 1) * (CHUNK / 4);

@@ -200,7 +200,8 @@ export function describe(value: unknown): string {
 /** Elements in row-major order as a tensor of their own. */
 export function fromArray(values: ArrayLike<number>, shape: Shape, dtype: DType, backend: Backend): Tensor {
   const data = new (arrayType(dtype))(sizeOf(shape));
-  const convertEach = dtype === 'int32' || dtype === 'bool';
-  for (let i = 0; i < data.length; i++) data[i] = convertEach ? convert(values[i]!, dtype) : values[i]!;
+  if (dtype === 'int32' || dtype === 'bool') {
+    for (let i = 0; i < data.length; i++) data[i] = convert(values[i]!, dtype);
+  } else data.set(values);
   return new Tensor(backend, backend.upload(data, dtype), contiguousView(shape));
 }

@@ -24,6 +24,7 @@ import { M0, M1, W0, W1 } from './philox.ts';
 
 /** Numbers made in one call: they fit the first page of a memory. */
 const ROOM = 8192;
+const WORTH_COMPILING = 4096;
 
 type Words = readonly number[];
 
@@ -170,8 +171,8 @@ const compile = (): UniformKernel | undefined => {
 
 let compiled: UniformKernel | null | undefined = null;
 
-/** Compiled when first asked for; undefined where the engine has no such vectors. */
-export const uniformKernel = (): UniformKernel | undefined => {
-  if (compiled === null) compiled = compile();
-  return compiled;
+/** For n numbers to draw; undefined where the engine has no such vectors, or where the loop is done before they are compiled. */
+export const uniformKernel = (n: number): UniformKernel | undefined => {
+  if (compiled === null && n >= WORTH_COMPILING) compiled = compile();
+  return compiled ?? undefined;
 };

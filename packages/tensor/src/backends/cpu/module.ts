@@ -34,11 +34,11 @@ export const isShared = ({ buffer }: WasmMemory): boolean =>
 
 /** Compiles a module at once, or undefined where this engine cannot run it. */
 const compileModule = (bytes: Uint8Array<ArrayBuffer>): object | undefined => {
-  if (webAssembly === undefined || !webAssembly.validate(bytes)) return undefined;
+  if (webAssembly === undefined) return undefined;
   try {
     return new webAssembly.Module(bytes);
   } catch {
-    // The module is valid, so it is the host that refuses to compile it.
+    // An instruction is missing, or the host refuses to compile.
     return undefined;
   }
 };
