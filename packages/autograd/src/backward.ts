@@ -7,7 +7,7 @@ import { backwardError } from './anomaly.ts';
 import { GradientError } from './errors.ts';
 import { enableGrad, noGrad } from './mode.ts';
 import { pullBack } from './rules/index.ts';
-import { leadingTo, reverseOrder } from './tape.ts';
+import { inputsThen, leadingTo, reverseOrder } from './tape.ts';
 import { current, type Variable } from './variable.ts';
 
 export interface BackwardOptions {
@@ -31,15 +31,16 @@ function accumulate(into: Gradients, v: Variable, g: Variable): void {
 }
 
 /** Gradients of <output, seed> for what is wanted, or for the variables behind the output that retain theirs. */
-function gradients(output: Variable, seed: Variable, { wanted, stop = new Set() }: Route): Gradients {
-  const found: Gradients = new Map([[output, seed]]);
+function gradients(output: Variable, seed: Variable, { wanted, stop }: Route): Gradients {
+  const found: Gradients = new Map();
+  found.set(output, seed);
   const order = reverseOrder(output, stop);
   const leads = wanted && leadingTo(wanted, order);
   const goesTo = (v: Variable): boolean => v.requiresGrad && (leads === undefined || leads.has(v.origin));
   for (const v of order) {
     const arrived = found.get(v);
     // Nothing reached it, or what did is not this walk's to pass on.
-    if (arrived === undefined || stop.has(v)) continue;
+    if (arrived === undefined || stop?.has(v)) continue;
     const g = v.hooked(arrived);
     if (v.node !== null && goesTo(v)) pass(found, v, g, goesTo);
     // An intermediate gradient has been passed on: let it go, as nobody can ask for it.
@@ -52,11 +53,14 @@ function gradients(output: Variable, seed: Variable, { wanted, stop = new Set() 
 /** Passes g, the gradient of v, on to the inputs of the step that made v. */
 function pass(into: Gradients, v: Variable, g: Variable, goesTo: (v: Variable) => boolean): void {
   const node = v.node!;
-  const inputs = node.inputs.map((input, k) => input.asOf(node.values[k]!));
+  const inputs = inputsThen(node);
   try {
-    pullBack(node, g, { inputs, out: v }, goesTo).forEach((pulled, k) => {
-      if (pulled !== null && goesTo(inputs[k]!)) accumulate(into, inputs[k]!.origin, pulled);
-    });
+    const pulled = pullBack(node, g, { inputs, out: v }, goesTo);
+    for (let k = 0; k < inputs.length; k++) {
+      const x = inputs[k]!;
+      const gradient = pulled[k]!;
+      if (gradient !== null && goesTo(x)) accumulate(into, x.origin, gradient);
+    }
   } catch (error) {
     throw backwardError(v, error);
   }

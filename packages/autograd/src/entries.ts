@@ -12,6 +12,7 @@ import { type PrimitiveParams, type Tensor, zeros } from '@gemlab/tensor';
 import { elementwise } from './rules/elementwise.ts';
 import { pullBack } from './rules/index.ts';
 import type { Along, Users } from './samples.ts';
+import { inputsThen } from './tape.ts';
 import { Variable } from './variable.ts';
 
 export interface Entry {
@@ -93,7 +94,7 @@ const isPlainProduct = ({ node }: Variable): boolean =>
 /** Through an elementwise step, whose rule takes the gradients of all samples at once by broadcasting. */
 function elementwiseBack(t: Tensor, out: Variable, place: number): Tensor {
   const node = out.node!;
-  const inputs = node.inputs.map((input, k) => input.asOf(node.values[k]!));
+  const inputs = inputsThen(node);
   return pullBack(node, new Variable(t, false), { inputs, out }, (x) => x.requiresGrad)[place]!.value;
 }
 

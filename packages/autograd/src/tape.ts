@@ -38,16 +38,26 @@ export interface TapeNode<S extends StepKind = StepKind> {
   readonly site: Error | null;
 }
 
+/** The inputs of a step as they were then: themselves, unless a leaf has been given another value since. */
+export function inputsThen({ inputs, values }: TapeNode): readonly Variable[] {
+  for (let k = 0; k < inputs.length; k++) {
+    if (inputs[k]!.asOf(values[k]!) !== inputs[k]) return inputs.map((input, i) => input.asOf(values[i]!));
+  }
+  return inputs;
+}
+
 /** The name of a step as people read it. */
 export function stepName({ op, params }: Pick<TapeNode, 'op' | 'params'>): string {
   return op === 'custom' ? (params as CustomStep).name : op;
 }
 
+const NONE: ReadonlySet<Variable> = new Set();
+
 /**
  * Every variable behind `output` that wants a gradient, itself included, results before their inputs. The walk does not
  * go beyond the variables in `stop`.
  */
-export function reverseOrder(output: Variable, stop: ReadonlySet<Variable> = new Set()): Variable[] {
+export function reverseOrder(output: Variable, stop: ReadonlySet<Variable> = NONE): Variable[] {
   const seen = new Set<Variable>();
   const made: Variable[] = [];
   const leaves: Variable[] = [];
@@ -63,8 +73,10 @@ export function reverseOrder(output: Variable, stop: ReadonlySet<Variable> = new
     if (stop.has(v)) continue;
     for (const { requiresGrad, origin } of v.node.inputs) if (requiresGrad && !seen.has(origin)) stack.push(origin);
   }
-  // A leaf has no depth: it comes after all that was made.
-  made.sort((a, b) => b.node!.depth - a.node!.depth);
+  // A leaf has no depth: it comes after all that was made. A tape without forks is in order as it is.
+  if (!made.every((v, i) => i === 0 || v.node!.depth <= made[i - 1]!.node!.depth)) {
+    made.sort((a, b) => b.node!.depth - a.node!.depth);
+  }
   for (const leaf of leaves) made.push(leaf);
   return made;
 }

@@ -118,18 +118,18 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
 
   override apply<P extends Primitive>(op: P, params: PrimitiveParams[P], given: readonly Variable[]): Variable {
     const inputs = mode().substitutes === null ? given : given.map(current);
-    const values: Tensor[] = [];
-    for (const input of inputs) {
-      const value = input.#value;
+    const values = new Array<Tensor>(inputs.length);
+    for (let i = 0; i < inputs.length; i++) {
+      const value = inputs[i]!.#value;
       if (value.storage.isPrivate) value.storage.use();
-      values.push(value);
+      values[i] = value;
     }
     return record(op, params, inputs, values, values[0]!.apply(op, params, values));
   }
 
-  override lift(op: string, operand: OperandOf<Variable>, dtype: DType): Variable {
+  override lift(op: string, operand: OperandOf<Variable>, dtype: DType, shape?: Shape): Variable {
     if (operand instanceof Variable) return operand;
-    return new Variable(operand instanceof Tensor ? operand : this.peek.lift(op, operand, dtype), false);
+    return new Variable(operand instanceof Tensor ? operand : this.peek.lift(op, operand, dtype, shape), false);
   }
 
   /** The same value as a constant. */
@@ -194,6 +194,7 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
 
   /** For the engine: a gradient as the hooks leave it. */
   hooked(gradient: Variable): Variable {
+    if (this.#hooks.length === 0) return gradient;
     return this.#hooks.reduce((g, { hook }) => {
       const returned = hook(g) ?? g;
       if (errors.shapeText(returned.shape) !== errors.shapeText(g.shape)) {

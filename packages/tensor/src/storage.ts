@@ -312,6 +312,8 @@ export function keep<T>(value: T): T {
 function eachStorage(value: unknown, visit: (storage: Storage) => void): void {
   if (typeof value !== 'object' || value === null) return;
   if (storagesOf in value) for (const storage of (value as HoldsStorage)[storagesOf]()) visit(storage);
-  else if (Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype)
-    for (const item of Object.values(value)) if (typeof item === 'object') eachStorage(item, visit);
+  else if (Array.isArray(value)) for (const item of value) eachStorage(item, visit);
+  else if (Object.getPrototypeOf(value) === Object.prototype) {
+    for (const item of Object.values(value)) eachStorage(item, visit);
+  }
 }

@@ -92,15 +92,16 @@ export class Tensor extends NormalizeOps<Tensor> implements Operand, HoldsStorag
     return new Tensor(backend, kernel(params, inputs, out), contiguousView(out.shape));
   }
 
-  override lift(op: string, operand: OperandOf<Tensor>, dtype: DType): Tensor {
+  override lift(op: string, operand: OperandOf<Tensor>, dtype: DType, shape: Shape = []): Tensor {
     if (operand instanceof Tensor) return operand;
     if (typeof operand !== 'number') {
       const hint = Array.isArray(operand) ? '; did you mean tensor([...])?' : '';
       throw new DataError(`${op}: expected a tensor or a number, found ${describe(operand)}${hint}`, { operand });
     }
     const { backend } = this;
-    if (backend.scalar === undefined) return fromArray([operand], [], dtype, backend);
-    return new Tensor(backend, backend.scalar(convert(operand, dtype), dtype), SCALAR);
+    const value = convert(operand, dtype);
+    const storage = backend.scalar?.(value, dtype) ?? backend.upload(arrayType(dtype).of(value), dtype);
+    return new Tensor(backend, storage, expandView(SCALAR, shape));
   }
 
   override detach(): Tensor {

@@ -107,7 +107,8 @@ export abstract class GroupOptimizer<O extends OptimizerOptions> implements Opti
 
   /** @throws OptimizerError for a gradient of another shape or dtype than its parameter. */
   step(): void {
-    const moves: { p: Variable; theta: Tensor; memory: Memory }[] = [];
+    const { borrows } = this;
+    const moves: { p: Variable; theta: Tensor; before: Memory; memory: Memory }[] = [];
     for (const group of this.groups) {
       for (const p of group.parameters) {
         if (p.grad === null) continue;
@@ -115,19 +116,21 @@ export abstract class GroupOptimizer<O extends OptimizerOptions> implements Opti
         if (g.dtype !== p.dtype || !isSameShape(g.shape, p.shape)) {
           throw new OptimizerError(`${this.#algorithm}: the gradient is ${text(g)}, its parameter ${text(p)}`, {});
         }
-        const { step, slots: before } = this.#memory.get(p) ?? NEW;
-        const slots = { ...before };
-        const from = this.borrows ? p.peek : p.value;
-        const [theta] = privately(() => [this.update(from, g, slots, step + 1, group as object as O), slots] as const);
-        if (!this.borrows) for (const t of [theta, ...Object.values(slots)]) t.storage.share();
-        moves.push({ p, theta, memory: { step: step + 1, slots } });
+        const before = this.#memory.get(p) ?? NEW;
+        const step = before.step + 1;
+        const slots = { ...before.slots };
+        const from = borrows ? p.peek : p.value;
+        const { theta } = privately(() => ({ theta: this.update(from, g, slots, step, group as object as O), slots }));
+        if (!borrows) for (const t of [theta, ...Object.values(slots)]) t.storage.share();
+        moves.push({ p, theta, before, memory: { step, slots } });
       }
     }
-    for (const { p, theta, memory } of moves) {
+    for (const { p, theta, before, memory } of moves) {
       p.assign(theta);
-      const before = this.#memory.get(p)?.slots ?? {};
       const kept = Object.values(memory.slots);
-      for (const { storage } of Object.values(before)) if (kept.every((t) => t.storage !== storage)) storage.retire();
+      for (const { storage } of Object.values(before.slots)) {
+        if (kept.every((t) => t.storage !== storage)) storage.retire();
+      }
       this.#memory.set(p, memory);
     }
   }

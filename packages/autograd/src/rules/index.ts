@@ -22,6 +22,10 @@ export function pullBack(
   const context = { params, inputs, out } as Parameters<JointRule<Primitive>>[1];
   const rule = rules[op];
   if (typeof rule === 'function') return (rule as JointRule<Primitive>)(g, context);
-  // An input that wants a gradient is a float, and so has a rule.
-  return inputs.map((x, k) => (wanted(x) ? (rule[k] as InputRule<Primitive>)(g, context) : null));
+  const pulled = new Array<Variable | null>(inputs.length);
+  for (let k = 0; k < inputs.length; k++) {
+    // An input that wants a gradient is a float, and so has a rule.
+    pulled[k] = wanted(inputs[k]!) ? (rule[k] as InputRule<Primitive>)(g, context) : null;
+  }
+  return pulled;
 }

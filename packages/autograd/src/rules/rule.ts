@@ -28,5 +28,5 @@ export type Rules = { readonly [P in Primitive]?: Rule<P> };
 
 /** The same number everywhere, on the device of `like`. */
 export function constant(like: Variable, value: number, shape: Shape, dtype: DType = like.dtype): Variable {
-  return like.lift('constant', value, dtype).expand(shape);
+  return like.lift('constant', value, dtype, shape);
 }

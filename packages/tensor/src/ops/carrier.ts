@@ -29,10 +29,10 @@ export abstract class Carrier<Self extends Carrier<Self>> {
   abstract apply<P extends Primitive>(op: P, params: PrimitiveParams[P], inputs: readonly Self[]): Self;
 
   /**
-   * A constant, or any other operand, as this kind of carrier.
+   * A constant, or any other operand, as this kind of carrier. A number becomes a scalar, or is repeated to `shape`.
    * @throws DataError if it is neither a carrier nor a number.
    */
-  abstract lift(op: string, operand: OperandOf<Self>, dtype: DType): Self;
+  abstract lift(op: string, operand: OperandOf<Self>, dtype: DType, shape?: Shape): Self;
 
   /** The same values as a constant: no gradient flows through (a Tensor is one already). */
   abstract detach(): Self;
@@ -92,7 +92,7 @@ export function expandTo<T extends Carrier<T>>(x: T, shape: Shape): T {
 
 /** Two operands brought to one dtype and one shape, ready for a primitive. bool counts as int32 in arithmetic. */
 export function meet<T extends Carrier<T>>(op: string, a: T, operand: OperandOf<T>, arithmetic: boolean): [T, T] {
-  const b = a.lift(op, operand, typeof operand === 'number' ? weakDType(operand, a.dtype) : a.dtype);
+  const b = a.lift(op, operand, typeof operand === 'number' ? weakDType(operand, a.dtype) : a.dtype, a.shape);
   const met = promote(a.dtype, b.dtype);
   const dtype = arithmetic && met === 'bool' ? 'int32' : met;
   const shape = sameShape(a.shape, b.shape) ? a.shape : broadcastShapes(op, a.shape, b.shape);

@@ -3,7 +3,7 @@
 
 import { floatFor, isFloat, weakDType } from '../dtype.ts';
 import type { Binary, Compare, Unary } from '../primitives.ts';
-import { broadcastShapes } from '../shape.ts';
+import { broadcastShapes, sameShape } from '../shape.ts';
 import { type ArrayOf, expandTo, leader, meet, type OperandOf } from './carrier.ts';
 import { ViewOps } from './views.ts';
 
@@ -275,7 +275,7 @@ export function where<T extends ElementwiseOps<T>>(condition: ArrayOf<T>, a: Ope
   // Of two numbers alone neither is beside a tensor: they are float32, as `tensor(1)` is.
   const beside = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? weakDType(a, b.dtype) : 'float32';
   const chosen = lead.lift('where', condition, 'bool').cast('bool');
-  const [x, y] = meet('where', lead.lift('where', a, beside), b, false);
-  const shape = broadcastShapes('where', chosen.shape, x.shape);
+  const [x, y] = meet('where', lead.lift('where', a, beside, typeof b === 'number' ? chosen.shape : b.shape), b, false);
+  const shape = sameShape(chosen.shape, x.shape) ? x.shape : broadcastShapes('where', chosen.shape, x.shape);
   return lead.apply('where', {}, [expandTo(chosen, shape), expandTo(x, shape), expandTo(y, shape)]);
 }
