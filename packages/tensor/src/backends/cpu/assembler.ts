@@ -276,16 +276,16 @@ const flatten = (code: Code): number[] => {
   return out;
 };
 
-const sized = (code: Code): Code => {
+const sized = (code: Code): number[] => {
   const content = flatten(code);
-  return [unsigned(content.length), content];
+  return unsigned(content.length).concat(content);
 };
 
 /** A module over the memory that the host passes as `env.memory`, so that several modules can work in the same one. */
 export const wasmModule = (): ModuleBuilder => {
   const types: Code[] = [];
   const exported: Code[] = [];
-  const bodies: Code[] = [];
+  const bodies: number[][] = [];
   return {
     func(spec) {
       const index = bodies.length;
@@ -310,21 +310,29 @@ export const wasmModule = (): ModuleBuilder => {
     bytes(shared = false) {
       const section = (id: number, items: readonly Code[]): Code => [id, sized(list(items))];
       const magicAndVersion = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
-      const size = shared ? [0x03, unsigned(0), unsigned(SHARED_PAGES)] : [0x00, unsigned(0)];
-      const importedMemory = [text('env'), text('memory'), 0x02, size];
-      return Uint8Array.from(
-        flatten([
-          magicAndVersion,
-          section(1, types),
-          section(2, [importedMemory]),
-          section(
-            3,
-            bodies.map((_, index) => unsigned(index)),
-          ),
-          section(7, exported),
-          section(10, bodies),
-        ]),
-      );
+      const limits = shared ? [0x03, unsigned(0), unsigned(SHARED_PAGES)] : [0x00, unsigned(0)];
+      const importedMemory = [text('env'), text('memory'), 0x02, limits];
+      const start = flatten([
+        magicAndVersion,
+        section(1, types),
+        section(2, [importedMemory]),
+        section(
+          3,
+          bodies.map((_, index) => unsigned(index)),
+        ),
+        section(7, exported),
+      ]);
+      // The bodies are nearly all of it, and flat already.
+      const count = unsigned(bodies.length);
+      const size = bodies.reduce((sum, body) => sum + body.length, count.length);
+      const parts = [start, [10], unsigned(size), count, ...bodies];
+      const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+      let at = 0;
+      for (const part of parts) {
+        out.set(part, at);
+        at += part.length;
+      }
+      return out;
     },
   };
 };
