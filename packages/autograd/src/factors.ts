@@ -215,6 +215,9 @@ function addedTo(p: Variable, first: Variable, users: Users): { product: Variabl
   return null;
 }
 
+/** One is not copied. */
+const joined = (parts: readonly Tensor[]): Tensor => (parts.length === 1 ? parts[0]! : concat(parts));
+
 /**
  * From factors, the gradients of groups of samples: for each weight and bias a tensor [groups, ...its shape], where
  * group g is the next `sizes[g]` samples. Sizes of 1 give per-sample gradients, one group of n the whole gradient.
@@ -241,8 +244,8 @@ export function groupGradients(factors: readonly LayerFactors[], sizes: readonly
       return t.reshape([count, rows, groups, columns / groups]).transpose(1, 2);
     };
     const products = D.map((d, i) => apart(d).transpose().matmul(apart(A[i]!)));
-    add(weight, concat(products.map((product) => product.reshape([product.shape[0]!, ...weight.shape]))));
-    if (bias !== null) add(bias, concat(D.map((d) => d.sum(1))));
+    add(weight, joined(products.map((product) => product.reshape([product.shape[0]!, ...weight.shape]))));
+    if (bias !== null) add(bias, joined(D.map((d) => d.sum(1))));
   }
   return gradients;
 }

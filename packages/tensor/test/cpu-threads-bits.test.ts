@@ -204,4 +204,18 @@ describe('products', () => {
   ])('%i of %i x %i by %i', (count, m, k, n) => {
     expectSameBits(1, [{ shape: [count, m, k] }, { shape: [count, k, n] }], (x, y) => x.matmul(y));
   });
+
+  test('summed in float64, with their own transpose, with vectors, and of few rows', () => {
+    const large = fc.integer({ min: 2000, max: 9000 });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 70 }), fc.integer({ min: 1, max: 70 }), large, seed, (m, n, k, s) => {
+        const wide = { dtype: 'float64' } as const;
+        expectSameBits(s, [{ shape: [m, k] }], (x) => x.matmul(x.transpose(), wide));
+        expectSameBits(s, [{ shape: [m, k] }, { shape: [k, 1] }], (x, y) => x.matmul(y, wide));
+        expectSameBits(s, [{ shape: [m, k] }, { shape: [k, n] }], (x, y) => x.matmul(y, wide));
+        expectSameBits(s, [{ shape: [3, n] }, { shape: [n, k] }], (x, y) => x.matmul(y, wide));
+      }),
+      runs,
+    );
+  });
 });

@@ -140,6 +140,15 @@ const block = (module: ModuleBuilder, name: string, xBytes: 4 | 8, madd: Madd): 
   });
 };
 
+const clear = (module: ModuleBuilder): void => {
+  module.func({
+    export: 'clear',
+    params: { at: 'i32', end: 'i32' },
+    body: ({ at, end }) =>
+      whileLoop(i32.ltU(at, end), [v128.store(at, f64x2.splat(f64.const(0))), advance(at, int(16))]),
+  });
+};
+
 /** The sums of the lanes: out[i, j], and out[j, i] too where `symmetric` is 1. */
 const join = (module: ModuleBuilder): void => {
   module.func({
@@ -233,6 +242,8 @@ export interface WideKernel {
   readonly block64: Block;
   /** Lines x are float32. */
   readonly block32: Block;
+  /** Zeros from `at` to `end`, which are a multiple of 16 apart. */
+  clear(at: number, end: number): void;
   join(m: number, n: number, table: number, tableRow: number, out: number, outRow: number, symmetric: 0 | 1): void;
   /** Rows of B are float32, float64; a is float64. */
   readonly combine32: Combine;
@@ -248,6 +259,7 @@ export const compileWide = (memory: WasmMemory, fused: boolean): WideKernel | un
     block(module, `block${8 * bytes}`, bytes, madd);
     combine(module, bytes, madd);
   }
+  clear(module);
   join(module);
   return instantiate<WideKernel>(module, memory);
 };

@@ -165,7 +165,7 @@ export class Vectors {
     const [from, to] = [x.storage.address + 4 * x.offset, result.address];
     if (behind === 1) {
       const kernel = kernels[`${op}Rows`];
-      this.#share(before * folded, before, RUN, (call, row, rows) =>
+      this.#share(before * folded, before, folded < RUN ? RUN : 1, (call, row, rows) =>
         call(kernel, rows, folded, from + 4 * folded * row, 4 * folded, to + 4 * row),
       );
       return true;
