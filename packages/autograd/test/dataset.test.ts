@@ -93,6 +93,21 @@ describe('Dataset', () => {
     expect(inOrder).toEqual([[0, 1], [2, 3], [4]]);
   });
 
+  it('a copy has the same samples, and nothing of the others', () => {
+    const inputs = counted(11).inputs;
+    const data = new Dataset({ inputs, targets: arange(11), tasks: arange(11).mul(2) });
+    for (const some of [data.subset(ints(9, 2, 2, 7)).map((x) => x.add(1)), data.map((x) => x.mul(3)), data]) {
+      const copy = some.copy();
+      const [found, expected] = [copy, some].map((d) => d.range(0, d.length)) as [Samples, Samples];
+      for (const field of ['inputs', 'targets', 'tasks'] as const) {
+        expect(found[field]!.toArray()).toEqual(expected[field]!.toArray());
+      }
+    }
+    const plain = data.subset(ints(4, 3)).copy().range(0, 2).inputs;
+    expect(plain.storage).not.toBe(inputs.storage);
+    expect(plain.storage.length).toBe(4);
+  });
+
   it('a subset of a subset is a subset', () => {
     const data = new Dataset(counted(10));
     const twice = data.subset(ints(9, 7, 5, 3)).subset(ints(2, 0));

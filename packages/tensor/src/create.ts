@@ -6,6 +6,7 @@ import { DataError, ShapeError } from './errors.ts';
 import { expandTo } from './ops/carrier.ts';
 import { checkShape, fitShape, type Shape } from './shape.ts';
 import { describe, fromArray, type Nested, Tensor } from './tensor.ts';
+import { contiguousView } from './view.ts';
 
 export interface TensorOptions {
   /** Element type. By default `tensor` sees it in the data, `full` in the value, `arange` in the bounds; else float32. */
@@ -32,6 +33,44 @@ export function tensor(
   const { values, shape, dtype } = ArrayBuffer.isView(data) ? readTyped(data) : readNested(data);
   const fitted = options.shape === undefined ? shape : fitShape('tensor', shape, options.shape);
   return fromArray(values, fitted, options.dtype ?? dtype, backend);
+}
+
+/**
+ * As `tensor`, of a typed array whose memory the tensor takes over in place of a copy: the array is empty afterwards, as one that was
+ * transferred to another thread is. (One that is a part of a larger buffer, or of one that cannot be transferred, is copied, and stays.)
+ * @throws DataError for anything but a Float64Array, Float32Array or Int32Array; ShapeError if the values do not fill the shape.
+ */
+export function fromBuffer(
+  array: Float64Array | Float32Array | Int32Array,
+  options: { readonly shape?: Shape; readonly device?: DeviceChoice } = {},
+): Tensor {
+  const isOwnType = [Float64Array, Float32Array, Int32Array].some((type) => array instanceof type);
+  if (!isOwnType) {
+    const fix = 'tensor() takes other data';
+    throw new DataError(
+      `fromBuffer: expected a Float64Array, Float32Array or Int32Array, found ${describe(array)}; ${fix}`,
+      { array },
+    );
+  }
+  const { dtype } = readTyped(array);
+  const shape = fitShape('fromBuffer', [array.length], options.shape ?? [array.length]);
+  const backend = backendOf(options.device ?? 'cpu');
+  return new Tensor(backend, backend.upload(transferred(array), dtype), contiguousView(shape));
+}
+
+/** The same elements in an array that nobody else has. */
+function transferred<A extends Float64Array | Float32Array | Int32Array>(array: A): A {
+  const { buffer, byteLength } = array;
+  const clone = (globalThis as { structuredClone?: (value: unknown, options: { transfer: unknown[] }) => A })
+    .structuredClone;
+  const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && byteLength > 0;
+  if (!isWhole || clone === undefined) return array.slice() as A;
+  try {
+    return clone(array, { transfer: [buffer] });
+  } catch {
+    // A buffer that its owner does not let go, such as a WebAssembly memory's.
+    return array.slice() as A;
+  }
 }
 
 /** Data as it was found: its elements in row-major order, and the shape and dtype that suit it. */

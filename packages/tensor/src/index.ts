@@ -2,7 +2,7 @@
 
 export type { Backend, Kernel, Kernels, Operand } from './backend.ts';
 export { type CompressOptions, compressRows } from './compress.ts';
-export { arange, eye, full, linspace, ones, type TensorOptions, tensor, zeros } from './create.ts';
+export { arange, eye, fromBuffer, full, linspace, ones, type TensorOptions, tensor, zeros } from './create.ts';
 export { chooseDevice, type Device, type DeviceChoice, devices, info, setNumThreads } from './device.ts';
 export { bernoulli, choice, exponential, rand, randint, randn, randperm, truncatedNormal } from './draw.ts';
 export { type DType, isFloat, promote, type TypedArray } from './dtype.ts';

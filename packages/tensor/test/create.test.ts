@@ -7,6 +7,7 @@ import {
   devices,
   errors,
   eye,
+  fromBuffer,
   full,
   linspace,
   type Nested,
@@ -75,6 +76,40 @@ describe.each(devices)('%s', (device) => {
     const out = x.dataSync();
     out[0] = 9;
     expect(x.toArray()).toEqual([1, 2]);
+  });
+
+  test('fromBuffer takes over the memory of an array, and copies where it cannot', () => {
+    for (const [array, dtype] of [
+      [Float64Array.of(1, 2, 3, 4), 'float64'],
+      [Float32Array.of(1, 2, 3, 4), 'float32'],
+      [Int32Array.of(1, 2, 3, 4), 'int32'],
+    ] as const) {
+      const x = fromBuffer(array, { shape: [2, -1], device });
+      expect([x.dtype, x.toArray()]).toEqual([
+        dtype,
+        [
+          [1, 2],
+          [3, 4],
+        ],
+      ]);
+      expect(array.length).toBe(0);
+    }
+    const memory = new Float32Array(6).fill(5);
+    const shared = new Float32Array(new SharedArrayBuffer(8));
+    for (const part of [memory.subarray(2, 5), shared, new Float32Array(0)]) {
+      const before = [...part];
+      const x = fromBuffer(part, { device });
+      part.fill(9);
+      expect(x.toArray()).toEqual(before);
+    }
+    expect(memory).toEqual(Float32Array.of(5, 5, 9, 9, 9, 5));
+    const kept = Float32Array.of(1, 2);
+    expect(() => fromBuffer(kept, { shape: [3], device })).toThrow(errors.ShapeError);
+    expect([...kept]).toEqual([1, 2]);
+    const bytes = Uint8Array.of(1) as unknown as Int32Array;
+    expect(thrown(() => fromBuffer(bytes, { device })).message).toMatch(
+      /expected a Float64Array, .* found an Uint8Array/,
+    );
   });
 
   test('a tensor as data changes dtype or device', () => {

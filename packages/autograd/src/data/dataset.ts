@@ -168,6 +168,13 @@ export class Dataset {
     return new Dataset({ inputs: this.#inputs, ...beside, rows, transform: this.#transform });
   }
 
+  /** The same samples in tensors of their own: where they are few of many, the others need not be kept for them. */
+  copy(): Dataset {
+    const rows = this.#rows;
+    const inputs = rows === undefined ? this.#inputs.copy() : this.#inputs.indexSelect(0, rows);
+    return new Dataset({ inputs, ...this.#beside((x) => x.copy()), transform: this.#transform });
+  }
+
   /** The same samples seen through one more transform, applied after those there are. */
   map(transform: Transform): Dataset {
     const first = this.#transform;

@@ -1,6 +1,6 @@
 // Bytes to tensors: what every image loader ends with.
 
-import { type Tensor, tensor } from '@gemlab/tensor';
+import { fromBuffer, type Tensor } from '@gemlab/tensor';
 
 /** Images with their labels: inputs float32 [n, ...] in [0, 1] and targets int32 [n], class indices from 0. */
 export interface LabelledImages {
@@ -25,8 +25,8 @@ export function labelledImages(
   const inputs = new Float32Array(limit * size);
   for (let i = 0; i < inputs.length; i++) inputs[i] = pixels[i]! / 255;
   return {
-    inputs: tensor(inputs, { shape: [limit, ...shape] }),
-    targets: tensor(Int32Array.from(labels.subarray(0, limit))),
+    inputs: fromBuffer(inputs, { shape: [limit, ...shape] }),
+    targets: fromBuffer(Int32Array.from(labels.subarray(0, limit))),
   };
 }
 

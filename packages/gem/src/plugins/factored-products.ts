@@ -162,8 +162,8 @@ export class FactoredProducts implements InnerProducts {
       products = products === null ? term : products.add(term);
 
       // sum |a_i||d_i| <= |A||D|, with the 1 that stands for the bias beside each a_i.
-      const squares = (rows: Tensor) => groupSums(rows.square(), sizes);
-      const length = (rows: Tensor) => groupSums(rows.square(), [rows.shape[0]!])[0]!;
+      const squares = (rows: Tensor) => scope(() => groupSums(rows.square(), sizes));
+      const length = (rows: Tensor) => rows.square().sum().item() as number;
       const inputs = moved ? (memory.squaredNorms ?? squares(memory.input)) : sizes.map(() => 0);
       const ofBatch = ((moved ? length(batch.input) : 0) + one * batch.input.shape[0]!) * length(batch.delta);
       const [outs, ins] = memory.weight.shape as [number, number];

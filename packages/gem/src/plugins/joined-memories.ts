@@ -1,8 +1,9 @@
 // All memories as one batch, for a pass that takes them together. What is stored of a past task does not change while another is
-// trained on, so the batch is made once for each set of memories and then serves step after step.
+// trained on, so the batch is made once for each set of memories and then serves step after step. It is lent to a step as what the step computes
+// is: when another takes its place it goes back with the step under way, for several of them would be more than all memories.
 
 import type { Samples } from '@gemlab/autograd';
-import { compressRows, concat, keep, type Tensor } from '@gemlab/tensor';
+import { compressRows, concat, privately, scope, type Tensor } from '@gemlab/tensor';
 import { fieldsOf } from '../memory/slots.ts';
 
 export interface Joined {
@@ -19,27 +20,24 @@ export function joiner(): (memories: readonly Samples[]) => Joined {
   return (memories) => {
     const fields = memories.flatMap((samples) => fieldsOf(samples).map(([, rows]) => rows));
     if (made?.of.length !== fields.length || fields.some((rows, i) => rows !== made!.of[i])) {
-      made = { of: fields, joined: join(memories), uses: 0 };
+      for (const [, rows] of made === null ? [] : fieldsOf(made.joined.samples)) rows.storage.retire();
+      made = { of: fields, joined: privately(() => join(memories)), uses: 0 };
     }
-    // What is asked for again will be asked for often.
-    if (++made!.uses === 2) made!.joined = withoutZeros(made!.joined);
+    // What is asked for again will be asked for often; and memories of images are mostly zeros, which products may skip.
+    if (++made!.uses === 2) compressRows(made!.joined.samples.inputs);
     return made!.joined;
   };
-}
-
-/** Memories of images are mostly zeros, and they are multiplied in every step. */
-function withoutZeros({ samples, ...rest }: Joined): Joined {
-  return { ...rest, samples: { ...samples, inputs: keep(compressRows(samples.inputs)) } };
 }
 
 function join(memories: readonly Samples[]): Joined {
   const columns = fieldsOf(memories[0]!).map(([name]): [string, Tensor] => [
     name,
-    keep(concat(memories.map((samples) => (samples as unknown as Record<string, Tensor>)[name]!))),
+    concat(memories.map((samples) => (samples as unknown as Record<string, Tensor>)[name]!)),
   ]);
   const sizes = memories.map(({ targets }) => targets.shape[0]!);
   const samples = Object.fromEntries(columns) as unknown as Samples;
-  return { samples, sizes, squaredNorms: groupSums(samples.inputs.square(), sizes) };
+  const squaredNorms = memories.map(({ inputs }) => scope(() => inputs.square().sum().item() as number));
+  return { samples, sizes, squaredNorms };
 }
 
 /** The sums over the elements of groups of rows, of which the first has the first `sizes[0]`, and so on. */

@@ -67,7 +67,7 @@ export function permutedStream(options: PermutedStreamOptions): Stream<PermutedE
     const permutation = indexTensor(order, train.device);
     const permute = pixelPermutation(permutation);
     const parts = {
-      train: drawSamples(train, options.samplesPerTask, samples).map(permute),
+      train: drawSamples(train, options.samplesPerTask, options.tasks, samples).map(permute),
       test: test.map(permute),
       name: identity ? 'unpermuted' : `permutation ${index}`,
       taskLabel: options.taskLabels ? index : 0,

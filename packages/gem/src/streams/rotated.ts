@@ -69,7 +69,7 @@ export function rotatedStream(options: RotatedStreamOptions): Stream<RotatedExpe
     const degrees = angles[index]!;
     const turn = rotation(degrees, image, { interpolation: options.interpolation ?? 'nearest', device: train.device });
     const parts = {
-      train: drawSamples(train, options.samplesPerTask, samples).map(turn),
+      train: drawSamples(train, options.samplesPerTask, tasks.length, samples).map(turn),
       test: test.map(turn),
       name: `rotation ${degrees.toFixed(2)} degrees`,
       taskLabel: options.taskLabels ? index : 0,

@@ -1,4 +1,4 @@
-import { arange, Rng, scope, tensor, zeros } from '@gemlab/tensor';
+import { arange, errors, Rng, scope, tensor, zeros } from '@gemlab/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -91,6 +91,19 @@ describe('permutedStream', () => {
     for (const { train, test } of stream) expect([train.length, test.length]).toEqual([10, 20]);
     const rows = drawn[0]!.map((row) => row % 10);
     expect(stream[0]!.train.targets.toArray()).toEqual(rows);
+  });
+
+  it.each([
+    ['has copies of what tasks draw where that is a small part of the images', 3],
+    ['shares the images where tasks draw many of them', 4],
+  ])('%s', (_, samplesPerTask) => {
+    const { train } = options() as { train: Samples };
+    const stream = permutedStream(options({ train, samplesPerTask }));
+    const drawn = () => stream.map((t) => t.train.range(0, samplesPerTask).inputs.toArray());
+    const before = drawn();
+    train.inputs.storage.release();
+    if (4 * samplesPerTask <= 15) expect(drawn()).toEqual(before);
+    else expect(drawn).toThrow(errors.ScopeError);
   });
 
   it('draws the same samples whether or not the first task is permuted', () => {

@@ -76,7 +76,7 @@ class Block implements Lease {
 export interface HeapOptions {
   /** The most bytes in all; beyond it tensors are ordinary arrays. Default 1 GiB. */
   readonly limit?: number;
-  /** The most of them outside of scopes. Default 128 MiB. */
+  /** The most of them outside of scopes. Default 256 MiB. */
   readonly outside?: number;
 }
 
@@ -99,7 +99,7 @@ export class Heap implements Workspace {
   #elements: Elements | null = null;
   #seen: ArrayBufferLike | null = null;
 
-  constructor(memory: WasmMemory, { limit = 2 ** 30, outside = 128 * 2 ** 20 }: HeapOptions = {}) {
+  constructor(memory: WasmMemory, { limit = 2 ** 30, outside = 256 * 2 ** 20 }: HeapOptions = {}) {
     this.memory = memory;
     this.#limit = limit;
     this.#outside = outside;
