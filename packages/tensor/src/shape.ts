@@ -127,10 +127,11 @@ export function normalizeAxes(op: string, axes: number | readonly number[] | und
   if (typeof axes === 'number') return [normalizeAxis(op, axes, rank)];
   const list = new Array<number>(axes === undefined ? rank : axes.length);
   for (let i = 0; i < list.length; i++) list[i] = axes === undefined ? i : normalizeAxis(op, axes[i]!, rank);
+  if (list.every((axis, i) => i === 0 || list[i - 1]! < axis)) return list;
   if (!areDistinct(list)) {
     throw new AxisError(`${op}: an axis is named twice in [${String(axes)}] for rank ${rank}`, { axes, rank });
   }
-  return list.length < 2 ? list : list.sort((a, b) => a - b);
+  return list.sort((a, b) => a - b);
 }
 
 /** The shape left after reducing `axes` (sorted, from 0). */

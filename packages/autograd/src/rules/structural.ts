@@ -109,9 +109,6 @@ export const structural = {
   reshape: [(g, { inputs: [x] }) => g.reshape(x!.shape)],
   permute: [(g, { params: { axes } }) => g.permute(axes.map((_, i) => axes.indexOf(i)))],
   slice: [(g, { inputs: [x], params: { ranges } }) => g.apply('embed', { shape: x!.shape, ranges, fill: 0 }, [g])],
-  expand: [
-    (g, { inputs: [x], params: { shape } }) =>
-      g.sum(repeatedAxes(x!.shape, shape), { keepDims: true }).reshape(x!.shape),
-  ],
+  expand: [(g, { inputs: [x], params: { shape } }) => g.sum(repeatedAxes(x!.shape, shape)).reshape(x!.shape)],
   window: [(g, { inputs: [x], params: { windows } }) => g.apply('fold', { shape: x!.shape, windows }, [g])],
 } satisfies Rules;

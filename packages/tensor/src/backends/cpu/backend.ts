@@ -2,7 +2,7 @@
 // vectors.ts), and by merged strided loops over typed arrays elsewhere. Both give the same bits.
 
 import { type Backend, type Kernel, type Kernels, kernelsFor, type Operand } from '../../backend.ts';
-import { arrayType, convert, type TypedArray } from '../../dtype.ts';
+import { arrayType, bytesOf, convert, type TypedArray } from '../../dtype.ts';
 import { ARG_REDUCE, BINARY, COMPARE, REDUCE, SCAN, SOFTMAX, type Spec, UNARY } from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
 import type { Storage } from '../../storage.ts';
@@ -56,23 +56,34 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
   const here = ({ dtype, length, address, data }: Storage): TypedArray =>
     heap === null || address < 0 ? data : new (arrayType(dtype))(heap.memory.buffer as ArrayBuffer, address, length);
 
+  /** An array in which a storage's elements lie: what lies in the heap shares one, so that none is made for it. */
+  const arrayOf = (storage: Storage): TypedArray =>
+    heap === null || storage.address < 0 ? storage.data : heap.elements(storage.dtype);
+  /** A view of a storage as one of that array. */
+  const inArray = ({ shape, strides, offset }: View, { address, dtype }: Storage): View => ({
+    shape,
+    strides,
+    offset: address < 0 ? offset : offset + address / bytesOf(dtype),
+  });
+
   /** Maps x into the part of `to` that `where` looks at. */
   const map1 = (loop: Loop1, x: Operand, to: TypedArray, where: View) => {
-    const nest = nestOf(x.shape, [where, x]);
-    const from = x.storage.data;
+    const nest = nestOf(x.shape, [where, inArray(x, x.storage)]);
+    const from = arrayOf(x.storage);
     const [so, sx] = [nest.steps[0]!, nest.steps[1]!];
     walk(nest, (at) => loop(nest.inner, to, at[0]!, so, from, at[1]!, sx));
   };
   const map2 = (loop: Loop2, a: Operand, b: Operand, out: Spec, result = fresh(out)) => {
-    const nest = nestOf(out.shape, [contiguousView(out.shape), a, b]);
-    const [to, left, right] = [result.data, a.storage.data, b.storage.data];
+    const views = [inArray(contiguousView(out.shape), result), inArray(a, a.storage), inArray(b, b.storage)];
+    const nest = nestOf(out.shape, views);
+    const [to, left, right] = [arrayOf(result), arrayOf(a.storage), arrayOf(b.storage)];
     const [so, sx, sy] = [nest.steps[0]!, nest.steps[1]!, nest.steps[2]!];
     walk(nest, (at) => loop(nest.inner, to, at[0]!, so, left, at[1]!, sx, right, at[2]!, sy));
     return result;
   };
   /** An elementwise map into fresh storage. */
   const mapped = (loop: Loop1, x: Operand, out: Spec, result = fresh(out)) => {
-    map1(loop, x, result.data, contiguousView(out.shape));
+    map1(loop, x, arrayOf(result), inArray(contiguousView(out.shape), result));
     return result;
   };
 
@@ -96,11 +107,11 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
 
   const matmul: Kernel<'matmul'> = (params, inputs, out) => {
     if (out.dtype === 'int32') return referenceKernels.matmul(params, inputs, out);
-    const products = { float32: gemm, float64: params.dtype === 'float64' ? wideGemm : gemmLoops64 };
     const [a, b] = inputs as [Operand, Operand];
     const result = fresh(out);
     if (a.storage.compressed !== null && sparse?.matmul(a, b, out, result)) return result;
     if (result.address >= 0 && vectors?.matmul(a, b, out, result)) return result;
+    const products = { float32: gemm, float64: params.dtype === 'float64' ? wideGemm : gemmLoops64 };
     const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, a.shape.at(-1)!];
     const [left, right, to] = [here(a.storage), here(b.storage), here(result)];
     const starts = (x: Operand) => positions({ shape: x.shape.slice(0, -2), strides: x.strides, offset: x.offset });
@@ -169,28 +180,30 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
     index: Operand,
     axis: number,
     target: View,
-    to: TypedArray,
+    targets: Storage,
     other: View,
-    from: TypedArray,
+    others: Storage,
   ) => {
-    const along: View = { ...target, strides: target.strides.map((s, i) => (i === axis ? 0 : s)) };
+    const { shape, offset } = target;
+    const along = { shape, strides: target.strides.map((s, i) => (i === axis ? 0 : s)), offset };
     const stride = target.strides[axis]!;
-    const indices = index.storage.data;
-    const nest = nestOf(index.shape, [index, along, other]);
+    const [indices, to, from] = [arrayOf(index.storage), arrayOf(targets), arrayOf(others)];
+    const views = [inArray(index, index.storage), inArray(along, targets), inArray(other, others)];
+    const nest = nestOf(index.shape, views);
     const [si, st, so] = nest.steps as [number, number, number];
     walk(nest, (at) => loop(nest.inner, indices, at[0]!, si, stride, to, at[1]!, st, from, at[2]!, so));
   };
 
   const gather: Kernel<'gather'> = ({ axis }, [x, index], out) => {
     const result = fresh(out);
-    indexed(gatherLoop, index!, axis, x!, x!.storage.data, contiguousView(out.shape), result.data);
+    indexed(gatherLoop, index!, axis, x!, x!.storage, contiguousView(out.shape), result);
     return result;
   };
 
   const scatter: Kernel<'scatter'> = ({ axis, mode }, [base, index, updates], out) => {
     const result = mapped(copy, base!, out);
     const loop = mode === 'add' ? scatterAddLoop : scatterSetLoop;
-    indexed(loop, index!, axis, contiguousView(out.shape), result.data, updates!, updates!.storage.data);
+    indexed(loop, index!, axis, contiguousView(out.shape), result, updates!, updates!.storage);
     return result;
   };
 

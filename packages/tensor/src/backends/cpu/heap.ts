@@ -47,6 +47,7 @@ class Block implements Lease {
   readonly #heap: Heap;
   readonly address: number;
   readonly index: number;
+  readonly size: number;
   #outlives = false;
   /** The collector knows of it. */
   isWatched = false;
@@ -55,6 +56,7 @@ class Block implements Lease {
     this.#heap = heap;
     this.address = address;
     this.index = index;
+    this.size = sizeOfClass(index);
   }
 
   get buffer(): ArrayBufferLike {
@@ -142,7 +144,7 @@ export class Heap implements Workspace {
 
   /** A block comes back when it is collected, at the latest; false if too many wait. */
   awaitCollection(block: Block, least: number): boolean {
-    const size = sizeOfClass(block.index);
+    const { size } = block;
     if (size < least || this.#waiting + size > this.#outside) return false;
     this.#waiting += size;
     if (!block.isWatched) {
@@ -153,12 +155,12 @@ export class Heap implements Workspace {
   }
 
   waitNoMore(block: Block): void {
-    this.#waiting -= sizeOfClass(block.index);
+    this.#waiting -= block.size;
   }
 
   /** See Workspace. */
   reserve(bytes: number): number {
-    if (this.#scratch === null || sizeOfClass(this.#scratch.index) < bytes + SLACK) {
+    if (this.#scratch === null || this.#scratch.size < bytes + SLACK) {
       this.#scratch?.end();
       this.#scratch = this.take(bytes);
       if (this.#scratch === null) throw new RangeError(`the WebAssembly memory has no room for ${bytes} bytes`);
@@ -208,7 +210,7 @@ export class Heap implements Workspace {
     const waiting = this.#free.flat();
     // Their memory will be others': the collector is not to give it back.
     for (const block of waiting) if (block.isWatched) this.#collected.unregister(block);
-    const blocks = waiting.map(({ address, index }): Span => ({ address, size: sizeOfClass(index) }));
+    const blocks = waiting.map(({ address, size }): Span => ({ address, size }));
     this.#free.length = 0;
     const spans: Span[] = [];
     for (const span of [...this.#spans, ...blocks].sort((a, b) => a.address - b.address)) {

@@ -16,23 +16,34 @@ export interface Nest {
   readonly starts: readonly number[];
 }
 
+/** Whether one stride of each operand, its step along the axes before, leads through this axis too. */
+function merges(steps: readonly number[], views: readonly View[], axis: number, size: number): boolean {
+  for (let i = 0; i < views.length; i++) if (steps[i] !== views[i]!.strides[axis]! * size) return false;
+  return true;
+}
+
 /** The common walk over `shape` of operands that all have (at least) its axes. */
 export function nestOf(shape: Shape, views: readonly View[]): Nest {
   const sizes: number[] = [];
   const strides: number[][] = views.map(() => []);
-  shape.forEach((size, axis) => {
-    if (size === 1) return;
-    const last = sizes.length - 1;
-    const merges = last >= 0 && views.every((v, i) => strides[i]![last] === v.strides[axis]! * size);
-    if (merges) sizes[last]! *= size;
-    else sizes.push(size);
-    views.forEach((v, i) => {
-      if (merges) strides[i]![last] = v.strides[axis]!;
-      else strides[i]!.push(v.strides[axis]!);
-    });
-  });
-  const inner = sizes.pop() ?? 1;
-  const steps = strides.map((s) => s.pop() ?? 0);
+  const steps = new Array<number>(views.length).fill(0);
+  let inner = 1;
+  // `inner` and `steps` are the axis met last: one that cannot take in the next is an outer one.
+  let isFirst = true;
+  for (let axis = 0; axis < shape.length; axis++) {
+    const size = shape[axis]!;
+    if (size === 1) continue;
+    if (isFirst || !merges(steps, views, axis, size)) {
+      if (!isFirst) {
+        sizes.push(inner);
+        for (let i = 0; i < steps.length; i++) strides[i]!.push(steps[i]!);
+      }
+      inner = 1;
+      isFirst = false;
+    }
+    inner *= size;
+    for (let i = 0; i < steps.length; i++) steps[i] = views[i]!.strides[axis]!;
+  }
   return { sizes, strides, inner, steps, starts: views.map((v) => v.offset) };
 }
 
@@ -43,11 +54,15 @@ export function nestOf(shape: Shape, views: readonly View[]): Nest {
 export function walk(nest: Nest, body: (at: readonly number[]) => void): void {
   const { sizes, strides } = nest;
   if (nest.inner === 0 || sizes.includes(0)) return;
+  if (sizes.length === 0) {
+    body(nest.starts);
+    return;
+  }
   const at = [...nest.starts];
   const outer = sizes.length - 1;
   // The last axis of all has a loop of its own: most steps are along it.
-  const rows = outer < 0 ? 1 : sizes[outer]!;
-  const steps = strides.map((s) => s[outer] ?? 0);
+  const rows = sizes[outer]!;
+  const steps = strides.map((s) => s[outer]!);
   const index = new Array<number>(sizes.length).fill(0);
   for (;;) {
     for (let r = 0; r < rows; r++) {

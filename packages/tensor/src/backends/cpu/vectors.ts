@@ -5,7 +5,6 @@
 import type { Operand } from '../../backend.ts';
 import { bytesOf } from '../../dtype.ts';
 import type { Reduce, Softmax, Spec } from '../../primitives.ts';
-import { sizeOf } from '../../shape.ts';
 import type { Lease, Storage } from '../../storage.ts';
 import { isContiguous, positions } from '../../view.ts';
 import { compileElementwise, type ElementwiseKernel } from './elementwise.ts';
@@ -81,9 +80,12 @@ export class Vectors {
     }
     const run = kernel;
     const bytes = bytesOf(out.dtype);
-    this.#share(result.length, result.length, RUN, (call, start, n) =>
-      call(run, n, from + bytes * start, result.address + bytes * start),
-    );
+    if (this.#isShort(result.length)) run(result.length, from, result.address);
+    else {
+      this.#share(result.length, result.length, RUN, (call, start, n) =>
+        call(run, n, from + bytes * start, result.address + bytes * start),
+      );
+    }
     return true;
   }
 
@@ -107,10 +109,16 @@ export class Vectors {
     if (left < 0) return false;
     const right = this.#addressOf(b, 1);
     if (right < 0) return false;
-    const [rows, n, to, outBytes] = [this.#rows, this.#n, result.address, bytesOf(out.dtype)];
-    const [aRow, aStep] = [bytes * this.#aRow, bytes * this.#aStep];
-    const [bRow, bStep] = [bytes * this.#bRow, bytes * this.#bStep];
-    if (rows === 1) {
+    const rows = this.#rows;
+    const n = this.#n;
+    const aRow = bytes * this.#aRow;
+    const aStep = bytes * this.#aStep;
+    const bRow = bytes * this.#bRow;
+    const bStep = bytes * this.#bStep;
+    const to = result.address;
+    const outBytes = bytesOf(out.dtype);
+    if (this.#isShort(rows * n)) kernel(rows, n, left, aRow, aStep, right, bRow, bStep, to);
+    else if (rows === 1) {
       this.#share(n, n, RUN, (call, start, count) =>
         call(kernel, 1, count, left + aStep * start, 0, aStep, right + bStep * start, 0, bStep, to + outBytes * start),
       );
@@ -133,10 +141,13 @@ export class Vectors {
     const x = this.#addressOf(a, 1);
     const y = this.#addressOf(b, 2);
     if (c < 0 || x < 0 || y < 0) return false;
-    this.#share(result.length, result.length, RUN, (call, start, n) => {
-      const at = 4 * start;
-      call(kernels.where, n, c + start, x + aStep * at, 4 * aStep, y + bStep * at, 4 * bStep, result.address + at);
-    });
+    if (this.#isShort(result.length)) kernels.where(result.length, c, x, 4 * aStep, y, 4 * bStep, result.address);
+    else {
+      this.#share(result.length, result.length, RUN, (call, start, n) => {
+        const at = 4 * start;
+        call(kernels.where, n, c + start, x + aStep * at, 4 * aStep, y + bStep * at, 4 * bStep, result.address + at);
+      });
+    }
     return true;
   }
 
@@ -146,10 +157,13 @@ export class Vectors {
     const x = this.#addressOf(a, 0);
     const y = this.#addressOf(b, 1);
     if (x < 0 || y < 0) return false;
-    this.#share(result.length, result.length, RUN, (call, start, n) => {
-      const at = 4 * start;
-      call(kernels.axpy, n, x + at, scale, y + at, result.address + at);
-    });
+    if (this.#isShort(result.length)) kernels.axpy(result.length, x, scale, y, result.address);
+    else {
+      this.#share(result.length, result.length, RUN, (call, start, n) => {
+        const at = 4 * start;
+        call(kernels.axpy, n, x + at, scale, y + at, result.address + at);
+      });
+    }
     return true;
   }
 
@@ -157,21 +171,36 @@ export class Vectors {
     const kernels = this.#folds();
     if (kernels === undefined || out.dtype !== 'float32' || x.storage.address < 0 || !isContiguous(x)) return false;
     // [before, folded, behind]: the folded axes lie side by side.
-    const first = axes[0] ?? x.shape.length;
-    if (axes.some((axis, i) => axis !== first + i)) return false;
-    const before = sizeOf(x.shape.slice(0, first));
-    const folded = sizeOf(axes.map((axis) => x.shape[axis]!));
-    const behind = sizeOf(x.shape.slice(first + axes.length));
-    const [from, to] = [x.storage.address + 4 * x.offset, result.address];
+    const { shape } = x;
+    const first = axes[0] ?? shape.length;
+    const last = first + axes.length;
+    for (let i = 0; i < axes.length; i++) if (axes[i] !== first + i) return false;
+    let before = 1;
+    let folded = 1;
+    let behind = 1;
+    for (let i = 0; i < shape.length; i++) {
+      if (i < first) before *= shape[i]!;
+      else if (i < last) folded *= shape[i]!;
+      else behind *= shape[i]!;
+    }
+    const from = x.storage.address + 4 * x.offset;
+    const to = result.address;
+    const size = before * folded * behind;
     if (behind === 1) {
       const kernel = kernels[`${op}Rows`];
-      this.#share(before * folded, before, folded < RUN ? RUN : 1, (call, row, rows) =>
-        call(kernel, rows, folded, from + 4 * folded * row, 4 * folded, to + 4 * row),
-      );
+      if (this.#isShort(size)) kernel(before, folded, from, 4 * folded, to);
+      else {
+        this.#share(size, before, folded < RUN ? RUN : 1, (call, row, rows) =>
+          call(kernel, rows, folded, from + 4 * folded * row, 4 * folded, to + 4 * row),
+        );
+      }
+      return true;
+    }
+    if (op === 'sum' && before === 1 && this.#isShort(size)) {
+      kernels.sumColumns(folded, behind, from, 4 * behind, to, this.#heap.reserve(SUM_COLUMNS_SCRATCH));
       return true;
     }
 
-    const size = before * folded * behind;
     const tables =
       op === 'sum' ? this.#heap.reserve(threadsFor(this.#heap.memory, NANOSECONDS * size) * SUM_COLUMNS_SCRATCH) : 0;
     const extremes = op === 'sum' ? null : kernels[`${op}Columns`];
@@ -257,6 +286,11 @@ export class Vectors {
   }
 
   /** See inParts; what is done has so many elements. */
+  /** Whether so many elements are one thread's in any case: a kernel is then called as it is, without a closure for its parts. */
+  #isShort(elements: number): boolean {
+    return threadsFor(this.#heap.memory, NANOSECONDS * elements) === 1;
+  }
+
   #share(elements: number, n: number, unit: number, part: Part): void {
     inParts(this.#heap.memory, NANOSECONDS * elements, n, unit, part);
   }
