@@ -339,7 +339,11 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
           };
       return mapped(loop, x!, out);
     },
-    copy: (_, [x], out) => mapped(copy, x!, out),
+    copy: (_, [x], out) => {
+      const result = fresh(out);
+      if (result.address >= 0 && vectors?.copy(x!, result)) return result;
+      return mapped(copy, x!, out, result);
+    },
   };
 
   return {

@@ -14,6 +14,7 @@ import type { GemmKernel } from './gemm-kernel.ts';
 import type { Heap } from './heap.ts';
 import { compileSoftmax, type SoftmaxKernel } from './softmax-kernel.ts';
 import { type Call, inParts, type Part, threadsFor } from './threads.ts';
+import { compileTranspose, type Transpose } from './transpose.ts';
 
 type UnaryOp = 'neg' | 'abs' | 'sqrt' | 'relu' | 'floor' | 'ceil' | 'trunc' | 'round';
 type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum';
@@ -40,6 +41,7 @@ export class Vectors {
   #fold: FoldKernel | null | undefined = null;
   #softmax: SoftmaxKernel | null | undefined = null;
   #gemm: GemmKernel | null | undefined = null;
+  readonly #transpose: { float32?: Transpose | undefined; float64?: Transpose | undefined } = {};
 
   // How two operands are walked together: `rows` rows of `n`, with each operand's strides in elements. Set by #pair.
   #rows = 1;
@@ -258,6 +260,20 @@ export class Vectors {
       call(kernels.logSums, count, sums + 8 * row);
       call(kernels.subtract, count, n, at, shifts + 8 * row, sums + 8 * row, to);
     });
+    return true;
+  }
+
+  /** Of a transposed matrix; other views are copied as fast by loops. */
+  copy(x: Operand, result: Storage): boolean {
+    const { dtype, shape, strides, storage } = x;
+    if ((dtype !== 'float32' && dtype !== 'float64') || storage.address < 0) return false;
+    if (shape.length !== 2 || strides[0] !== 1 || strides[1]! < shape[0]!) return false;
+    if (!(dtype in this.#transpose)) this.#transpose[dtype] = compileTranspose(this.#heap.memory, dtype);
+    const transpose = this.#transpose[dtype];
+    if (transpose === undefined) return false;
+    const bytes = bytesOf(dtype);
+    const from = storage.address + bytes * x.offset;
+    transpose(shape[1]!, shape[0]!, from, bytes * strides[1]!, result.address, bytes * shape[1]!);
     return true;
   }
 
