@@ -110,9 +110,11 @@ export function backward(
   walking(createGraph, () => {
     const found = gradients(output, seedFor(output, seed, createGraph), {});
     // The first gradient of a leaf may be another's too, or the seed itself: each leaf gets a Variable of its own.
-    for (const [v, g] of found) found.set(v, v.grad ? v.grad.add(g) : createGraph ? g : g.detach());
+    const sums: Variable[] = [];
+    for (const [v, g] of found) sums.push(v.grad ? v.grad.add(g) : createGraph ? g : g.detach());
     // All or none.
-    for (const [v, sum] of found) v.grad = sum;
+    let i = 0;
+    for (const v of found.keys()) v.grad = sums[i++]!;
   });
 }
 

@@ -59,7 +59,8 @@ const NONE: ReadonlySet<Variable> = new Set();
  */
 export function reverseOrder(output: Variable, stop: ReadonlySet<Variable> = NONE): Variable[] {
   const seen = new Set<Variable>();
-  const made: Variable[] = [];
+  /** What was made, by its depth. */
+  const levels = new Array<Variable[] | undefined>(1 + (output.node?.depth ?? 0));
   const leaves: Variable[] = [];
   const stack = [output];
   for (let v = stack.pop(); v !== undefined; v = stack.pop()) {
@@ -69,16 +70,19 @@ export function reverseOrder(output: Variable, stop: ReadonlySet<Variable> = NON
       leaves.push(v);
       continue;
     }
-    made.push(v);
+    const level = levels[v.node.depth];
+    if (level === undefined) levels[v.node.depth] = [v];
+    else level.push(v);
     if (stop.has(v)) continue;
     for (const { requiresGrad, origin } of v.node.inputs) if (requiresGrad && !seen.has(origin)) stack.push(origin);
   }
-  // A leaf has no depth: it comes after all that was made. A tape without forks is in order as it is.
-  if (!made.every((v, i) => i === 0 || v.node!.depth <= made[i - 1]!.node!.depth)) {
-    made.sort((a, b) => b.node!.depth - a.node!.depth);
+  const order: Variable[] = [];
+  for (let depth = levels.length - 1; depth > 0; depth--) {
+    const level = levels[depth];
+    if (level !== undefined) for (const v of level) order.push(v);
   }
-  for (const leaf of leaves) made.push(leaf);
-  return made;
+  for (const leaf of leaves) order.push(leaf);
+  return order;
 }
 
 /** Those of `order` (results first) that are in `wanted` or were computed from some that are. */

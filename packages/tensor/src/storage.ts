@@ -40,6 +40,9 @@ export interface Compressed extends Packed {
   transposed: Packed | null;
 }
 
+/** More scopes than can be open: an integer, which takes no room beside the object as Infinity would. */
+const NEVER = 2 ** 30 - 1;
+
 /** One flat buffer. Several tensors (views) may share it. */
 export class Storage {
   readonly dtype: DType;
@@ -56,7 +59,7 @@ export class Storage {
   #lease: Lease | null = null;
   readonly #pool: BufferPool | null;
   /** How many scopes were open, at the least, when a private storage was used. */
-  #usedAt = Infinity;
+  #usedAt = NEVER;
 
   /**
    * Holds a host array, or `length` elements of a leased buffer. Belongs to the innermost open scope, which gives an array to `pool`
@@ -311,8 +314,8 @@ export function keep<T>(value: T): T {
 
 function eachStorage(value: unknown, visit: (storage: Storage) => void): void {
   if (typeof value !== 'object' || value === null) return;
-  if (storagesOf in value) for (const storage of (value as HoldsStorage)[storagesOf]()) visit(storage);
-  else if (Array.isArray(value)) for (const item of value) eachStorage(item, visit);
+  if (Array.isArray(value)) for (const item of value) eachStorage(item, visit);
+  else if (storagesOf in value) for (const storage of (value as HoldsStorage)[storagesOf]()) visit(storage);
   else if (Object.getPrototypeOf(value) === Object.prototype) {
     for (const item of Object.values(value)) eachStorage(item, visit);
   }

@@ -120,7 +120,7 @@ export abstract class GroupOptimizer<O extends OptimizerOptions> implements Opti
         const step = before.step + 1;
         const slots = { ...before.slots };
         const from = borrows ? p.peek : p.value;
-        const { theta } = privately(() => ({ theta: this.update(from, g, slots, step, group as object as O), slots }));
+        const [theta] = privately(() => [this.update(from, g, slots, step, group as object as O), slots] as const);
         if (!borrows) for (const t of [theta, ...Object.values(slots)]) t.storage.share();
         moves.push({ p, theta, before, memory: { step, slots } });
       }

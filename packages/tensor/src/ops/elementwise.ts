@@ -7,6 +7,9 @@ import { broadcastShapes, sameShape } from '../shape.ts';
 import { type ArrayOf, expandTo, leader, meet, type OperandOf } from './carrier.ts';
 import { ViewOps } from './views.ts';
 
+/** The parameters of a primitive that has none. */
+const NONE = Object.freeze({});
+
 export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends ViewOps<Self> {
   /** this + alpha * other; alpha is 1 by default. */
   add(other: OperandOf<Self>, { alpha = 1 }: { readonly alpha?: number } = {}): Self {
@@ -203,11 +206,11 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
   }
   gt(other: OperandOf<Self>): Self {
     const [a, b] = meet('gt', this.self, other, false);
-    return a.apply('lt', {}, [b, a]);
+    return a.apply('lt', NONE, [b, a]);
   }
   ge(other: OperandOf<Self>): Self {
     const [a, b] = meet('ge', this.self, other, false);
-    return a.apply('le', {}, [b, a]);
+    return a.apply('le', NONE, [b, a]);
   }
 
   /** true where x is 0. */
@@ -238,31 +241,31 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
 
   private _binary(op: Binary, other: OperandOf<Self>): Self {
     const pair = meet(op, this.self, other, true);
-    return pair[0].apply(op, {}, pair);
+    return pair[0].apply(op, NONE, pair);
   }
   /** Of two floats, whatever they were. */
   private _floatBinary(op: Binary, other: OperandOf<Self>): Self {
     const [a, b] = meet(op, this.self, other, true);
     const dtype = floatFor(a.dtype);
-    return a.apply(op, {}, [a.cast(dtype), b.cast(dtype)]);
+    return a.apply(op, NONE, [a.cast(dtype), b.cast(dtype)]);
   }
   private _compare(op: Compare, other: OperandOf<Self>, name: string = op): Self {
     const pair = meet(name, this.self, other, false);
-    return pair[0].apply(op, {}, pair);
+    return pair[0].apply(op, NONE, pair);
   }
   /** and is the minimum of bits, or the maximum. */
   private _logical(op: 'minimum' | 'maximum', other: ArrayOf<Self>): Self {
     const name = op === 'minimum' ? 'logicalAnd' : 'logicalOr';
     const [a, b] = meet(name, this.cast('bool'), this.lift(name, other, 'bool').cast('bool'), false);
-    return a.apply(op, {}, [a, b]);
+    return a.apply(op, NONE, [a, b]);
   }
   private _arithmetic(op: Unary): Self {
     const x = this.dtype === 'bool' ? this.cast('int32') : this.self;
-    return x.apply(op, {}, [x]);
+    return x.apply(op, NONE, [x]);
   }
   private _float(op: Unary): Self {
     const x = this.cast(floatFor(this.dtype));
-    return x.apply(op, {}, [x]);
+    return x.apply(op, NONE, [x]);
   }
 }
 
@@ -277,5 +280,5 @@ export function where<T extends ElementwiseOps<T>>(condition: ArrayOf<T>, a: Ope
   const chosen = lead.lift('where', condition, 'bool').cast('bool');
   const [x, y] = meet('where', lead.lift('where', a, beside, typeof b === 'number' ? chosen.shape : b.shape), b, false);
   const shape = sameShape(chosen.shape, x.shape) ? x.shape : broadcastShapes('where', chosen.shape, x.shape);
-  return lead.apply('where', {}, [expandTo(chosen, shape), expandTo(x, shape), expandTo(y, shape)]);
+  return lead.apply('where', NONE, [expandTo(chosen, shape), expandTo(x, shape), expandTo(y, shape)]);
 }

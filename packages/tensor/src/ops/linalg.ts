@@ -16,6 +16,9 @@ export interface MatmulOptions {
   readonly dtype?: DType;
 }
 
+const WIDE = Object.freeze({ dtype: 'float64' });
+const NARROW = Object.freeze({});
+
 export abstract class LinalgOps<Self extends LinalgOps<Self>> extends SortOps<Self> {
   /**
    * Matrix product over the last two axes: [..., m, k] x [..., k, n] -> [..., m, n], leading axes broadcast. A 1-d operand
@@ -50,7 +53,7 @@ export abstract class LinalgOps<Self extends LinalgOps<Self>> extends SortOps<Se
         { shapes: [this.shape, right.shape] },
       );
     }
-    const params = widens ? ({ dtype: 'float64' } as const) : {};
+    const params = widens ? WIDE : NARROW;
     if (this.rank === 2 && right.rank === 2) return a.apply('matmul', params, [a, b]);
     const batch = broadcastShapes('matmul, leading axes', a.shape.slice(0, -2), b.shape.slice(0, -2));
     const product = a.apply('matmul', params, [
