@@ -37,7 +37,6 @@ for (const name of readdirSync(`${root}packages`)) {
     output: {
       dir: 'dist',
       chunkFileNames: 'chunks/[name].js',
-      keepNames: true,
       codeSplitting: { groups: [{ name: 'shared', minShareCount: 2 }] },
       // The sources themselves are published too.
       sourcemap: true,

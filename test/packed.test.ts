@@ -74,6 +74,20 @@ test('plain Node imports every entry point', async () => {
   );
 });
 
+test('no class has a name that the bundler gave it', async () => {
+  const script = `
+    const renamed = [];
+    const look = (path, exports) => {
+      for (const [name, value] of Object.entries(exports)) {
+        if (typeof value === 'function' && /^class\\b/.test(String(value)) && value.name.includes('$')) renamed.push([path, name, value.name]);
+        if (value?.[Symbol.toStringTag] === 'Module') look(path + '.' + name, value);
+      }
+    };
+    for (const entry of ${JSON.stringify(entries)}) look(entry, await import(entry));
+    console.log(JSON.stringify(renamed));`;
+  expect(JSON.parse(await ok('node', ['--input-type=module', '-e', script], consumer))).toEqual([]);
+});
+
 test.each(['nodenext', 'preserve'])('TypeScript compiles against every entry point (module: %s)', async (module) => {
   writeFileSync(join(consumer, 'index.ts'), entries.map((entry, i) => `export * as e${i} from '${entry}';\n`).join(''));
   const options = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'es2023', '--types', ''];

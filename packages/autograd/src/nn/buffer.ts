@@ -9,6 +9,9 @@ import { Variable } from '../variable.ts';
 
 /** A constant in every op; of any dtype. */
 export class Buffer extends Variable {
+  /** Bundlers give a class another name where a global has this one. */
+  static override readonly name: string = 'Buffer';
+
   constructor(value: Tensor) {
     super(value, false);
   }
