@@ -30,8 +30,8 @@ for (const name of readdirSync(`${root}packages`)) {
   await build({
     cwd: dir,
     input,
-    // Whatever is imported by name is another package.
-    external: /^[^./]/,
+    // Whatever is imported by name is another package. (A path may begin with a letter and a colon.)
+    external: /^(node:|@?[a-z][\w.-]*(\/|$))/,
     platform: 'neutral',
     transform: { target: 'es2023' },
     output: {
