@@ -62,6 +62,8 @@ const expectSameBits = (seed: number, inputs: readonly Input[], op: (...xs: Tens
 const toFloats = (values: number[], dtype: 'float32' | 'float64') =>
   dtype === 'float32' ? Float32Array.from(values) : Float64Array.from(values);
 
+const engineOf = (x: Tensor) => engines.find(({ tensors }) => x instanceof tensors.Tensor)!.tensors;
+
 /** The size of a side such that n times it is large, and a little more. */
 const side = (n: number, more: number, least = 140_000): number => Math.ceil(least / n) + more;
 const rows = fc.integer({ min: 1, max: 700 });
@@ -124,8 +126,7 @@ describe('elementwise', () => {
         const shape = [n, side(n, extra)];
         const [a, b] = [form === 1 ? [1] : shape, form === 2 ? [1] : shape];
         expectSameBits(s, [{ shape, dtype: 'bool' }, { shape: a }, { shape: b }], (c, x, y) => {
-          const { where } = engines.find(({ tensors }) => x instanceof tensors.Tensor)!.tensors;
-          return where(c, x, y);
+          return engineOf(x).where(c, x, y);
         });
       }),
       runs,
@@ -214,6 +215,27 @@ describe('products', () => {
         expectSameBits(s, [{ shape: [m, k] }, { shape: [k, 1] }], (x, y) => x.matmul(y, wide));
         expectSameBits(s, [{ shape: [m, k] }, { shape: [k, n] }], (x, y) => x.matmul(y, wide));
         expectSameBits(s, [{ shape: [3, n] }, { shape: [n, k] }], (x, y) => x.matmul(y, wide));
+      }),
+      runs,
+    );
+  });
+
+  test('that skip zeros, of rows and of columns', () => {
+    const length = fc.integer({ min: 65, max: 700 });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4 }), length, length, fc.nat(70), seed, (groups, m, width, more, s) => {
+        const n = side(groups * m * width, more, 6_000_000);
+        const shapes = [{ shape: [groups * m, width] }, { shape: [width, n] }, { shape: [groups, m, n] }];
+        for (const form of ['rows', 'columns'] as const) {
+          expectSameBits(s, shapes, (x, b, d) => {
+            const { compressRows, where } = engineOf(x);
+            const packed = compressRows(where<Tensor>(x.abs().lt(0.1), x, 0));
+            expect(packed.storage.compressed).not.toBe(null);
+            const [finiteB, finiteD] = [b, d].map((y) => where<Tensor>(y.isFinite(), y, 1));
+            if (form === 'rows') return packed.matmul(finiteB!);
+            return packed.reshape([groups, m, width]).transpose(1, 2).matmul(finiteD!);
+          });
+        }
       }),
       runs,
     );

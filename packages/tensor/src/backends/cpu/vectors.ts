@@ -301,12 +301,12 @@ export class Vectors {
     return true;
   }
 
-  /** See inParts; what is done has so many elements. */
   /** Whether so many elements are one thread's in any case: a kernel is then called as it is, without a closure for its parts. */
   #isShort(elements: number): boolean {
     return threadsFor(this.#heap.memory, NANOSECONDS * elements) === 1;
   }
 
+  /** See inParts; what is done has so many elements. */
   #share(elements: number, n: number, unit: number, part: Part): void {
     inParts(this.#heap.memory, NANOSECONDS * elements, n, unit, part);
   }
