@@ -2,7 +2,19 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { concat, devices, errors, stack, type Tensor, tensor, zeros } from '../src/index.ts';
+import {
+  concat,
+  type Device,
+  devices,
+  errors,
+  Rng,
+  randn,
+  scope,
+  stack,
+  type Tensor,
+  tensor,
+  zeros,
+} from '../src/index.ts';
 import { joined } from './laws/moving.ts';
 import { expectModel, leavingUntouched, thrown } from './support/expect.ts';
 import { at, indicesOf, type Model, stored, tabulate } from './support/model.ts';
@@ -170,4 +182,20 @@ describe.each(devices)('%s', (device) => {
     expect(error.message).toBe(message);
     expect(error).toBeInstanceOf(kind);
   });
+});
+
+test('long parts, which are copied as memory, and views of them join as the reference has them', () => {
+  const sizes = fc.tuple(fc.nat(3), fc.nat(70), fc.nat(3));
+  fc.assert(
+    fc.property(sizes, fc.nat(2), fc.array(fc.nat(3), { minLength: 1, maxLength: 3 }), (shape, axis, lengths) => {
+      const parts = (device: Device) =>
+        lengths.map((length, i) => {
+          const own = shape.map((d, a) => (a === axis ? length * 20 : d));
+          const x = randn(own, new Rng(i)).to(device);
+          return i === 1 ? x.flip(axis) : x;
+        });
+      const found = scope(() => concat(parts('cpu'), axis).dataSync());
+      expect(found).toEqual(concat(parts('reference'), axis).dataSync());
+    }),
+  );
 });

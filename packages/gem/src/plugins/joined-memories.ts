@@ -16,15 +16,15 @@ export interface Joined {
 
 /** A function that joins memories, and remembers the last it joined. */
 export function joiner(): (memories: readonly Samples[]) => Joined {
-  let made: { readonly of: readonly Tensor[]; joined: Joined; uses: number } | null = null;
+  let made: { readonly of: readonly Tensor[]; readonly joined: Joined } | null = null;
   return (memories) => {
     const fields = memories.flatMap((samples) => fieldsOf(samples).map(([, rows]) => rows));
     if (made?.of.length !== fields.length || fields.some((rows, i) => rows !== made!.of[i])) {
       for (const [, rows] of made === null ? [] : fieldsOf(made.joined.samples)) rows.storage.retire();
-      made = { of: fields, joined: privately(() => join(memories)), uses: 0 };
+      made = { of: fields, joined: privately(() => join(memories)) };
+      // Memories of images are mostly zeros. To look for them takes less than one product that does not skip them.
+      compressRows(made.joined.samples.inputs);
     }
-    // What is asked for again will be asked for often; and memories of images are mostly zeros, which products may skip.
-    if (++made!.uses === 2) compressRows(made!.joined.samples.inputs);
     return made!.joined;
   };
 }

@@ -35,6 +35,9 @@ import { softmaxLine } from './softmax.ts';
 import { createSparseProducts } from './sparse-products.ts';
 import { Vectors } from './vectors.ts';
 
+/** Elements side by side that are copied as memory: to say so takes as long as to copy a few. */
+const LONG_RUN = 64;
+
 const VECTOR_UNARY = ['neg', 'abs', 'sqrt', 'relu', 'floor', 'ceil', 'trunc', 'round'] as const;
 const VECTOR_BINARY = ['add', 'sub', 'mul', 'div', 'maximum', 'minimum'] as const;
 const isOneOf = <T extends string>(names: readonly T[], name: string): name is T => names.includes(name as T);
@@ -209,10 +212,20 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
 
   const concat: Kernel<'concat'> = ({ axis }, inputs, out) => {
     const result = fresh(out);
+    const behind = sizeOf(out.shape.slice(axis + 1));
+    const run = out.shape[axis]! * behind;
     let start = 0;
     for (const x of inputs) {
-      const ranges = x.shape.map((length, i) => ({ start: i === axis ? start : 0, step: 1, length }));
-      map1(copy, x, result.data, sliceView(contiguousView(out.shape), ranges));
+      const length = x.shape[axis]! * behind;
+      if (length >= LONG_RUN && isContiguous(x)) {
+        const { data } = x.storage;
+        for (let to = start * behind, from = x.offset; to < result.length; to += run, from += length) {
+          result.data.set(data.subarray(from, from + length), to);
+        }
+      } else {
+        const ranges = x.shape.map((d, i) => ({ start: i === axis ? start : 0, step: 1, length: d }));
+        map1(copy, x, result.data, sliceView(contiguousView(out.shape), ranges));
+      }
       start += x.shape[axis]!;
     }
     return result;

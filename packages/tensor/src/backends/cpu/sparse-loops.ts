@@ -24,10 +24,10 @@ export interface CompressedRows {
 export const blocksOf = ({ width, block }: { readonly width: number; readonly block: number }): number =>
   Math.ceil(width / block);
 
-/** How many elements are not 0; infinity if one of them is no finite number. */
-export function countNonzero(data: Float32Array): number {
+/** How many elements are not 0, if no more than `limit`; infinity if one of those before that is no finite number. */
+export function countNonzero(data: Float32Array, limit: number): number {
   let count = 0;
-  for (let i = 0; i < data.length; i++) {
+  for (let i = 0; i < data.length && count <= limit; i++) {
     const x = data[i]!;
     if (x === 0) continue;
     // Also NaN, for which nothing holds.

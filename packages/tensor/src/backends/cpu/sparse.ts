@@ -54,8 +54,9 @@ export function packRows(
   maxDensity: number,
   room: Room,
 ): PackedRows | null {
-  const count = countNonzero(dense());
-  if (count > maxDensity * rows * width) return null;
+  const most = maxDensity * rows * width;
+  const count = countNonzero(dense(), most);
+  if (count > most) return null;
   const of = { rows, width, block: K_BLOCK, count };
   const data = room(packedLength(of));
   if (data === null) return null;
