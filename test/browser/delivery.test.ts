@@ -33,10 +33,15 @@ async function unbundled(): Promise<Site> {
     }
   }
   const require = createRequire(new URL('../../packages/tensor/package.json', import.meta.url));
-  const gpuJs = require.resolve('gpu.js').split('/node_modules/gpu.js/')[0]!;
-  imports['gpu.js'] = '/gpu.js/index.js';
-  const body = readFileSync(join(gpuJs, 'node_modules/gpu.js/dist/gpu-browser.js'), 'utf8');
-  site.set('/gpu.js/index.js', { body, type: 'text/javascript' });
+  for (const [name, file] of [
+    ['pako', 'dist/pako.mjs'],
+    ['gpu.js', 'dist/gpu-browser.js'],
+  ] as const) {
+    const root = require.resolve(name).split(`/node_modules/${name}/`)[0]!;
+    const body = readFileSync(join(root, 'node_modules', name, file), 'utf8');
+    imports[name] = `/${name}/index.js`;
+    site.set(imports[name]!, { body, type: 'text/javascript' });
+  }
   const { code } = await transformWithOxc(readFileSync(entry, 'utf8'), entry);
   site.set('/app.js', { body: code, type: 'text/javascript' });
   const map = JSON.stringify({ imports });

@@ -1,4 +1,4 @@
-// The zip container, as far as .npz needs it (PKWARE's APPNOTE 6.3); what is deflated, inflate.ts and deflate.ts know.
+// The zip container, as far as .npz needs it (PKWARE's APPNOTE 6.3; deflate, RFC 1951, is pako's part).
 //
 //   entry*     local header (30 bytes, name, extra field), data
 //   directory  for each entry a central header (46 bytes, name, extra field, comment)
@@ -9,9 +9,8 @@
 // entry may declare at most 1032 times its compressed size, which is as far as deflate goes, and at most what the caller
 // allows for all entries together; inflating stops at the first byte too many.
 
-import { deflate } from './deflate.ts';
+import { deflateRaw, Inflate, Z_BUF_ERROR } from 'pako';
 import type { Blame } from './format-error.ts';
-import { inflate } from './inflate.ts';
 import { fromUtf8, quote, toUtf8 } from './text.ts';
 
 const LOCAL = { signature: 0x04034b50, bytes: 30 };
@@ -166,17 +165,21 @@ export function unpack(bytes: Uint8Array, entry: ZipEntry, blame: Blame): Uint8A
 }
 
 function inflated(packed: Uint8Array, { name, size, start }: ZipEntry, blame: Blame): Uint8Array {
-  const out = new Uint8Array(size);
   const wrong = (problem: string) => blame(`entry ${quote(name)} ${problem}`, start, { entry: name, size });
-  let have: number;
-  try {
-    have = inflate(packed, out);
-  } catch (error) {
-    throw wrong(`is not valid deflate data: ${(error as Error).message}`);
+  let data = new Uint8Array();
+  // What fits comes in one piece, and a piece that is full is a byte too long.
+  const stream = new Inflate({ raw: true, chunkSize: size + 1 });
+  stream.onData = (chunk) => {
+    if (chunk.length > size) throw wrong(`inflates to more than the ${size} bytes it declares`);
+    data = chunk;
+  };
+  stream.push(packed, true);
+  if (stream.err) {
+    const why = stream.err === Z_BUF_ERROR ? 'it is cut short' : stream.msg;
+    throw wrong(`is not valid deflate data: ${why}`);
   }
-  if (have > size) throw wrong(`inflates to more than the ${size} bytes it declares`);
-  if (have < size) throw wrong(`inflates to ${have} bytes and declares ${size}`);
-  return out;
+  if (data.length < size) throw wrong(`inflates to ${data.length} bytes and declares ${size}`);
+  return data;
 }
 
 /** An archive of these files, in this order. The sizes and the count must be what zip holds. */
@@ -191,7 +194,7 @@ export function writeZip(
       utf8: bytes.length !== name.length,
       data,
       crc: crc32(data),
-      packed: compress ? deflate(data) : data,
+      packed: compress ? deflateRaw(data, { level: 6 }) : data,
     };
   });
   const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0);

@@ -1,16 +1,11 @@
-// Deflate and inflate against zlib's, in both directions, on data of every kind: what one packs the other unpacks.
+// Compressed entries against zlib, in both directions, on data of every kind: what one packs the other unpacks.
 
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { deflate } from '../../src/io/deflate.ts';
-import { inflate } from '../../src/io/inflate.ts';
-
-const unpacked = (packed: Uint8Array, size: number): Uint8Array => {
-  const out = new Uint8Array(size);
-  expect(inflate(packed, out)).toBe(size);
-  return out;
-};
+import { readNpz, type Tensor, tensor, writeNpy, writeNpz } from '../../src/index.ts';
+import { archive, member } from './archive.ts';
+import { expectSame, refusal } from './cases.ts';
 
 /** Bytes that do not repeat, that hardly vary, and that repeat from near and from far. */
 const random = fc.tuple(fc.nat(), fc.nat(70_000), fc.integer({ min: 0, max: 8 })).map(([seed, size, bits]) => {
@@ -27,89 +22,68 @@ const skewed = fc
   .array(fc.nat(15), { maxLength: 400 })
   .map((powers) => Buffer.concat(powers.map((n, i) => Buffer.alloc(2 ** n % 5000, i))));
 const numbers = fc.array(fc.float(), { maxLength: 3000 }).map((x) => new Uint8Array(Float32Array.from(x).buffer));
-const data = fc.oneof(fc.uint8Array({ maxLength: 300 }), random, repeated, skewed, numbers);
+const tensors = fc
+  .oneof(fc.uint8Array({ maxLength: 300 }), random, repeated, skewed, numbers)
+  .map((bytes) => tensor(new Int32Array(Uint8Array.from(bytes).buffer, 0, bytes.length >>> 2)));
 
-describe('deflate', () => {
-  it('packs what inflate and zlib give back', () => {
-    fc.assert(
-      fc.property(data, (bytes) => {
-        const packed = deflate(bytes);
-        expect(Buffer.compare(inflateRawSync(packed), bytes)).toBe(0);
-        expect(Buffer.compare(unpacked(packed, bytes.length), bytes)).toBe(0);
-        // Stored blocks of 65535 bytes: five more for each, and for the one begun.
-        expect(packed.length).toBeLessThanOrEqual(bytes.length + 5 * Math.floor(bytes.length / 16_000) + 6);
-      }),
-    );
-  });
-
-  it('of nothing, of one byte, and of as much as a stored block holds', () => {
-    for (const size of [0, 1, 2, 3, 257, 258, 259, 65534, 65535, 65536]) {
-      const bytes = Uint8Array.from({ length: size }, (_, i) => Math.imul(i + 1, 0x9e3779b1) >>> 24);
-      for (const each of [bytes, new Uint8Array(size)]) {
-        expect(Buffer.compare(inflateRawSync(deflate(each)), each)).toBe(0);
-      }
-    }
-  });
-
-  it('packs about as tightly as zlib', () => {
-    const text = Buffer.from(Array.from({ length: 20_000 }, (_, i) => `${Math.sin(i).toFixed(3)} `).join(''));
-    const floats = new Uint8Array(Float32Array.from({ length: 40_000 }, (_, i) => Math.round(9 * Math.sin(i))).buffer);
-    for (const bytes of [text, floats]) {
-      expect(deflate(bytes).length).toBeLessThan(1.1 * deflateRawSync(bytes, { level: 6 }).length);
-    }
-  });
+const { Z_DEFAULT_STRATEGY, Z_FIXED, Z_HUFFMAN_ONLY, Z_RLE } = constants;
+const packing = fc.record({
+  level: fc.nat(9),
+  strategy: fc.constantFrom(Z_DEFAULT_STRATEGY, Z_FIXED, Z_HUFFMAN_ONLY, Z_RLE),
 });
+const part = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
-describe('inflate', () => {
-  it('unpacks what zlib packs, by every strategy', () => {
-    const { Z_DEFAULT_STRATEGY, Z_FIXED, Z_HUFFMAN_ONLY, Z_RLE } = constants;
-    const strategy = fc.constantFrom(Z_DEFAULT_STRATEGY, Z_FIXED, Z_HUFFMAN_ONLY, Z_RLE);
+/** An entry as zlib packs it. */
+const packedBy = (t: Tensor, options: { readonly level: number; readonly strategy: number }) => {
+  const file = writeNpy(t);
+  return { ...member('t.npy', file), packed: deflateRawSync(file, options) };
+};
+
+describe('a compressed entry', () => {
+  it('as writeNpz packs it, zlib and readNpz unpack', () => {
     fc.assert(
-      fc.property(data, fc.nat(9), strategy, (bytes, level, strategy) => {
-        const packed = deflateRawSync(bytes, { level, strategy });
-        expect(Buffer.compare(unpacked(packed, bytes.length), bytes)).toBe(0);
+      fc.property(tensors, (t) => {
+        const bytes = Buffer.from(writeNpz({ t }, { compress: true }));
+        const start = 30 + bytes.readUInt16LE(26) + bytes.readUInt16LE(28);
+        const packed = bytes.subarray(start, start + bytes.readUInt32LE(18));
+        const file = writeNpy(t);
+        expect(Buffer.compare(inflateRawSync(packed), file)).toBe(0);
+        expectSame(readNpz(bytes).get('t')!, t);
+        // What does not compress is stored, in blocks with five bytes before each.
+        expect(packed.length).toBeLessThanOrEqual(file.length + 5 * Math.floor(file.length / 16_000) + 6);
       }),
     );
   });
 
-  it('says that there is more than fits, and writes no more', () => {
+  it('as zlib packs it by any strategy, readNpz unpacks', () => {
     fc.assert(
-      fc.property(
-        data,
-        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-        fc.nat(9),
-        (bytes, part, level) => {
-          fc.pre(bytes.length > 0);
-          const room = Math.floor(part * bytes.length);
-          const out = new Uint8Array(room);
-          expect(inflate(deflateRawSync(bytes, { level }), out)).toBe(room + 1);
-          expect(Buffer.compare(out, bytes.subarray(0, room)) === 0 || out.some((x) => x === 0)).toBe(true);
-        },
-      ),
+      fc.property(tensors, packing, (t, options) => {
+        expectSame(readNpz(archive([packedBy(t, options)])).get('t')!, t);
+      }),
     );
   });
 
-  it('refuses what is cut short anywhere', () => {
+  it('that declares less than it holds is refused, however much less', () => {
     fc.assert(
-      fc.property(
-        data,
-        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-        fc.nat(9),
-        (bytes, part, level) => {
-          const packed = deflateRawSync(bytes, { level });
-          const cut = packed.subarray(0, Math.floor(part * packed.length));
-          expect(() => inflate(cut, new Uint8Array(bytes.length))).toThrow('cut short');
-        },
-      ),
+      fc.property(tensors, packing, part, (t, options, part) => {
+        const entry = packedBy(t, options);
+        const size = Math.floor(part * entry.size!);
+        const { message } = refusal(() => readNpz(archive([{ ...entry, size }])));
+        expect(message).toContain(`inflates to more than the ${size} bytes it declares`);
+      }),
     );
   });
 
-  it.each([
-    ['a block of no type', [0b111], 'invalid block type'],
-    ['a stored block of two lengths', [0b001, 1, 0, 1, 0, 7], 'two lengths'],
-    ['a distance beyond the start', [0x03, 0x02, 0, 0], 'beyond the start'],
-    ['more codes than fit', [5, 0, 146, 4], 'more codes than fit'],
-  ])('%s: says so', (_, bytes, message) => {
-    expect(() => inflate(Uint8Array.from(bytes), new Uint8Array(100))).toThrow(message);
+  it('cut short anywhere is refused', () => {
+    fc.assert(
+      fc.property(tensors, packing, part, (t, options, part) => {
+        const entry = packedBy(t, options);
+        const packed = entry.packed.subarray(0, Math.floor(part * entry.packed.length));
+        // So little may be left that it could not hold what is declared.
+        const size = Math.min(entry.size!, 1032 * packed.length);
+        const { message } = refusal(() => readNpz(archive([{ ...entry, packed, size }])));
+        expect(message).toMatch(/is not valid deflate data: it is cut short|inflates to more than/);
+      }),
+    );
   });
 });

@@ -45,7 +45,7 @@ describe('readNpz gives what was saved', () => {
     expect(error.message).toContain('raise maxInflatedBytes');
   });
 
-  it('in several steps', () => {
+  it('larger than what deflate looks back on', () => {
     const large = tensor(Float64Array.from({ length: 5e4 }, (_, i) => Math.sin(i)));
     expectSame(readNpz(writeNpz({ large }, { compress: true })).get('large')!, large);
   });
@@ -159,9 +159,9 @@ describe('readNpz refuses', () => {
     ['more than inflates', archive([{ ...a, size: size + 1 }]), 'inflates to 140 bytes and declares 141'],
     ['nothing declared', archive([{ ...a, size: 0 }]), 'inflates to more than the 0 bytes'],
     ['nothing deflated', archive([{ ...a, packed: Buffer.alloc(0), size: 0, crc: 0 }]), 'not valid deflate data'],
-    ['deflate data cut short', archive([{ ...a, packed: a.packed.subarray(0, -9) }]), 'not valid deflate data'],
+    ['deflate data cut short', archive([{ ...a, packed: a.packed.subarray(0, -9) }]), 'deflate data: it is cut short'],
     ['a block of no type', archive([{ ...a, packed: Buffer.of(7, 0, 0) }]), 'invalid block type'],
-    ['a distance beyond the start', archive([{ ...a, packed: Buffer.of(0x03, 0x02, 0, 0) }]), /deflate data|inflates/],
+    ['a distance beyond the start', archive([{ ...a, packed: Buffer.of(0x03, 0x02, 0, 0) }]), 'distance too far back'],
     ['garbage for deflate data', archive([{ ...a, packed: Buffer.alloc(50, 0xff) }]), 'invalid block type'],
     ['an empty file', archive([holding('')]), 'entry "a": not an array'],
     ['another file', archive([holding('hello')]), 'entry "a": not an array'],
