@@ -148,7 +148,7 @@ test('where takes any byte but 0 for true', () => {
   );
 });
 
-test('reluBackward, axpy, fill and copyRows have the bits of their loops', () => {
+test('reluBackward, axpy and fill have the bits of their loops', () => {
   fc.assert(
     fc.property(length, shift, seed, (n, s, random) => {
       const draw = numbers(random, 'special');
@@ -165,11 +165,6 @@ test('reluBackward, axpy, fill and copyRows have the bits of their loops', () =>
       expect(out.slice()).toEqual(a.map((v, i) => v + Math.fround(factor * b[i])));
       kernel.fill(n, factor, out.byteOffset);
       expect(out.slice()).toEqual(new Float32Array(n).fill(factor));
-      const x = arena.put(float32(3 * (n + 2), draw), s);
-      const to = arena.put(float32(3 * (n + 1), () => 7));
-      const expected = to.map((_, i) => (i % (n + 1) === n ? 7 : x[Math.floor(i / (n + 1)) * (n + 2) + (i % (n + 1))]));
-      kernel.copyRows(3, n, x.byteOffset, 4 * (n + 2), to.byteOffset, 4 * (n + 1));
-      expect(to.slice()).toEqual(expected);
       arena.check();
     }),
   );

@@ -159,6 +159,37 @@ describe('folds', () => {
   });
 });
 
+describe('images', () => {
+  const image = fc.tuple(
+    fc.integer({ min: 2, max: 5 }),
+    fc.integer({ min: 1, max: 8 }),
+    fc.integer({ min: 40, max: 70 }),
+  );
+
+  test('windows laid out, and added up', () => {
+    fc.assert(
+      fc.property(image, fc.integer({ min: 1, max: 2 }), seed, ([n, channels, width], stride, s) => {
+        const shape = [n, channels, side(n * channels * width, 0), width];
+        expectSameBits(s, [{ shape }], (x) => x.unfold(3, { stride, padding: 1 }));
+        expectSameBits(s, [{ shape }], (x) => x.unfold(3, { stride }).fold(shape.slice(2), 3, { stride }));
+      }),
+      runs,
+    );
+  });
+
+  test('a number for each channel, and sums over channels', () => {
+    fc.assert(
+      fc.property(image, seed, ([n, channels, width], s) => {
+        const shape = [n, channels + 1, side(n * channels * width, 0), width];
+        expectSameBits(s, [{ shape }, { shape: [channels + 1, 1, 1] }], (x, y) => x.mul(y));
+        expectSameBits(s, [{ shape }], (x) => x.sum([0, 2, 3]));
+        expectSameBits(s, [{ shape }], (x) => x.transpose(0, 1).add(x.transpose(0, 1).slice(null, null, [0, 1])));
+      }),
+      runs,
+    );
+  });
+});
+
 describe('exponentials', () => {
   test.each(['exp', 'softmax', 'logSoftmax'] as const)('%s', (op) => {
     fc.assert(

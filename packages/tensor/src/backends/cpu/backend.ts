@@ -234,13 +234,15 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
   const embed: Kernel<'embed'> = ({ ranges, fill }, [x], out) => {
     const result = fresh(out);
     result.data.fill(convert(fill, out.dtype));
-    map1(copy, x!, result.data, sliceView(contiguousView(out.shape), ranges));
+    const part = sliceView(contiguousView(out.shape), ranges);
+    if (vectors === null || !vectors.copyInto(x!, part, result)) map1(copy, x!, result.data, part);
     return result;
   };
 
   // Element by element of a window, for all windows at once: where they lie side by side both sides are long runs.
   const fold: Kernel<'fold'> = ({ windows }, [x], out) => {
     const result = fresh(out);
+    if (result.address >= 0 && vectors?.fold(x!, windows, out, result)) return result;
     const total = out.dtype === 'float32' ? new Float64Array(result.length) : result.data;
     total.fill(0);
     const rank = out.shape.length;

@@ -245,24 +245,6 @@ const fill = (module: ModuleBuilder): void => {
   });
 };
 
-const copyRows = (module: ModuleBuilder): void => {
-  module.func({
-    export: 'copyRows',
-    params: { rows: 'i32', n: 'i32', x: 'i32', xRow: 'i32', out: 'i32', outRow: 'i32' },
-    body: ({ rows, n, x, xRow, out, outRow }, local) => {
-      const [left, from, to] = [local('i32'), local('i32'), local('i32')];
-      return repeat(rows, 1, [
-        left.set(n),
-        from.set(x),
-        to.set(out),
-        sweep(FLOAT32, left, to, [sideBySide(from, FLOAT32)], (v) => v),
-        advance(x, xRow),
-        advance(out, outRow),
-      ]);
-    },
-  });
-};
-
 /** What adds each kernel to a module. */
 const makers = (): Map<string, (module: ModuleBuilder) => void> => {
   const made = new Map<string, (module: ModuleBuilder) => void>();
@@ -285,7 +267,7 @@ const makers = (): Map<string, (module: ModuleBuilder) => void> => {
   made.set('round', (module) => unary(module, 'round', FLOAT32, (x) => f32x4.nearest(x)));
   for (const op of ['eq', 'lt', 'le'] as const) made.set(op, (module) => compare(module, op, f32x4[op]));
   made.set('where', where);
-  for (const [name, make] of Object.entries({ reluBackward, axpy, fill, copyRows })) made.set(name, make);
+  for (const [name, make] of Object.entries({ reluBackward, axpy, fill })) made.set(name, make);
   return made;
 };
 
@@ -324,7 +306,6 @@ export type ElementwiseKernel = Readonly<
   /** out[i] = a[i] + s b[i], product and sum rounded to float32 each; s is rounded to float32 first. */
   axpy(n: number, a: number, s: number, b: number, out: number): void;
   fill(n: number, value: number, out: number): void;
-  copyRows(rows: number, n: number, x: number, xRow: number, out: number, outRow: number): void;
 };
 
 /**

@@ -6,13 +6,15 @@ import type { Operand } from '../../backend.ts';
 import { bytesOf } from '../../dtype.ts';
 import type { Reduce, Softmax, Spec } from '../../primitives.ts';
 import type { Lease, Storage } from '../../storage.ts';
-import { isContiguous, positions } from '../../view.ts';
+import { contiguousView, isContiguous, positions, type View, type Window } from '../../view.ts';
 import { compileElementwise, type ElementwiseKernel } from './elementwise.ts';
 import { compileFold, type FoldKernel, SUM_COLUMNS_SCRATCH } from './fold.ts';
 import type { GemmEngine } from './gemm.ts';
 import type { GemmKernel } from './gemm-kernel.ts';
 import type { Heap } from './heap.ts';
+import { Pair } from './pair.ts';
 import { compileSoftmax, type SoftmaxKernel } from './softmax-kernel.ts';
+import { Strided } from './strided.ts';
 import { type Call, inParts, type Part, threadsFor } from './threads.ts';
 import { compileTranspose, type Transpose } from './transpose.ts';
 
@@ -23,6 +25,9 @@ type Binary = ElementwiseKernel[BinaryOp];
 
 /** Operands outside of the heap of up to this many bytes are copied in: numbers, biases. */
 const SMALL = 4096;
+
+/** Planes of fewer elements, with an operand that can be copied, are walked faster as one row of a copy. */
+const SMALL_PLANE = 128;
 
 /** About what an element takes, in a map and in a fold: the data come from a cache. */
 const NANOSECONDS = 0.25;
@@ -41,21 +46,17 @@ export class Vectors {
   #fold: FoldKernel | null | undefined = null;
   #softmax: SoftmaxKernel | null | undefined = null;
   #gemm: GemmKernel | null | undefined = null;
-  readonly #transpose: { float32?: Transpose | undefined; float64?: Transpose | undefined } = {};
+  readonly #strided: Strided;
+  readonly #pair = new Pair();
 
-  // How two operands are walked together: `rows` rows of `n`, with each operand's strides in elements. Set by #pair.
-  #rows = 1;
-  #n = 1;
-  #aRow = 0;
-  #aStep = 0;
-  #bRow = 0;
-  #bStep = 0;
+  readonly #transpose: { float32?: Transpose | undefined; float64?: Transpose | undefined } = {};
 
   constructor(heap: Heap, engine: GemmEngine, room: Lease) {
     this.#engine = engine;
     this.#heap = heap;
     this.#room = room;
     this.#scratch = this.#room.address;
+    this.#strided = new Strided(heap);
   }
 
   /** The vectors over a heap that has room for them, and an engine whose workspace it is. */
@@ -67,8 +68,8 @@ export class Vectors {
   unary(op: UnaryOp, x: Operand, out: Spec, result: Storage): boolean {
     const kernels = this.#elements();
     if (kernels === undefined) return false;
-    const step = isContiguous(x) ? 1 : stepOf(x);
-    if (step < 0) return false;
+    const step = stepOf(x);
+    if (step < 0) return this.#strided.densely([x], ([y]) => this.unary(op, y!, out, result));
     let kernel: ElementwiseKernel[UnaryOp] | undefined;
     if (out.dtype === 'float32') kernel = kernels[op];
     else if (out.dtype === 'float64') kernel = kernels[`${op as 'neg'}64`];
@@ -106,20 +107,34 @@ export class Vectors {
   }
 
   #zip(kernel: Binary, bytes: number, a: Operand, b: Operand, out: Spec, result: Storage): boolean {
-    if (!this.#pair(out.shape, a.strides, b.strides)) return false;
+    const pair = this.#pair;
+    const walks = pair.take(out.shape, a.strides, b.strides);
+    if (!walks || (pair.planes > 1 && pair.rows * pair.n < SMALL_PLANE)) {
+      if (this.#strided.densely([a, b], ([x, y]) => this.#zip(kernel, bytes, x!, y!, out, result))) return true;
+      if (!walks || !pair.take(out.shape, a.strides, b.strides)) return false;
+    }
     const left = this.#addressOf(a, 0);
     if (left < 0) return false;
     const right = this.#addressOf(b, 1);
     if (right < 0) return false;
-    const rows = this.#rows;
-    const n = this.#n;
-    const aRow = bytes * this.#aRow;
-    const aStep = bytes * this.#aStep;
-    const bRow = bytes * this.#bRow;
-    const bStep = bytes * this.#bStep;
+    const { planes, rows, n } = pair;
+    const aPlane = bytes * pair.aPlane;
+    const aRow = bytes * pair.aRow;
+    const aStep = bytes * pair.aStep;
+    const bPlane = bytes * pair.bPlane;
+    const bRow = bytes * pair.bRow;
+    const bStep = bytes * pair.bStep;
     const to = result.address;
     const outBytes = bytesOf(out.dtype);
-    if (this.#isShort(rows * n)) kernel(rows, n, left, aRow, aStep, right, bRow, bStep, to);
+    if (planes > 1) {
+      const plane = rows * n;
+      this.#share(planes * plane, planes, 1, (call, first, count) => {
+        for (let i = first; i < first + count; i++) {
+          const [x, y] = [left + aPlane * i, right + bPlane * i];
+          call(kernel, rows, n, x, aRow, aStep, y, bRow, bStep, to + outBytes * plane * i);
+        }
+      });
+    } else if (this.#isShort(rows * n)) kernel(rows, n, left, aRow, aStep, right, bRow, bStep, to);
     else if (rows === 1) {
       this.#share(n, n, RUN, (call, start, count) =>
         call(kernel, 1, count, left + aStep * start, 0, aStep, right + bStep * start, 0, bStep, to + outBytes * start),
@@ -138,7 +153,8 @@ export class Vectors {
     if (kernels === undefined || out.dtype !== 'float32' || !isContiguous(condition)) return false;
     const aStep = stepOf(a);
     const bStep = stepOf(b);
-    if (aStep < 0 || bStep < 0) return false;
+    if (aStep < 0 || bStep < 0)
+      return this.#strided.densely([a, b], ([x, y]) => this.where(condition, x!, y!, out, result));
     const c = this.#addressOf(condition, 0);
     const x = this.#addressOf(a, 1);
     const y = this.#addressOf(b, 2);
@@ -155,7 +171,10 @@ export class Vectors {
 
   addScaled(scale: number, a: Operand, b: Operand, out: Spec, result: Storage): boolean {
     const kernels = this.#elements();
-    if (kernels === undefined || out.dtype !== 'float32' || !isContiguous(a) || !isContiguous(b)) return false;
+    if (kernels === undefined || out.dtype !== 'float32') return false;
+    if (!isContiguous(a) || !isContiguous(b)) {
+      return this.#strided.densely([a, b], ([x, y]) => this.addScaled(scale, x!, y!, out, result));
+    }
     const x = this.#addressOf(a, 0);
     const y = this.#addressOf(b, 1);
     if (x < 0 || y < 0) return false;
@@ -171,12 +190,14 @@ export class Vectors {
 
   reduce(op: Reduce, axes: readonly number[], x: Operand, out: Spec, result: Storage): boolean {
     const kernels = this.#folds();
-    if (kernels === undefined || out.dtype !== 'float32' || x.storage.address < 0 || !isContiguous(x)) return false;
+    if (kernels === undefined || out.dtype !== 'float32' || x.storage.address < 0) return false;
     // [before, folded, behind]: the folded axes lie side by side.
     const { shape } = x;
     const first = axes[0] ?? shape.length;
     const last = first + axes.length;
-    for (let i = 0; i < axes.length; i++) if (axes[i] !== first + i) return false;
+    let together = isContiguous(x);
+    for (let i = 0; i < axes.length; i++) if (axes[i] !== first + i) together = false;
+    if (!together) return this.#strided.gathered(axes, x, (y, side) => this.reduce(op, side, y, out, result));
     let before = 1;
     let folded = 1;
     let behind = 1;
@@ -223,7 +244,8 @@ export class Vectors {
 
   exp(x: Operand, out: Spec, result: Storage): boolean {
     const kernels = this.#exponentials();
-    if (kernels === undefined || out.dtype !== 'float32' || !isContiguous(x)) return false;
+    if (kernels === undefined || out.dtype !== 'float32') return false;
+    if (!isContiguous(x)) return this.#strided.densely([x], ([y]) => this.exp(y!, out, result));
     const from = this.#addressOf(x, 0);
     if (from < 0) return false;
     inParts(this.#heap.memory, EXP_NANOSECONDS * result.length, result.length, RUN, (call, start, n) =>
@@ -235,8 +257,8 @@ export class Vectors {
   /** Along the last axis. */
   softmax(op: Softmax, axis: number, x: Operand, out: Spec, result: Storage): boolean {
     const kernels = this.#exponentials();
-    if (kernels === undefined || out.dtype !== 'float32' || axis !== out.shape.length - 1 || !isContiguous(x))
-      return false;
+    if (kernels === undefined || out.dtype !== 'float32' || axis !== out.shape.length - 1) return false;
+    if (!isContiguous(x)) return this.#strided.densely([x], ([y]) => this.softmax(op, axis, y!, out, result));
     const from = this.#addressOf(x, 0);
     if (from < 0) return false;
     const n = out.shape[axis]!;
@@ -263,8 +285,21 @@ export class Vectors {
     return true;
   }
 
-  /** Of a transposed matrix; other views are copied as fast by loops. */
   copy(x: Operand, result: Storage): boolean {
+    return this.#turn(x, result) || this.#strided.copy(x, contiguousView(x.shape), result);
+  }
+
+  /** To where `to` looks. */
+  copyInto(x: Operand, to: View, result: Storage): boolean {
+    return this.#strided.copy(x, to, result);
+  }
+
+  fold(x: Operand, windows: readonly Window[], out: Spec, result: Storage): boolean {
+    return this.#strided.fold(x, windows, out.shape, result);
+  }
+
+  /** A copy of a transposed matrix. */
+  #turn(x: Operand, result: Storage): boolean {
     const { dtype, shape, strides, storage } = x;
     if ((dtype !== 'float32' && dtype !== 'float64') || storage.address < 0) return false;
     if (shape.length !== 2 || strides[0] !== 1 || strides[1]! < shape[0]!) return false;
@@ -336,50 +371,6 @@ export class Vectors {
     const to = this.#scratch + slot * SMALL;
     this.#heap.elements(x.dtype).set(data, to / bytes);
     return to + bytes * x.offset;
-  }
-
-  /** Merges the axes of two operands into at most two; false if that cannot be, or along the inner one they do not step by 0 or 1. */
-  #pair(shape: readonly number[], a: readonly number[], b: readonly number[]): boolean {
-    let rows = 1;
-    let n = 1;
-    let aRow = 0;
-    let bRow = 0;
-    let aStep = 0;
-    let bStep = 0;
-    let level = 0;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      const d = shape[axis]!;
-      if (d === 1) continue;
-      const sa = a[axis]!;
-      const sb = b[axis]!;
-      if (level === 0) {
-        n = d;
-        aStep = sa;
-        bStep = sb;
-        level = 1;
-      } else if (level === 1) {
-        if (sa === aStep * n && sb === bStep * n) n *= d;
-        else {
-          rows = d;
-          aRow = sa;
-          bRow = sb;
-          level = 2;
-        }
-      } else if (sa === aRow * rows && sb === bRow * rows) rows *= d;
-      else return false;
-    }
-    if (level === 0) {
-      aStep = 1;
-      bStep = 1;
-    }
-    if (aStep >>> 1 !== 0 || bStep >>> 1 !== 0 || aStep + bStep === 0) return false;
-    this.#rows = rows;
-    this.#n = n;
-    this.#aRow = aRow;
-    this.#aStep = aStep;
-    this.#bRow = bRow;
-    this.#bStep = bStep;
-    return true;
   }
 }
 
