@@ -70,7 +70,9 @@ export function combine(base: ScaledVector, rows: readonly ScaledVector[], weigh
 
 /** The vector itself. */
 export function unscale(a: ScaledVector): number[] {
-  return Array.from(a.values, (value) => clampFinite(value * a.scale));
+  const vector = new Array<number>(a.values.length);
+  for (let i = 0; i < vector.length; i++) vector[i] = clampFinite(a.values[i] * a.scale);
+  return vector;
 }
 
 /** Into the range of finite numbers, which JSON can hold. */

@@ -77,7 +77,8 @@ export abstract class ReferenceGradientPlugin implements StrategyPlugin, Statefu
     const g = gradientVector(optimizer.parameters);
     const { z, ...projection } = projectAverageGradient(g.dataSync(), gradient.dataSync());
     if (projection.projected) {
-      writeGradients(optimizer.parameters, tensor(z, { dtype: g.dtype, device: g.device }), true);
+      const vector = tensor(Float64Array.from(z), { dtype: g.dtype, device: g.device });
+      writeGradients(optimizer.parameters, vector, true);
     }
     const loss = strategy.loss!.item() as number;
     this.lastRecord = { step: clock.step, experience: clock.experience, loss, tasks, samples, ...projection };
