@@ -332,6 +332,7 @@ export const otherFunctions = [
   'keep',
   'privately',
   'compressRows',
+  'fromBuffer',
   'setNumThreads',
   'scope',
   'readNpy',
