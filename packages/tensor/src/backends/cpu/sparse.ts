@@ -7,10 +7,14 @@ import { K_BLOCK } from './gemm-loops.ts';
 import type { Workspace } from './module.ts';
 import { compileSparse, type SparseKernel, STRIP } from './sparse-kernel.ts';
 import { blocksOf, type CompressedRows, compress, countNonzero, rangesIn, transpose } from './sparse-loops.ts';
+import { inParts } from './threads.ts';
 import { compileTranspose, type Transpose } from './transpose.ts';
 
 /** Rows of C that all strips of columns pass by before the next do: what they are made of stays in cache. */
 const ROWS_AT_A_TIME = 64;
+
+/** About, of one thread. */
+const PRODUCTS_PER_NANOSECOND = 13;
 
 /** Columns of a block of a compressed transpose. Products of groups of rows that begin and end with one need not look for where they do. */
 const TRANSPOSED_BLOCK = 64;
@@ -133,34 +137,46 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
   const isHere = (x: Float32Array) => x.buffer === memory.buffer;
   const addressOf = (x: Float32Array) => x.byteOffset;
 
-  /** C[m, n] = sums of rows of B: for each row of C those of `blocks` ranges, `rangeStep` from row to row and `blockStep` from one to the next. */
+  /**
+   * C[m, n] = sums of rows of B: for each row of C those of `blocks` ranges, `rangeStep` from row to row and `blockStep` from one to the next;
+   * `terms` in all, about. Threads share the rows of C.
+   */
   const gather = (
     wasm: Kernels,
     { elements, m, n, b, c }: { elements: Elements; m: number; n: number; b: Placed; c: number },
-    { at, rangeStep, blocks, blockStep }: { at: number; rangeStep: number; blocks: number; blockStep: number },
+    {
+      at,
+      rangeStep,
+      blocks,
+      blockStep,
+      terms,
+    }: { at: number; rangeStep: number; blocks: number; blockStep: number; terms: number },
   ): void => {
     const strips = stripsOf(n);
-    for (let i = 0; i < m; i += ROWS_AT_A_TIME) {
-      const rows = Math.min(ROWS_AT_A_TIME, m - i);
-      for (let block = 0; block < blocks; block++) {
-        const ranges = at + i * rangeStep + block * blockStep;
-        for (const { column, vectors, lanes } of strips) {
-          wasm.gather[vectors - 1]!(
-            rows,
-            ranges,
-            rangeStep,
-            elements.values,
-            elements.columns,
-            b.at + 4 * column,
-            b.step,
-            c + 4 * (i * n + column),
-            4 * n,
-            lanes,
-            block,
-          );
+    inParts(memory, (terms * n) / PRODUCTS_PER_NANOSECOND, m, 1, (call, from, count) => {
+      for (let i = from; i < from + count; i += ROWS_AT_A_TIME) {
+        const rows = Math.min(ROWS_AT_A_TIME, from + count - i);
+        for (let block = 0; block < blocks; block++) {
+          const ranges = at + i * rangeStep + block * blockStep;
+          for (const { column, vectors, lanes } of strips) {
+            call(
+              wasm.gather[vectors - 1]!,
+              rows,
+              ranges,
+              rangeStep,
+              elements.values,
+              elements.columns,
+              b.at + 4 * column,
+              b.step,
+              c + 4 * (i * n + column),
+              4 * n,
+              lanes,
+              block,
+            );
+          }
         }
       }
-    }
+    });
   };
   const elementsOf = (x: PackedRows): Elements => ({
     values: addressOf(x.data),
@@ -176,7 +192,8 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
       if (rows === null) return false;
       const blocks = blocksOf(x);
       const at = elements.columns + 4 * (x.count + first * blocks);
-      gather(wasm, { elements, m, n, b: rows, c: to }, { at, rangeStep: 4 * blocks, blocks, blockStep: 4 });
+      const terms = (x.count * m) / Math.max(1, x.rows);
+      gather(wasm, { elements, m, n, b: rows, c: to }, { at, rangeStep: 4 * blocks, blocks, blockStep: 4, terms });
       return true;
     },
 
@@ -197,7 +214,8 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
       }
       // Elements know their row of D by its number in X.
       const b = { ...rows, at: rows.at - first * rows.step };
-      gather(wasm, { elements, m, n, b, c: to }, { at: rows.spare, rangeStep: 8, blocks, blockStep: 8 * m });
+      const terms = (x.count * k) / Math.max(1, x.width);
+      gather(wasm, { elements, m, n, b, c: to }, { at: rows.spare, rangeStep: 8, blocks, blockStep: 8 * m, terms });
       return true;
     },
   };
