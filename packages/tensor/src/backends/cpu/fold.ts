@@ -18,6 +18,7 @@ import {
   type ModuleBuilder,
   repeat,
   select,
+  type ValueType,
   v128,
   wasmModule,
   when,
@@ -35,36 +36,64 @@ export const SUM_COLUMNS_SCRATCH = 8 * LANES * STRIP;
 
 const { const: int, add, mul, sub } = i32;
 
+/** The lanes of a row, from `at` on, `left` elements: those of whole rounds, and what is left, of which element l belongs to lane l. */
+const rowOfLanes = (local: (type: ValueType) => Local, at: Local, left: Local) => {
+  const lanes = VECTORS.map(() => local('v128'));
+  const zero = local('v128');
+  const total = local('f64');
+  const plus = (j: number, load: Code) => lanes[j].set(f64x2.add(lanes[j], f64x2.fromLowF32x4(load)));
+  return {
+    total,
+    start: lanes.map((lane) => lane.set(zero)),
+    whole: repeat(left, LANES, [VECTORS.map((j) => plus(j, v128.load64Zero(at, 8 * j))), advance(at, int(4 * LANES))]),
+    rest: VECTORS.map((j) => {
+      const one = when(i32.eq(left, int(2 * j + 1)), plus(j, v128.load32Zero(at, 8 * j)));
+      return when(i32.gtS(left, int(2 * j + 1)), plus(j, v128.load64Zero(at, 8 * j)), one);
+    }),
+    join: [
+      zero.set(f64x2.add(f64x2.add(lanes[0], lanes[2]), f64x2.add(lanes[1], lanes[3]))),
+      total.set(f64.add(f64x2.lane(zero, 0), f64x2.lane(zero, 1))),
+      zero.set(f64x2.splat(f64.const(0))),
+    ],
+  };
+};
+
 const sumRows = (module: ModuleBuilder): void => {
   module.func({
     export: 'sumRows',
     params: { rows: 'i32', n: 'i32', x: 'i32', rowStep: 'i32', out: 'i32' },
     body: ({ rows, n, x, rowStep, out }, local) => {
       const [at, left] = [local('i32'), local('i32')];
-      const total = local('f64');
-      const lanes = VECTORS.map(() => local('v128'));
-      const zero = local('v128');
-      const plus = (j: number, load: Code) => lanes[j].set(f64x2.add(lanes[j], f64x2.fromLowF32x4(load)));
+      const { total, start, whole, rest, join } = rowOfLanes(local, at, left);
       const short = [
         total.set(f64.const(0)),
         repeat(left, 1, [total.set(f64.add(total, f64.fromF32(f32.load(at)))), advance(at, int(4))]),
       ];
-      const long = [
-        lanes.map((lane) => lane.set(zero)),
-        repeat(left, LANES, [VECTORS.map((j) => plus(j, v128.load64Zero(at, 8 * j))), advance(at, int(4 * LANES))]),
-        // Element l of what is left belongs to lane l.
-        VECTORS.map((j) => {
-          const one = when(i32.eq(left, int(2 * j + 1)), plus(j, v128.load32Zero(at, 8 * j)));
-          return when(i32.gtS(left, int(2 * j + 1)), plus(j, v128.load64Zero(at, 8 * j)), one);
-        }),
-        zero.set(f64x2.add(f64x2.add(lanes[0], lanes[2]), f64x2.add(lanes[1], lanes[3]))),
-        total.set(f64.add(f64x2.lane(zero, 0), f64x2.lane(zero, 1))),
-        zero.set(f64x2.splat(f64.const(0))),
-      ];
       return repeat(rows, 1, [
         at.set(x),
         left.set(n),
-        when(i32.ltS(n, int(SHORT_ROW)), short, long),
+        when(i32.ltS(n, int(SHORT_ROW)), short, [start, whole, rest, join]),
+        f32.store(out, f32.fromF64(total)),
+        advance(out, int(4)),
+        advance(x, rowStep),
+      ]);
+    },
+  });
+};
+
+const sumRuns = (module: ModuleBuilder): void => {
+  module.func({
+    export: 'sumRuns',
+    params: { rows: 'i32', n: 'i32', x: 'i32', rowStep: 'i32', out: 'i32', runs: 'i32', runStep: 'i32' },
+    body: ({ rows, n, x, rowStep, out, runs, runStep }, local) => {
+      const [at, left, run, count] = [local('i32'), local('i32'), local('i32'), local('i32')];
+      const { total, start, whole, join } = rowOfLanes(local, at, left);
+      return repeat(rows, 1, [
+        start,
+        run.set(x),
+        count.set(runs),
+        repeat(count, 1, [at.set(run), left.set(n), whole, advance(run, runStep)]),
+        join,
         f32.store(out, f32.fromF64(total)),
         advance(out, int(4)),
         advance(x, rowStep),
@@ -201,6 +230,19 @@ type FoldRows = (rows: number, n: number, x: number, rowStep: number, out: numbe
 export interface FoldKernel {
   /** out[i] = sum over j of x[i, j]. */
   readonly sumRows: FoldRows;
+  /**
+   * out[i] = the sum of row i, which is `runs` runs of n elements, `runStep` bytes from one to the next: n is a multiple of LANES, and there
+   * are at least SHORT_ROW of them in all.
+   */
+  readonly sumRuns: (
+    rows: number,
+    n: number,
+    x: number,
+    rowStep: number,
+    out: number,
+    runs: number,
+    runStep: number,
+  ) => void;
   readonly maxRows: FoldRows;
   readonly minRows: FoldRows;
   /** out[j] = sum over i of x[i, j]; `scratch` has SUM_COLUMNS_SCRATCH bytes, 8-byte aligned. */
@@ -213,6 +255,7 @@ export interface FoldKernel {
 export const compileFold = (memory: WasmMemory): FoldKernel | undefined => {
   const module = wasmModule();
   sumRows(module);
+  sumRuns(module);
   sumColumns(module);
   for (const fold of [extremeRows, extremeColumns]) {
     fold(module, 'max', -Infinity, f32x4.max);

@@ -8,14 +8,14 @@ import type { Reduce, Softmax, Spec } from '../../primitives.ts';
 import type { Lease, Storage } from '../../storage.ts';
 import { contiguousView, isContiguous, positions, type View, type Window } from '../../view.ts';
 import { compileElementwise, type ElementwiseKernel } from './elementwise.ts';
-import { compileFold, type FoldKernel, SUM_COLUMNS_SCRATCH } from './fold.ts';
+import { Folds } from './folds.ts';
 import type { GemmEngine } from './gemm.ts';
 import type { GemmKernel } from './gemm-kernel.ts';
 import type { Heap } from './heap.ts';
 import { Pair } from './pair.ts';
 import { compileSoftmax, type SoftmaxKernel } from './softmax-kernel.ts';
 import { Strided } from './strided.ts';
-import { type Call, inParts, type Part, threadsFor } from './threads.ts';
+import { inParts, type Part, threadsFor } from './threads.ts';
 import { compileTranspose, type Transpose } from './transpose.ts';
 
 type UnaryOp = 'neg' | 'abs' | 'sqrt' | 'relu' | 'floor' | 'ceil' | 'trunc' | 'round';
@@ -43,12 +43,11 @@ export class Vectors {
   readonly #room: Lease;
   readonly #scratch: number;
   #elementwise: ElementwiseKernel | null | undefined = null;
-  #fold: FoldKernel | null | undefined = null;
   #softmax: SoftmaxKernel | null | undefined = null;
   #gemm: GemmKernel | null | undefined = null;
   readonly #strided: Strided;
+  readonly #folds: Folds;
   readonly #pair = new Pair();
-
   readonly #transpose: { float32?: Transpose | undefined; float64?: Transpose | undefined } = {};
 
   constructor(heap: Heap, engine: GemmEngine, room: Lease) {
@@ -57,6 +56,7 @@ export class Vectors {
     this.#room = room;
     this.#scratch = this.#room.address;
     this.#strided = new Strided(heap);
+    this.#folds = new Folds(heap, this.#strided);
   }
 
   /** The vectors over a heap that has room for them, and an engine whose workspace it is. */
@@ -189,57 +189,7 @@ export class Vectors {
   }
 
   reduce(op: Reduce, axes: readonly number[], x: Operand, out: Spec, result: Storage): boolean {
-    const kernels = this.#folds();
-    if (kernels === undefined || out.dtype !== 'float32' || x.storage.address < 0) return false;
-    // [before, folded, behind]: the folded axes lie side by side.
-    const { shape } = x;
-    const first = axes[0] ?? shape.length;
-    const last = first + axes.length;
-    let together = isContiguous(x);
-    for (let i = 0; i < axes.length; i++) if (axes[i] !== first + i) together = false;
-    if (!together) return this.#strided.gathered(axes, x, (y, side) => this.reduce(op, side, y, out, result));
-    let before = 1;
-    let folded = 1;
-    let behind = 1;
-    for (let i = 0; i < shape.length; i++) {
-      if (i < first) before *= shape[i]!;
-      else if (i < last) folded *= shape[i]!;
-      else behind *= shape[i]!;
-    }
-    const from = x.storage.address + 4 * x.offset;
-    const to = result.address;
-    const size = before * folded * behind;
-    if (behind === 1) {
-      const kernel = kernels[`${op}Rows`];
-      if (this.#isShort(size)) kernel(before, folded, from, 4 * folded, to);
-      else {
-        this.#share(size, before, folded < RUN ? RUN : 1, (call, row, rows) =>
-          call(kernel, rows, folded, from + 4 * folded * row, 4 * folded, to + 4 * row),
-        );
-      }
-      return true;
-    }
-    if (op === 'sum' && before === 1 && this.#isShort(size)) {
-      kernels.sumColumns(folded, behind, from, 4 * behind, to, this.#heap.reserve(SUM_COLUMNS_SCRATCH));
-      return true;
-    }
-
-    const tables =
-      op === 'sum' ? this.#heap.reserve(threadsFor(this.#heap.memory, NANOSECONDS * size) * SUM_COLUMNS_SCRATCH) : 0;
-    const extremes = op === 'sum' ? null : kernels[`${op}Columns`];
-    const fold = (call: Call, i: number, column: number, columns: number, thread: number): void => {
-      const [source, target] = [from + 4 * (i * folded * behind + column), to + 4 * (i * behind + column)];
-      if (extremes !== null) call(extremes, folded, columns, source, 4 * behind, target);
-      else call(kernels.sumColumns, folded, columns, source, 4 * behind, target, tables + thread * SUM_COLUMNS_SCRATCH);
-    };
-    if (before === 1) {
-      this.#share(size, behind, RUN / 4, (call, column, columns, thread) => fold(call, 0, column, columns, thread));
-    } else {
-      this.#share(size, before, 1, (call, start, count, thread) => {
-        for (let i = start; i < start + count; i++) fold(call, i, 0, behind, thread);
-      });
-    }
-    return true;
+    return this.#folds.reduce(op, axes, x, out, result);
   }
 
   exp(x: Operand, out: Spec, result: Storage): boolean {
@@ -349,11 +299,6 @@ export class Vectors {
   #elements(): ElementwiseKernel | undefined {
     if (this.#elementwise === null) this.#elementwise = compileElementwise(this.#heap.memory);
     return this.#elementwise;
-  }
-
-  #folds(): FoldKernel | undefined {
-    if (this.#fold === null) this.#fold = compileFold(this.#heap.memory);
-    return this.#fold;
   }
 
   #exponentials(): SoftmaxKernel | undefined {
