@@ -8,7 +8,7 @@ import { createHeap } from '../src/backends/cpu/heap.ts';
 import { CpuMemory } from '../src/backends/cpu/memory.ts';
 import { Strided } from '../src/backends/cpu/strided.ts';
 import { arrayType, bytesOf, type TypedArray } from '../src/dtype.ts';
-import { type DType, scope } from '../src/index.ts';
+import { type DType, Rng, randn, scope } from '../src/index.ts';
 import { type ComputeParams, type ComputePrimitive, type PrimitiveParams, specOf } from '../src/primitives.ts';
 import { sizeOf } from '../src/shape.ts';
 import { Storage } from '../src/storage.ts';
@@ -193,6 +193,21 @@ describe('has the bits of the loops:', () => {
     );
   });
 });
+
+test.each([
+  [1, 20, 6000, 90],
+  [3, 17, 15_000, 37],
+  [1, 16, 17_000, 33],
+])(
+  '%i products of %i x %i and a large transposed matrix of %i rows have the bits of those of its copy',
+  (count, m, k, n) => {
+    scope(() => {
+      const [a, b] = [randn([count, m, k], new Rng(m)), randn([count, n, k], new Rng(n))];
+      const found = a.matmul(b.transpose()).dataSync();
+      expect(bitsOf(found).equals(bitsOf(a.matmul(b.transpose().copy()).dataSync()))).toBe(true);
+    });
+  },
+);
 
 test('the kernels write nothing but their result and their scratch', () => {
   const heap = createHeap()!;

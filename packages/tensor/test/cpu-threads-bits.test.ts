@@ -237,6 +237,10 @@ describe('products', () => {
     expectSameBits(1, [{ shape: [count, m, k] }, { shape: [count, k, n] }], (x, y) => x.matmul(y));
   });
 
+  test('of a large transposed matrix', () => {
+    expectSameBits(1, [{ shape: [2, 20, 9000] }, { shape: [2, 70, 9000] }], (x, y) => x.matmul(y.transpose()));
+  });
+
   test('summed in float64, with their own transpose, with vectors, and of few rows', () => {
     const large = fc.integer({ min: 2000, max: 9000 });
     fc.assert(

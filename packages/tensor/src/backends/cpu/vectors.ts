@@ -253,8 +253,7 @@ export class Vectors {
     const { dtype, shape, strides, storage } = x;
     if ((dtype !== 'float32' && dtype !== 'float64') || storage.address < 0) return false;
     if (shape.length !== 2 || strides[0] !== 1 || strides[1]! < shape[0]!) return false;
-    if (!(dtype in this.#transpose)) this.#transpose[dtype] = compileTranspose(this.#heap.memory, dtype);
-    const transpose = this.#transpose[dtype];
+    const transpose = this.#transposeOf(dtype);
     if (transpose === undefined) return false;
     const bytes = bytesOf(dtype);
     const from = storage.address + bytes * x.offset;
@@ -278,10 +277,23 @@ export class Vectors {
     const as = startsOf(a, left);
     const bs = startsOf(b, right);
     const bCol = 4 * b.strides[col]!;
-    const scratch = this.#heap.reserve(gemm.stackScratchBytes(as.length, m, n, k, bCol));
     const aRow = 4 * a.strides[row]!;
     const aCol = 4 * a.strides[col]!;
     const bRow = 4 * b.strides[row]!;
+    if (bRow === 4 && isLongSide(m, n, k)) {
+      const turned = this.#heap.take(4 * result.length);
+      const transpose = this.#transposeOf('float32');
+      if (turned !== null && transpose !== undefined) {
+        const scratch = this.#heap.reserve(gemm.stackScratchBytes(as.length, n, m, k, aRow));
+        gemm.multiplyStack(n, m, k, bs, bCol, bRow, as, aCol, aRow, turned.address, scratch);
+        for (let at = 0; at < 4 * result.length; at += 4 * m * n) {
+          transpose(n, m, turned.address + at, 4 * m, result.address + at, 4 * n);
+        }
+        turned.end();
+        return true;
+      }
+    }
+    const scratch = this.#heap.reserve(gemm.stackScratchBytes(as.length, m, n, k, bCol));
     gemm.multiplyStack(m, n, k, as, aRow, aCol, bs, bRow, bCol, result.address, scratch);
     return true;
   }
@@ -299,6 +311,11 @@ export class Vectors {
   #elements(): ElementwiseKernel | undefined {
     if (this.#elementwise === null) this.#elementwise = compileElementwise(this.#heap.memory);
     return this.#elementwise;
+  }
+
+  #transposeOf(dtype: 'float32' | 'float64'): Transpose | undefined {
+    if (!(dtype in this.#transpose)) this.#transpose[dtype] = compileTranspose(this.#heap.memory, dtype);
+    return this.#transpose[dtype];
   }
 
   #exponentials(): SoftmaxKernel | undefined {
@@ -324,6 +341,14 @@ function startsOf(x: Operand, address: number): number[] {
   if (x.shape.length === 2) return [address];
   const stack = { shape: x.shape.slice(0, -2), strides: x.strides, offset: 0 };
   return Array.from(positions(stack), (position) => address + 4 * position);
+}
+
+/**
+ * Whether the product of A [m, k] and a B [k, n] whose columns lie side by side, as in the gradient of a convolution's filters, is formed as the
+ * transpose of B'A': B is then read where it is, in place of being packed. That pays for a B beside which A is small and that is not in cache.
+ */
+function isLongSide(m: number, n: number, k: number): boolean {
+  return n * k >= 2 ** 19 && 2 * m <= n && m >= 16;
 }
 
 /** 1 for elements side by side, 0 for one that is repeated, else -1. */
