@@ -5,7 +5,7 @@ import type { Operand } from '../../backend.ts';
 import { bytesOf } from '../../dtype.ts';
 import { sizeOf } from '../../shape.ts';
 import type { Storage } from '../../storage.ts';
-import { contiguousView, isContiguous, permuteView, type View, type Window, windowView } from '../../view.ts';
+import { contiguousView, permuteView, type View, type Window, windowView } from '../../view.ts';
 import type { Heap } from './heap.ts';
 import { type Nest, nestOf, walk } from './nest.ts';
 import {
@@ -64,13 +64,17 @@ export class Strided {
   }
 
   /**
-   * Calls `run` with copies in place of those operands that neither lie side by side nor repeat elements, and gives what it gives; false
-   * if there is none.
+   * Calls `run` with copies in place of some operands, those whose elements do not lie as they should, and gives what it gives; false if
+   * there is none.
    */
-  densely(operands: readonly Operand[], run: (operands: readonly Operand[]) => boolean): boolean {
+  densely(
+    operands: readonly Operand[],
+    isMeant: (x: View) => boolean,
+    run: (operands: readonly Operand[]) => boolean,
+  ): boolean {
     const copies: Storage[] = [];
     const dense = operands.map((x) => {
-      const copy = isContiguous(x) || repeats(x) ? null : this.#dense(x);
+      const copy = isMeant(x) ? this.#dense(x) : null;
       if (copy !== null) copies.push(copy.storage);
       return copy ?? x;
     });
@@ -185,12 +189,6 @@ export class Strided {
     const rows = last === 0 ? count : sizes[last]!;
     return [inner, step, outStep, rows, 4 * xs[last]!, outBytes * outs[last]!, table, at << 2];
   }
-}
-
-/** Whether some elements of a view are the same. */
-function repeats({ shape, strides }: View): boolean {
-  for (let i = 0; i < shape.length; i++) if (strides[i] === 0 && shape[i] !== 1) return true;
-  return false;
 }
 
 /** How many elements lie side by side at the end of a view. */

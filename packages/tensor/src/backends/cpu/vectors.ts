@@ -69,7 +69,7 @@ export class Vectors {
     const kernels = this.#elements();
     if (kernels === undefined) return false;
     const step = stepOf(x);
-    if (step < 0) return this.#strided.densely([x], ([y]) => this.unary(op, y!, out, result));
+    if (step < 0) return this.#strided.densely([x], isScattered, ([y]) => this.unary(op, y!, out, result));
     let kernel: ElementwiseKernel[UnaryOp] | undefined;
     if (out.dtype === 'float32') kernel = kernels[op];
     else if (out.dtype === 'float64') kernel = kernels[`${op as 'neg'}64`];
@@ -110,8 +110,10 @@ export class Vectors {
     const pair = this.#pair;
     const walks = pair.take(out.shape, a.strides, b.strides);
     if (!walks || (pair.planes > 1 && pair.rows * pair.n < SMALL_PLANE)) {
-      if (this.#strided.densely([a, b], ([x, y]) => this.#zip(kernel, bytes, x!, y!, out, result))) return true;
-      if (!walks || !pair.take(out.shape, a.strides, b.strides)) return false;
+      const again = ([x, y]: readonly Operand[]) => this.#zip(kernel, bytes, x!, y!, out, result);
+      if (this.#strided.densely([a, b], isMoved, again)) return true;
+      if (!walks) return this.#strided.densely([a, b], isScattered, again);
+      if (!pair.take(out.shape, a.strides, b.strides)) return false;
     }
     const left = this.#addressOf(a, 0);
     if (left < 0) return false;
@@ -154,7 +156,7 @@ export class Vectors {
     const aStep = stepOf(a);
     const bStep = stepOf(b);
     if (aStep < 0 || bStep < 0)
-      return this.#strided.densely([a, b], ([x, y]) => this.where(condition, x!, y!, out, result));
+      return this.#strided.densely([a, b], isScattered, ([x, y]) => this.where(condition, x!, y!, out, result));
     const c = this.#addressOf(condition, 0);
     const x = this.#addressOf(a, 1);
     const y = this.#addressOf(b, 2);
@@ -173,7 +175,7 @@ export class Vectors {
     const kernels = this.#elements();
     if (kernels === undefined || out.dtype !== 'float32') return false;
     if (!isContiguous(a) || !isContiguous(b)) {
-      return this.#strided.densely([a, b], ([x, y]) => this.addScaled(scale, x!, y!, out, result));
+      return this.#strided.densely([a, b], isSpread, ([x, y]) => this.addScaled(scale, x!, y!, out, result));
     }
     const x = this.#addressOf(a, 0);
     const y = this.#addressOf(b, 1);
@@ -195,7 +197,7 @@ export class Vectors {
   exp(x: Operand, out: Spec, result: Storage): boolean {
     const kernels = this.#exponentials();
     if (kernels === undefined || out.dtype !== 'float32') return false;
-    if (!isContiguous(x)) return this.#strided.densely([x], ([y]) => this.exp(y!, out, result));
+    if (!isContiguous(x)) return this.#strided.densely([x], isScattered, ([y]) => this.exp(y!, out, result));
     const from = this.#addressOf(x, 0);
     if (from < 0) return false;
     inParts(this.#heap.memory, EXP_NANOSECONDS * result.length, result.length, RUN, (call, start, n) =>
@@ -208,7 +210,8 @@ export class Vectors {
   softmax(op: Softmax, axis: number, x: Operand, out: Spec, result: Storage): boolean {
     const kernels = this.#exponentials();
     if (kernels === undefined || out.dtype !== 'float32' || axis !== out.shape.length - 1) return false;
-    if (!isContiguous(x)) return this.#strided.densely([x], ([y]) => this.softmax(op, axis, y!, out, result));
+    if (!isContiguous(x))
+      return this.#strided.densely([x], isScattered, ([y]) => this.softmax(op, axis, y!, out, result));
     const from = this.#addressOf(x, 0);
     if (from < 0) return false;
     const n = out.shape[axis]!;
@@ -351,8 +354,26 @@ function isLongSide(m: number, n: number, k: number): boolean {
   return n * k >= 2 ** 19 && 2 * m <= n && m >= 16;
 }
 
+/** Whether the elements of a view do not lie side by side. */
+function isSpread(x: View): boolean {
+  return !isContiguous(x);
+}
+
+/** Whether they do neither that, nor are all the same one. */
+function isScattered(x: View): boolean {
+  return stepOf(x) < 0;
+}
+
+/** Whether they are not side by side, but each is one of its own. */
+function isMoved(x: View): boolean {
+  if (isContiguous(x)) return false;
+  const { shape, strides } = x;
+  for (let i = 0; i < shape.length; i++) if (strides[i] === 0 && shape[i] !== 1) return false;
+  return true;
+}
+
 /** 1 for elements side by side, 0 for one that is repeated, else -1. */
-function stepOf(x: Operand): number {
+function stepOf(x: View): number {
   if (isContiguous(x)) return 1;
   const { shape, strides } = x;
   for (let i = 0; i < shape.length; i++) if (strides[i] !== 0 && shape[i] !== 1) return -1;
