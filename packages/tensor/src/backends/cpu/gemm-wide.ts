@@ -64,9 +64,9 @@ export const createWideGemm = (workspace?: Workspace): WideGemm => {
     // What meets few lines is not worth widening first.
     const narrow = n <= 2 && x.address !== undefined && a instanceof Float32Array && aCol === 1;
     const isGram = !narrow && m === n && m <= LINES && isSame && isTransposed;
-    // Other threads see the memory and nothing else.
-    const isHere = x.address !== undefined && y.address !== undefined;
-    const time = isHere ? (m * n * k) / MULTIPLICATIONS_PER_NANOSECOND / (isGram ? 2 : 1) : 0;
+    // Other threads see the memory and nothing else; and to tell them of runs of terms that meet few lines takes as long as those.
+    const isShared = x.address !== undefined && y.address !== undefined && !narrow;
+    const time = isShared ? (m * n * k) / MULTIPLICATIONS_PER_NANOSECOND / (isGram ? 2 : 1) : 0;
     const threads = threadsFor(memory, time);
     const [rows, columns] = [Math.min(LINES, m), Math.min(LINES, n)];
     const width = 8 * CHUNK;
