@@ -25,6 +25,8 @@ const TABLE = AXIS * (AXES + 1);
 const FEW = 64;
 /** Of more it is not worth a copy: memory would be filled, by what only repeats a few elements at that. */
 const MANY = 2 ** 22;
+/** Rows of so many elements are folded one onto another as well as any longer ones. */
+const LONG = 64;
 /** The most elements of a plane that are summed at once: they should stay in cache. */
 const PLANE = 2 ** 20;
 /** About what a word takes to be copied, and an element of a window to be added. */
@@ -84,19 +86,18 @@ export class Strided {
   }
 
   /**
-   * Calls `run` with a copy of x in which these axes lie side by side, and with their numbers there, and gives what it gives. They are the
-   * first or the last axes, whichever leaves the longer runs, and the others keep their order.
+   * Calls `run` with a copy of x in which these axes lie side by side, and with their numbers there, and gives what it gives. The others keep
+   * their order.
    */
   gathered(axes: readonly number[], x: Operand, run: (copy: Operand, axes: readonly number[]) => boolean): boolean {
     const others: number[] = [];
     for (let i = 0; i < x.shape.length; i++) if (!axes.includes(i)) others.push(i);
-    const areFirst = runOf(permuteView(x, others)) > runOf(permuteView(x, axes));
-    const order = areFirst ? [...axes, ...others] : [...others, ...axes];
+    const order = gatheringOrder(x, axes, others);
     const copy = this.#dense({ ...x, ...permuteView(x, order) });
     if (copy === null) return false;
     const done = run(
       copy,
-      axes.map((_, i) => (areFirst ? i : others.length + i)),
+      axes.map((axis) => order.indexOf(axis)),
     );
     copy.storage.release();
     return done;
@@ -189,6 +190,18 @@ export class Strided {
     const rows = last === 0 ? count : sizes[last]!;
     return [inner, step, outStep, rows, 4 * xs[last]!, outBytes * outs[last]!, table, at << 2];
   }
+}
+
+/**
+ * All axes, some of them side by side: as they are if they are so, before rows long enough; else the last or the first, whichever leaves
+ * the longer runs in memory.
+ */
+function gatheringOrder(x: View, axes: readonly number[], others: readonly number[]): readonly number[] {
+  const first = axes[0] ?? 0;
+  const behind = sizeOf(x.shape.slice(first + axes.length));
+  if (behind >= LONG && axes.every((axis, i) => axis === first + i)) return x.shape.map((_, i) => i);
+  const areFirst = runOf(permuteView(x, others)) > runOf(permuteView(x, axes));
+  return areFirst ? [...axes, ...others] : [...others, ...axes];
 }
 
 /** How many elements lie side by side at the end of a view. */
