@@ -122,6 +122,28 @@ describe('has the bits of the loops:', () => {
     );
   });
 
+  test.each([
+    [
+      [0, 2],
+      [0, 0],
+    ],
+    [
+      [1, 1],
+      [0, 0],
+    ],
+    [
+      [0, 0],
+      [1, 2],
+    ],
+  ] as const)('a transposed matrix, with %j rows and %j columns around it', (...around) => {
+    const shape = [10, 21];
+    const data = Float32Array.from({ length: 210 }, (_, i) => i);
+    const ranges = shape.map((length, i): Range => ({ start: around[i]![0], step: 1, length }));
+    const wide = shape.map((length, i) => length + around[i]![0] + around[i]![1]);
+    const x: Sample = { shape, strides: [1, 10], offset: 0, dtype: 'float32', data };
+    expectSameBits('embed', { shape: wide, ranges, fill: 7 }, [x]);
+  });
+
   test('windows added up', () => {
     const windowOf = (axis: number): fc.Arbitrary<Window> =>
       fc.record({

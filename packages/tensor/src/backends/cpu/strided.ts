@@ -5,7 +5,7 @@ import type { Operand } from '../../backend.ts';
 import { bytesOf } from '../../dtype.ts';
 import { sizeOf } from '../../shape.ts';
 import type { Storage } from '../../storage.ts';
-import { contiguousView, permuteView, type View, type Window, windowView } from '../../view.ts';
+import { contiguousView, isContiguous, permuteView, type View, type Window, windowView } from '../../view.ts';
 import type { Heap } from './heap.ts';
 import { type Nest, nestOf, walk } from './nest.ts';
 import {
@@ -17,6 +17,7 @@ import {
   type WalkArguments,
 } from './strided-kernel.ts';
 import { inParts, threadsFor } from './threads.ts';
+import { compileTranspose, type Transpose } from './transpose.ts';
 
 /** The most axes of a table, and its bytes: something is read behind the last. */
 const AXES = 15;
@@ -37,6 +38,7 @@ export class Strided {
   readonly #heap: Heap;
   #copy: CopyKernel | null | undefined = null;
   #addWindows: AddWindowsKernel | null | undefined = null;
+  readonly #transpose: { float32?: Transpose | undefined; float64?: Transpose | undefined } = {};
 
   constructor(heap: Heap) {
     this.#heap = heap;
@@ -48,7 +50,10 @@ export class Strided {
     const size = sizeOf(x.shape);
     const bytes = bytesOf(x.dtype);
     if (size < FEW || bytes < 4 || from.address < 0 || target.address < 0) return false;
-    const nest = bytes === 4 ? nestOf(x.shape, [x, to]) : nestOf([...x.shape, 2], [inWords(x), inWords(to)]);
+    const elements = nestOf(x.shape, [x, to]);
+    // (What is all of its storage has nothing behind it that may not be written over.)
+    if (isContiguous(to) && size === target.length && this.#turn(elements, bytes, from, target)) return true;
+    const nest = bytes === 4 ? elements : nestOf([...x.shape, 2], [inWords(x), inWords(to)]);
     if (nest.sizes.length > AXES + 1) return false;
     if (this.#copy === null) this.#copy = compileCopy(this.#heap.memory);
     const copy = this.#copy;
@@ -152,6 +157,38 @@ export class Strided {
         }
         begin += inner;
       });
+    });
+    return true;
+  }
+
+  /** The kernel of transpose.ts, where the engine has it. */
+  transpose(dtype: 'float32' | 'float64'): Transpose | undefined {
+    if (!(dtype in this.#transpose)) this.#transpose[dtype] = compileTranspose(this.#heap.memory, dtype);
+    return this.#transpose[dtype];
+  }
+
+  /** A copy of matrices whose columns lie side by side: one after another, as each is written a little beyond its end. */
+  #turn({ sizes, strides, inner, steps, starts }: Nest, bytes: number, from: Storage, target: Storage): boolean {
+    const last = sizes.length - 1;
+    if (last < 0 || steps[0] === 1 || strides[0]![last] !== 1 || steps[1] !== 1) return false;
+    const columns = sizes[last]!;
+    if (columns * inner < FEW) return false;
+    const transpose = this.transpose(bytes === 4 ? 'float32' : 'float64');
+    if (transpose === undefined) return false;
+    const matrices: Nest = {
+      sizes: sizes.slice(0, Math.max(0, last - 1)),
+      strides: strides.map((s) => s.slice(0, Math.max(0, last - 1))),
+      inner: last === 0 ? 1 : sizes[last - 1]!,
+      steps: last === 0 ? [0, 0] : strides.map((s) => s[last - 1]!),
+      starts,
+    };
+    const [xRow, outRow] = [bytes * steps[0]!, bytes * strides[1]![last]!];
+    const [xStep, outStep] = [bytes * matrices.steps[0]!, bytes * matrices.steps[1]!];
+    walk(matrices, ([x0, out0]) => {
+      const [x, out] = [from.address + bytes * x0!, target.address + bytes * out0!];
+      for (let i = 0; i < matrices.inner; i++) {
+        transpose(inner, columns, x + xStep * i, xRow, out + outStep * i, outRow);
+      }
     });
     return true;
   }

@@ -16,7 +16,6 @@ import { Pair } from './pair.ts';
 import { compileSoftmax, type SoftmaxKernel } from './softmax-kernel.ts';
 import { Strided } from './strided.ts';
 import { inParts, type Part, threadsFor } from './threads.ts';
-import { compileTranspose, type Transpose } from './transpose.ts';
 
 type UnaryOp = 'neg' | 'abs' | 'sqrt' | 'relu' | 'floor' | 'ceil' | 'trunc' | 'round';
 type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum';
@@ -48,7 +47,6 @@ export class Vectors {
   readonly #strided: Strided;
   readonly #folds: Folds;
   readonly #pair = new Pair();
-  readonly #transpose: { float32?: Transpose | undefined; float64?: Transpose | undefined } = {};
 
   constructor(heap: Heap, engine: GemmEngine, room: Lease) {
     this.#engine = engine;
@@ -239,7 +237,7 @@ export class Vectors {
   }
 
   copy(x: Operand, result: Storage): boolean {
-    return this.#turn(x, result) || this.#strided.copy(x, contiguousView(x.shape), result);
+    return this.#strided.copy(x, contiguousView(x.shape), result);
   }
 
   /** To where `to` looks. */
@@ -249,19 +247,6 @@ export class Vectors {
 
   fold(x: Operand, windows: readonly Window[], out: Spec, result: Storage): boolean {
     return this.#strided.fold(x, windows, out.shape, result);
-  }
-
-  /** A copy of a transposed matrix. */
-  #turn(x: Operand, result: Storage): boolean {
-    const { dtype, shape, strides, storage } = x;
-    if ((dtype !== 'float32' && dtype !== 'float64') || storage.address < 0) return false;
-    if (shape.length !== 2 || strides[0] !== 1 || strides[1]! < shape[0]!) return false;
-    const transpose = this.#transposeOf(dtype);
-    if (transpose === undefined) return false;
-    const bytes = bytesOf(dtype);
-    const from = storage.address + bytes * x.offset;
-    transpose(shape[1]!, shape[0]!, from, bytes * strides[1]!, result.address, bytes * shape[1]!);
-    return true;
   }
 
   matmul(a: Operand, b: Operand, out: Spec, result: Storage): boolean {
@@ -285,7 +270,7 @@ export class Vectors {
     const bRow = 4 * b.strides[row]!;
     if (bRow === 4 && isLongSide(m, n, k)) {
       const turned = this.#heap.take(4 * result.length);
-      const transpose = this.#transposeOf('float32');
+      const transpose = this.#strided.transpose('float32');
       if (turned !== null && transpose !== undefined) {
         const scratch = this.#heap.reserve(gemm.stackScratchBytes(as.length, n, m, k, aRow));
         gemm.multiplyStack(n, m, k, bs, bCol, bRow, as, aCol, aRow, turned.address, scratch);
@@ -314,11 +299,6 @@ export class Vectors {
   #elements(): ElementwiseKernel | undefined {
     if (this.#elementwise === null) this.#elementwise = compileElementwise(this.#heap.memory);
     return this.#elementwise;
-  }
-
-  #transposeOf(dtype: 'float32' | 'float64'): Transpose | undefined {
-    if (!(dtype in this.#transpose)) this.#transpose[dtype] = compileTranspose(this.#heap.memory, dtype);
-    return this.#transpose[dtype];
   }
 
   #exponentials(): SoftmaxKernel | undefined {
