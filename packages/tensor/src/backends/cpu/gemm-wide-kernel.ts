@@ -76,8 +76,9 @@ const meet = (module: ModuleBuilder, xBytes: 4 | 8, madd: Madd) =>
       const rows = [table, row1];
       const [x, y] = [BOTH.map(() => local('v128')), BOTH.map(() => local('v128'))];
       const sums = BOTH.map(() => BOTH.map(() => BOTH.map(() => local('v128'))));
+      // Half by half: V8 forms sums in the order in which they are stored, and of halves by turns it would hold all eight operands at once.
       const each = (f: (sum: Local, i: number, j: number, half: number) => Code) =>
-        BOTH.map((i) => BOTH.map((j) => BOTH.map((half) => f(sums[i][j][half], i, j, half))));
+        BOTH.map((half) => BOTH.map((i) => BOTH.map((j) => f(sums[i][j][half], i, j, half))));
       const at = (j: number, half: number) => LANE_BYTES * j + 16 * half;
       const step = (half: number): Code => [
         x[0].set(pair(xBytes, x0, half)),
