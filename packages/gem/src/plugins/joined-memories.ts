@@ -3,7 +3,7 @@
 // is: when another takes its place it goes back with the step under way, for several of them would be more than all memories.
 
 import type { Samples } from '@gemlab/autograd';
-import { compressRows, concat, privately, scope, type Tensor } from '@gemlab/tensor';
+import { compressRows, concat, keep, privately, scope, type Tensor } from '@gemlab/tensor';
 import { fieldsOf } from '../memory/slots.ts';
 
 export interface Joined {
@@ -20,10 +20,13 @@ export function joiner(): (memories: readonly Samples[]) => Joined {
   return (memories) => {
     const fields = memories.flatMap((samples) => fieldsOf(samples).map(([, rows]) => rows));
     if (made?.of.length !== fields.length || fields.some((rows, i) => rows !== made!.of[i])) {
-      for (const [, rows] of made === null ? [] : fieldsOf(made.joined.samples)) rows.storage.retire();
+      made?.joined.samples.inputs.storage.retire();
       made = { of: fields, joined: privately(() => join(memories)) };
+      // The inputs reach a model as a variable, which tells when someone holds its value; all else is given out as it is.
+      const { inputs, ...others } = made.joined.samples;
+      keep(others);
       // Memories of images are mostly zeros. To look for them takes less than one product that does not skip them.
-      compressRows(made.joined.samples.inputs);
+      compressRows(inputs);
     }
     return made!.joined;
   };

@@ -1,7 +1,7 @@
 // All memories as one batch: what it holds, that it is made once for each set of memories, and that the one before goes back.
 
-import type { Samples } from '@gemlab/autograd';
-import { errors, Rng, randn, scope, tensor } from '@gemlab/tensor';
+import { type Samples, variable } from '@gemlab/autograd';
+import { errors, Rng, randn, scope, type Tensor, tensor } from '@gemlab/tensor';
 import { expect, test } from 'vitest';
 import { type Joined, joiner } from '../../src/plugins/joined-memories.ts';
 
@@ -35,8 +35,20 @@ test('is made once for a set of memories, and goes back when another takes its p
   const second = inScope([a, b, c]);
   expect(second.sizes).toEqual([3, 5, 4]);
   expect(first.samples.inputs.storage.released).toBe(true);
-  expect(first.samples.targets.storage.released).toBe(true);
+  // A loss may have held them.
+  expect(first.samples.targets.toArray()).toEqual([0, 1, 2, 0, 1, 2, 3, 4]);
   expect(() => first.samples.inputs.dataSync()).toThrow(errors.ScopeError);
   expect(second.samples.inputs.storage.released).toBe(false);
   for (const { inputs } of [a, b, c]) expect(inputs.storage.released).toBe(false);
+});
+
+test('inputs whose value a model holds stay', () => {
+  const join = joiner();
+  const [a, b] = [memory(3, 1), memory(5, 2)];
+  let held: Tensor | undefined;
+  scope(() => {
+    held = variable(join([a]).samples.inputs).value;
+  });
+  scope(() => join([a, b]));
+  expect(held!.toArray()).toEqual(a.inputs.toArray());
 });
