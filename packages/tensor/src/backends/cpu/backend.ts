@@ -6,7 +6,16 @@ import { arrayType, bytesOf, convert, type TypedArray } from '../../dtype.ts';
 import { ARG_REDUCE, BINARY, COMPARE, REDUCE, SCAN, SOFTMAX, type Spec, UNARY } from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
 import type { Storage } from '../../storage.ts';
-import { contiguousView, isContiguous, permuteView, positions, sliceView, type View, windowView } from '../../view.ts';
+import {
+  contiguousView,
+  isContiguous,
+  permuteView,
+  positions,
+  type Range,
+  sliceView,
+  type View,
+  windowView,
+} from '../../view.ts';
 import { referenceKernels } from '../reference.ts';
 import { createSortLine } from './argsort.ts';
 import { fuses } from './fma.ts';
@@ -210,6 +219,12 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
     return result;
   };
 
+  /** Copies x into a part of the result. */
+  const put = (x: Operand, ranges: readonly Range[], out: Spec, result: Storage) => {
+    const part = sliceView(contiguousView(out.shape), ranges);
+    if (vectors === null || !vectors.copyInto(x, part, result)) map1(copy, x, result.data, part);
+  };
+
   const concat: Kernel<'concat'> = ({ axis }, inputs, out) => {
     const result = fresh(out);
     const behind = sizeOf(out.shape.slice(axis + 1));
@@ -223,8 +238,12 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
           result.data.set(data.subarray(from, from + length), to);
         }
       } else {
-        const ranges = x.shape.map((d, i) => ({ start: i === axis ? start : 0, step: 1, length: d }));
-        map1(copy, x, result.data, sliceView(contiguousView(out.shape), ranges));
+        put(
+          x,
+          x.shape.map((d, i) => ({ start: i === axis ? start : 0, step: 1, length: d })),
+          out,
+          result,
+        );
       }
       start += x.shape[axis]!;
     }
@@ -234,8 +253,7 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
   const embed: Kernel<'embed'> = ({ ranges, fill }, [x], out) => {
     const result = fresh(out);
     result.data.fill(convert(fill, out.dtype));
-    const part = sliceView(contiguousView(out.shape), ranges);
-    if (vectors === null || !vectors.copyInto(x!, part, result)) map1(copy, x!, result.data, part);
+    put(x!, ranges, out, result);
     return result;
   };
 

@@ -10,12 +10,7 @@ import { LANES, SHORT_ROW } from './fold-loops.ts';
 import type { Heap } from './heap.ts';
 import { nestOf } from './nest.ts';
 import type { Strided } from './strided.ts';
-import { type Call, inParts, type Part, threadsFor } from './threads.ts';
-
-/** About what an element takes: the data come from a cache. */
-const NANOSECONDS = 0.25;
-/** Threads begin at multiples of so many elements side by side. */
-const RUN = 64;
+import { type Call, elementsInParts, isShort, RUN, threadsForElements } from './threads.ts';
 
 export class Folds {
   readonly #heap: Heap;
@@ -54,21 +49,21 @@ export class Folds {
     const size = before * folded * behind;
     if (behind === 1) {
       const kernel = kernels[`${op}Rows`];
-      if (this.#isShort(size)) kernel(before, folded, from, 4 * folded, to);
+      if (isShort(this.#heap.memory, size)) kernel(before, folded, from, 4 * folded, to);
       else {
-        this.#share(size, before, folded < RUN ? RUN : 1, (call, row, rows) =>
+        elementsInParts(this.#heap.memory, size, before, folded < RUN ? RUN : 1, (call, row, rows) =>
           call(kernel, rows, folded, from + 4 * folded * row, 4 * folded, to + 4 * row),
         );
       }
       return true;
     }
-    if (op === 'sum' && before === 1 && this.#isShort(size)) {
+    if (op === 'sum' && before === 1 && isShort(this.#heap.memory, size)) {
       kernels.sumColumns(folded, behind, from, 4 * behind, to, this.#heap.reserve(SUM_COLUMNS_SCRATCH));
       return true;
     }
 
     const tables =
-      op === 'sum' ? this.#heap.reserve(threadsFor(this.#heap.memory, NANOSECONDS * size) * SUM_COLUMNS_SCRATCH) : 0;
+      op === 'sum' ? this.#heap.reserve(threadsForElements(this.#heap.memory, size) * SUM_COLUMNS_SCRATCH) : 0;
     const extremes = op === 'sum' ? null : kernels[`${op}Columns`];
     const fold = (call: Call, i: number, column: number, columns: number, thread: number): void => {
       const [source, target] = [from + 4 * (i * folded * behind + column), to + 4 * (i * behind + column)];
@@ -76,9 +71,11 @@ export class Folds {
       else call(kernels.sumColumns, folded, columns, source, 4 * behind, target, tables + thread * SUM_COLUMNS_SCRATCH);
     };
     if (before === 1) {
-      this.#share(size, behind, RUN / 4, (call, column, columns, thread) => fold(call, 0, column, columns, thread));
+      elementsInParts(this.#heap.memory, size, behind, RUN / 4, (call, column, columns, thread) =>
+        fold(call, 0, column, columns, thread),
+      );
     } else {
-      this.#share(size, before, 1, (call, start, count, thread) => {
+      elementsInParts(this.#heap.memory, size, before, 1, (call, start, count, thread) => {
         for (let i = start; i < start + count; i++) fold(call, i, 0, behind, thread);
       });
     }
@@ -99,20 +96,10 @@ export class Folds {
     const from = x.storage.address + 4 * x.offset;
     const rowStep = 4 * rows.steps[0]!;
     const runStep = row.sizes.length === 0 ? 0 : 4 * row.strides[0]![0]!;
-    this.#share(runs * n * result.length, result.length, 1, (call, first, count) =>
+    elementsInParts(this.#heap.memory, runs * n * result.length, result.length, 1, (call, first, count) =>
       call(kernels.sumRuns, count, n, from + rowStep * first, rowStep, result.address + 4 * first, runs, runStep),
     );
     return true;
-  }
-
-  /** Whether so many elements are one thread's in any case: a kernel is then called as it is, without a closure for its parts. */
-  #isShort(elements: number): boolean {
-    return threadsFor(this.#heap.memory, NANOSECONDS * elements) === 1;
-  }
-
-  /** See inParts; what is done has so many elements. */
-  #share(elements: number, n: number, unit: number, part: Part): void {
-    inParts(this.#heap.memory, NANOSECONDS * elements, n, unit, part);
   }
 
   #compiled(): FoldKernel | undefined {

@@ -6,7 +6,7 @@ import type { Spec } from '../../primitives.ts';
 import type { Compressed, Packed, Storage } from '../../storage.ts';
 import { positions } from '../../view.ts';
 import type { Heap } from './heap.ts';
-import { createSparse, type PackedRows, packRows, packTranspose } from './sparse.ts';
+import { createSparse, type PackedRows, packRows, packTranspose, type Room } from './sparse.ts';
 
 export interface SparseProducts {
   /** Computes a b into `result`, or gives false if that is for the dense form: another view, or numbers that are not finite. */
@@ -17,29 +17,22 @@ export interface SparseProducts {
 
 export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProducts {
   const engine = createSparse({ relaxed, workspace: heap });
-  /** Room that lives as long as the storage it is noted in. */
-  const room = (length: number): Storage | null => {
-    const storage = heap.storage('float32', length);
-    storage?.outlive('any');
-    return storage !== null && storage.address >= 0 ? storage : null;
+  /** What `pack` makes in room that lives as long as the storage it is noted in; null if it makes nothing. */
+  const noted = (pack: (room: Room) => PackedRows | null): Packed | null => {
+    let storage: Storage | null = null;
+    const found = pack((length) => {
+      storage = heap.storage('float32', length);
+      storage?.outlive('any');
+      return storage !== null && storage.address >= 0 ? (storage.data as Float32Array) : null;
+    });
+    if (found === null) return null;
+    const { data: _, ...of } = found;
+    return { ...of, storage: storage! };
   };
   const packed = ({ storage, ...of }: Packed): PackedRows => ({ ...of, data: storage.data as Float32Array });
   /** Made when first asked for: not everybody who multiplies by rows does by their transpose. */
   const transposeOf = (compressed: Compressed): Packed | null => {
-    if (compressed.transposed === null) {
-      let storage: Storage | null = null;
-      const found = packTranspose(
-        () => packed(compressed),
-        (length) => {
-          storage = room(length);
-          return storage && (storage.data as Float32Array);
-        },
-      );
-      if (found !== null) {
-        const { rows, width, block, count } = found;
-        compressed.transposed = { rows, width, block, count, storage: storage! };
-      }
-    }
+    compressed.transposed ??= noted((room) => packTranspose(() => packed(compressed), room));
     return compressed.transposed;
   };
 
@@ -79,21 +72,8 @@ export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProduc
     },
 
     compressRows(storage, rows, width, maxDensity) {
-      let own: Storage | null = null;
-      const found = packRows(
-        () => storage.data as Float32Array,
-        rows,
-        width,
-        maxDensity,
-        (length) => {
-          own = room(length);
-          return own && (own.data as Float32Array);
-        },
-      );
-      if (found !== null) {
-        const { block, count } = found;
-        storage.compressed = { rows, width, block, count, storage: own!, transposed: null };
-      }
+      const found = noted((room) => packRows(() => storage.data as Float32Array, rows, width, maxDensity, room));
+      if (found !== null) storage.compressed = { ...found, transposed: null };
     },
   };
 }

@@ -30,7 +30,7 @@ export interface PackedRows {
 }
 
 /** Where there is room for so many floats; null if nowhere. It may detach arrays over the memory. */
-type Room = (length: number) => Float32Array | null;
+export type Room = (length: number) => Float32Array | null;
 
 /** Of 4 bytes. */
 const packedLength = ({ rows, count, ...columns }: Omit<PackedRows, 'data'>): number =>

@@ -15,7 +15,7 @@ import type { Heap } from './heap.ts';
 import { Pair } from './pair.ts';
 import { compileSoftmax, type SoftmaxKernel } from './softmax-kernel.ts';
 import { Strided } from './strided.ts';
-import { inParts, type Part, threadsFor } from './threads.ts';
+import { elementsInParts, inParts, isShort, RUN, threadsFor } from './threads.ts';
 
 type UnaryOp = 'neg' | 'abs' | 'sqrt' | 'relu' | 'floor' | 'ceil' | 'trunc' | 'round';
 type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum';
@@ -28,12 +28,8 @@ const SMALL = 4096;
 /** Planes of fewer elements, with an operand that can be copied, are walked faster as one row of a copy. */
 const SMALL_PLANE = 128;
 
-/** About what an element takes, in a map and in a fold: the data come from a cache. */
-const NANOSECONDS = 0.25;
-/** And its exponential. */
+/** About what an exponential takes. */
 const EXP_NANOSECONDS = 3;
-/** Threads begin at multiples of so many elements side by side. */
-const RUN = 64;
 
 export class Vectors {
   readonly #heap: Heap;
@@ -81,9 +77,9 @@ export class Vectors {
     }
     const run = kernel;
     const bytes = bytesOf(out.dtype);
-    if (this.#isShort(result.length)) run(result.length, from, result.address);
+    if (isShort(this.#heap.memory, result.length)) run(result.length, from, result.address);
     else {
-      this.#share(result.length, result.length, RUN, (call, start, n) =>
+      elementsInParts(this.#heap.memory, result.length, result.length, RUN, (call, start, n) =>
         call(run, n, from + bytes * start, result.address + bytes * start),
       );
     }
@@ -128,19 +124,19 @@ export class Vectors {
     const outBytes = bytesOf(out.dtype);
     if (planes > 1) {
       const plane = rows * n;
-      this.#share(planes * plane, planes, 1, (call, first, count) => {
+      elementsInParts(this.#heap.memory, planes * plane, planes, 1, (call, first, count) => {
         for (let i = first; i < first + count; i++) {
           const [x, y] = [left + aPlane * i, right + bPlane * i];
           call(kernel, rows, n, x, aRow, aStep, y, bRow, bStep, to + outBytes * plane * i);
         }
       });
-    } else if (this.#isShort(rows * n)) kernel(rows, n, left, aRow, aStep, right, bRow, bStep, to);
+    } else if (isShort(this.#heap.memory, rows * n)) kernel(rows, n, left, aRow, aStep, right, bRow, bStep, to);
     else if (rows === 1) {
-      this.#share(n, n, RUN, (call, start, count) =>
+      elementsInParts(this.#heap.memory, n, n, RUN, (call, start, count) =>
         call(kernel, 1, count, left + aStep * start, 0, aStep, right + bStep * start, 0, bStep, to + outBytes * start),
       );
     } else {
-      this.#share(rows * n, rows, 1, (call, row, count) => {
+      elementsInParts(this.#heap.memory, rows * n, rows, 1, (call, row, count) => {
         const [x, y] = [left + aRow * row, right + bRow * row];
         call(kernel, count, n, x, aRow, aStep, y, bRow, bStep, to + outBytes * n * row);
       });
@@ -159,9 +155,10 @@ export class Vectors {
     const x = this.#addressOf(a, 1);
     const y = this.#addressOf(b, 2);
     if (c < 0 || x < 0 || y < 0) return false;
-    if (this.#isShort(result.length)) kernels.where(result.length, c, x, 4 * aStep, y, 4 * bStep, result.address);
+    if (isShort(this.#heap.memory, result.length))
+      kernels.where(result.length, c, x, 4 * aStep, y, 4 * bStep, result.address);
     else {
-      this.#share(result.length, result.length, RUN, (call, start, n) => {
+      elementsInParts(this.#heap.memory, result.length, result.length, RUN, (call, start, n) => {
         const at = 4 * start;
         call(kernels.where, n, c + start, x + aStep * at, 4 * aStep, y + bStep * at, 4 * bStep, result.address + at);
       });
@@ -178,9 +175,9 @@ export class Vectors {
     const x = this.#addressOf(a, 0);
     const y = this.#addressOf(b, 1);
     if (x < 0 || y < 0) return false;
-    if (this.#isShort(result.length)) kernels.axpy(result.length, x, scale, y, result.address);
+    if (isShort(this.#heap.memory, result.length)) kernels.axpy(result.length, x, scale, y, result.address);
     else {
-      this.#share(result.length, result.length, RUN, (call, start, n) => {
+      elementsInParts(this.#heap.memory, result.length, result.length, RUN, (call, start, n) => {
         const at = 4 * start;
         call(kernels.axpy, n, x + at, scale, y + at, result.address + at);
       });
@@ -284,16 +281,6 @@ export class Vectors {
     const scratch = this.#heap.reserve(gemm.stackScratchBytes(as.length, m, n, k, bCol));
     gemm.multiplyStack(m, n, k, as, aRow, aCol, bs, bRow, bCol, result.address, scratch);
     return true;
-  }
-
-  /** Whether so many elements are one thread's in any case: a kernel is then called as it is, without a closure for its parts. */
-  #isShort(elements: number): boolean {
-    return threadsFor(this.#heap.memory, NANOSECONDS * elements) === 1;
-  }
-
-  /** See inParts; what is done has so many elements. */
-  #share(elements: number, n: number, unit: number, part: Part): void {
-    inParts(this.#heap.memory, NANOSECONDS * elements, n, unit, part);
   }
 
   #elements(): ElementwiseKernel | undefined {
