@@ -127,6 +127,10 @@ export const cases: { readonly [P in Primitive]: MakeCase } = {
       (a, b) => a.add(b, { alpha }),
     );
   },
+  reluBackward: (d) => ({
+    f: (x, g) => d.look(g!.apply('reluBackward', {}, [x!, g!])),
+    inputs: [apart(d, 0.1, 2), d.normal()],
+  }),
   sub: (d) =>
     two(
       d,

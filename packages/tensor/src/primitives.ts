@@ -72,6 +72,8 @@ export type ComputeParams = Each<Unary | Binary | Compare, None> &
   Each<ArgReduce, { readonly axis: number; readonly keepDims: boolean }> & {
     /** (a, b): a + scale b, where scale is first rounded to their dtype, a float. */
     addScaled: { readonly scale: number };
+    /** (x, g), floats: g, but 0 where x is at most 0. What relu's derivative at x does to a gradient. */
+    reluBackward: None;
     /** (condition: bool, a, b): a where the condition holds, else b. */
     where: None;
     /** Where the elements of the sorted line stand (int32): stable, and NaN counts as the largest. */
@@ -120,6 +122,7 @@ export const PRIMITIVES = [
   ...SOFTMAX,
   ...ARG_REDUCE,
   'addScaled',
+  'reluBackward',
   'where',
   'argsort',
   'matmul',
@@ -165,6 +168,7 @@ const SPECS: { readonly [P in Primitive]: SpecRule<P> } = {
   ...each(REDUCE, folded),
   ...each(ARG_REDUCE, found),
   addScaled: same,
+  reluBackward: same,
   where: (_, _condition, inputs) => same(_, inputs[1]!),
   argsort: (_, x) => ({ shape: x.shape, dtype: 'int32' }),
   matmul: ({ dtype }, a, inputs) => {

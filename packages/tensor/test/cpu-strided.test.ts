@@ -185,6 +185,7 @@ describe('has the bits of the loops:', () => {
     fc.assert(
       fc.property(three, fc.float({ noNaN: true }), ([a, b, condition], scale) => {
         expectSameBits('le', {}, [a, b]);
+        expectSameBits('reluBackward', {}, [a, b]);
         expectSameBits('where', {}, [condition, a, b]);
         expectSameBits('addScaled', { scale }, [a, b]);
       }),

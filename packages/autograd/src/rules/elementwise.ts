@@ -56,7 +56,7 @@ export const elementwise = {
   ceil: [flat],
   round: [flat],
   trunc: [flat],
-  relu: [(g, { inputs: [x] }) => where(x!.le(0), 0, g)],
+  relu: [(g, { inputs: [x] }) => g.apply('reluBackward', {}, [x!.detach(), g])],
 
   exp: [(g, { out }) => g.mul(out)],
   // Not out + 1, which is 0 where exp(x) is less than half an ulp of 1.
@@ -84,6 +84,7 @@ export const elementwise = {
   erfc: [(g, { inputs: [x] }) => g.mul(bell(x!)).neg()],
 
   add: [(g) => g, (g) => g],
+  reluBackward: [flat, (h, { inputs: [x] }) => h.apply('reluBackward', {}, [x!.detach(), h])],
   addScaled: [(g) => g, (g, { params: { scale } }) => g.mul(scale)],
   sub: [(g) => g, (g) => g.neg()],
   mul: [(g, { inputs: [, b] }) => g.mul(b!), (g, { inputs: [a] }) => g.mul(a!)],

@@ -63,6 +63,12 @@ const addScaled: Law<'addScaled'> = fc
     }),
   );
 
+const reluBackward: Law<'reluBackward'> = alike(2, floats).map((inputs) => ({
+  params: {},
+  inputs,
+  expected: zipped(inputs[0]!.model.dtype, (x, g) => (x! <= 0 ? 0 : g!), ...inputs.map((x) => x.model)),
+}));
+
 const where: Law<'where'> = fc.tuple(oneOf(dtypes), shapes(0, 3)).chain(([dtype, shape]) =>
   fc.tuple(samples('bool', shape), samples(dtype, shape), samples(dtype, shape)).map((inputs) => ({
     params: {},
@@ -89,6 +95,7 @@ export const elementwise = {
   ...each(BINARY, binary),
   ...each(COMPARE, compare),
   addScaled,
+  reluBackward,
   where,
   cast,
 };

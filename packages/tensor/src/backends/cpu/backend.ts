@@ -31,6 +31,7 @@ import {
   type IndexedLoop,
   type Loop1,
   type Loop2,
+  reluBackwardLoop,
   scanLoop,
   scatterAddLoop,
   scatterSetLoop,
@@ -39,7 +40,7 @@ import {
 } from './loops.ts';
 import type { CpuMemory } from './memory.ts';
 import { nestOf, walk } from './nest.ts';
-import { foldViews, reduceInto } from './reduce.ts';
+import { foldViews, placesInto, reduceInto } from './reduce.ts';
 import { softmaxLine } from './softmax.ts';
 import { createSparseProducts } from './sparse-products.ts';
 import { Vectors } from './vectors.ts';
@@ -318,25 +319,9 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
       reduceInto(result.data, op, x!, p.axes);
       return result;
     }),
-    // NaN counts as the extreme, and of equals the first stays.
-    ...kernelsFor(ARG_REDUCE, (op) => (p, [x], out) => {
-      const { outer, inner } = foldViews(x!, [p.axis]);
+    ...kernelsFor(ARG_REDUCE, (op) => ({ axis }, [x], out) => {
       const result = fresh(out);
-      const [n, step] = [inner.shape[0]!, inner.strides[0]!];
-      const data = x!.storage.data;
-      let i = 0;
-      for (const position of positions(outer)) {
-        let at = 0;
-        let best = data[position]!;
-        for (let j = 1; j < n && !Number.isNaN(best); j++) {
-          const v = data[position + j * step]!;
-          if ((op === 'argmax' ? v > best : v < best) || Number.isNaN(v)) {
-            best = v;
-            at = j;
-          }
-        }
-        result.data[i++] = at;
-      }
+      placesInto(result.data, op, x!, axis);
       return result;
     }),
     ...kernelsFor(
@@ -354,6 +339,11 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
       const result = fresh(out);
       if (result.address >= 0 && vectors?.addScaled(scale, a!, b!, out, result)) return result;
       return map2(addScaledLoop(scale, out.dtype), a!, b!, out, result);
+    },
+    reluBackward: (_, [x, g], out) => {
+      const result = fresh(out);
+      if (result.address >= 0 && vectors?.binary('reluBackward', x!, g!, out, result)) return result;
+      return map2(reluBackwardLoop, x!, g!, out, result);
     },
     where,
     argsort,

@@ -204,20 +204,8 @@ const where = (module: ModuleBuilder): void => {
   });
 };
 
-/** relu(x) keeps what is not at most 0: NaN among it, and -0 becomes 0. Its derivative passes on as much of g. */
-const positive = (x: Code, g: Code, zero: Code): Code => v128.andnot(g, f32x4.le(x, zero));
-
-const reluBackward = (module: ModuleBuilder): void => {
-  module.func({
-    export: 'reluBackward',
-    params: { n: 'i32', x: 'i32', g: 'i32', out: 'i32' },
-    body: ({ n, x, g, out }, local) => {
-      const zero = local('v128');
-      const operands = [sideBySide(x, FLOAT32), sideBySide(g, FLOAT32)];
-      return sweep(FLOAT32, n, out, operands, (v, w) => positive(v, w, zero));
-    },
-  });
-};
+/** relu(x) keeps what is not at most 0: NaN among it, and -0 becomes 0. Its derivative at x passes on as much of g. */
+const positive = ({ ops }: Elements, x: Code, g: Code, zero: Code): Code => v128.andnot(g, ops.le(x, zero));
 
 const axpy = (module: ModuleBuilder): void => {
   module.func({
@@ -259,7 +247,12 @@ const makers = (): Map<string, (module: ModuleBuilder) => void> => {
     addBinary('maximum', ops.max);
     addBinary('minimum', ops.min);
     for (const op of ['neg', 'abs', 'sqrt'] as const) addUnary(op, (x) => ops[op](x));
-    addUnary('relu', (x, zero) => v128.andnot(x, ops.le(x, zero)));
+    addUnary('relu', (x, zero) => positive(type, x, x, zero));
+    made.set(name('reluBackward'), (module) =>
+      overRows(module, name('reluBackward'), type, (left, out, x, g, zero) =>
+        sweep(type, left, out, [x, g], (v, w) => positive(type, v, w, zero)),
+      ),
+    );
   }
   for (const op of ['floor', 'ceil', 'trunc'] as const) {
     made.set(op, (module) => unary(module, op, FLOAT32, (x) => f32x4[op](x)));
@@ -267,7 +260,7 @@ const makers = (): Map<string, (module: ModuleBuilder) => void> => {
   made.set('round', (module) => unary(module, 'round', FLOAT32, (x) => f32x4.nearest(x)));
   for (const op of ['eq', 'lt', 'le'] as const) made.set(op, (module) => compare(module, op, f32x4[op]));
   made.set('where', where);
-  for (const [name, make] of Object.entries({ reluBackward, axpy, fill })) made.set(name, make);
+  for (const [name, make] of Object.entries({ axpy, fill })) made.set(name, make);
   return made;
 };
 
@@ -290,7 +283,7 @@ type BinaryKernel = (
 ) => void;
 
 type UnaryName = 'neg' | 'abs' | 'sqrt' | 'relu';
-type BinaryName = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum';
+type BinaryName = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum' | 'reluBackward';
 
 /** Kernels named after their primitives are of float32; those of float64 end in 64. Conventions at the edges are those of scalar.ts. */
 export type ElementwiseKernel = Readonly<
@@ -301,8 +294,6 @@ export type ElementwiseKernel = Readonly<
 > & {
   /** out[i] = condition[i] != 0 ? a[i] : b[i], the condition in bytes; a step of 0 repeats the first element of a or of b. */
   where(n: number, condition: number, a: number, aStep: number, b: number, bStep: number, out: number): void;
-  /** out[i] = x[i] <= 0 ? 0 : g[i]. */
-  reluBackward(n: number, x: number, g: number, out: number): void;
   /** out[i] = a[i] + s b[i], product and sum rounded to float32 each; s is rounded to float32 first. */
   axpy(n: number, a: number, s: number, b: number, out: number): void;
   fill(n: number, value: number, out: number): void;

@@ -136,6 +136,9 @@ export function addScaledLoop(scale: number, dtype: DType): Loop2 {
   };
 }
 
+/** out[o + i*so] = x[..] <= 0 ? 0 : g[..] for i < n. */
+export const reluBackwardLoop: Loop2 = zipped((x, g) => (x <= 0 ? 0 : g));
+
 const compareLoops: { readonly [P in Compare]: Loop2 } = {
   eq: (n, out, o, so, a, x, sx, b, y, sy) => {
     for (let i = 0; i < n; i++, o += so, x += sx, y += sy) out[o] = a[x]! === b[y]! ? 1 : 0;

@@ -4,7 +4,7 @@
 
 import type { Operand } from '../../backend.ts';
 import type { TypedArray } from '../../dtype.ts';
-import type { Reduce } from '../../primitives.ts';
+import type { ArgReduce, Reduce } from '../../primitives.ts';
 import { sizeOf } from '../../shape.ts';
 import { contiguousView, positions, type View } from '../../view.ts';
 import { addToLanes, joinLanes, LANES, lanesOf, maxLoop, minLoop, sumLoop } from './fold-loops.ts';
@@ -103,3 +103,23 @@ const LEAST = { float64: -Infinity, float32: -Infinity, int32: -2147483648, bool
 const MOST = { float64: Infinity, float32: Infinity, int32: 2147483647, bool: 1 } as const;
 
 const loops: { readonly [P in Reduce]: Loop1 } = { sum: addLoop, max: keepMaxLoop, min: keepMinLoop };
+
+/** Where along an axis of x the extreme stands, for each row: NaN counts as the extreme, and of equals the first stays. */
+export function placesInto(result: TypedArray, op: ArgReduce, x: Operand, axis: number): void {
+  const { outer, inner } = foldViews(x, [axis]);
+  const [n, step] = [inner.shape[0]!, inner.strides[0]!];
+  const { data } = x.storage;
+  let i = 0;
+  for (const position of positions(outer)) {
+    let at = 0;
+    let best = data[position]!;
+    for (let j = 1; j < n && !Number.isNaN(best); j++) {
+      const v = data[position + j * step]!;
+      if ((op === 'argmax' ? v > best : v < best) || Number.isNaN(v)) {
+        best = v;
+        at = j;
+      }
+    }
+    result[i++] = at;
+  }
+}

@@ -18,7 +18,7 @@ import { Strided } from './strided.ts';
 import { elementsInParts, inParts, isShort, RUN, threadsFor } from './threads.ts';
 
 type UnaryOp = 'neg' | 'abs' | 'sqrt' | 'relu' | 'floor' | 'ceil' | 'trunc' | 'round';
-type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum';
+type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum' | 'reluBackward';
 type CompareOp = 'eq' | 'lt' | 'le';
 type Binary = ElementwiseKernel[BinaryOp];
 

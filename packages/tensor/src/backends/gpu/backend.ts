@@ -206,6 +206,7 @@ function gpuBackend(runtime: Runtime): Backend {
         const program = elementwise.addScaledProgram(walk.sizes.length);
         return runtime.run(program, inputs.map(textureOf), walkNumbers(walk), [scale], sizeOf(out.shape));
       }),
+    reluBackward: (_, inputs, out) => mapped('reluBackward', ['x', 'g'], elementwise.RELU_BACKWARD_GLSL, inputs, out),
     where: (_, inputs, out) => mapped('where', ['c', 'a', 'b'], elementwise.WHERE_GLSL, inputs, out),
     argsort: ({ axis, descending }, [x], out) =>
       produce(out, (length) => argsort(runtime, x!, axis, descending, textureOf(x!), length)),

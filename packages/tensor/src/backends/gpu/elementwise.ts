@@ -76,6 +76,8 @@ const COMPARE_GLSL: { readonly [P in Compare]: string } = { eq: 'a == b', lt: 'a
 export const compareGlsl = (op: Compare, kind: Kind): string =>
   `isNaN(a) || isNaN(b) ? ${kind === 'int' ? 'nan()' : '0.0'} : ${COMPARE_GLSL[op]} ? 1.0 : 0.0`;
 
+export const RELU_BACKWARD_GLSL = 'isNaN(x) ? g : x <= 0.0 ? 0.0 : g';
+
 export const WHERE_GLSL = 'isNaN(c) ? c : c != 0.0 ? a : b';
 
 /** The conversions of dtype.ts; what int32 cannot hold here becomes NaN. */
