@@ -148,6 +148,19 @@ test('where takes any byte but 0 for true', () => {
   );
 });
 
+test.each(['widen', 'narrow'] as const)('%s has the bits of the loop, wherever the numbers lie', (op) => {
+  fc.assert(
+    fc.property(length, shift, shift, seed, (n, s, t, random) => {
+      const drawn = Float64Array.from({ length: n }, numbers(random, 'special'));
+      const x = arena.put(op === 'widen' ? Float32Array.from(drawn) : drawn, s);
+      const out = arena.put(op === 'widen' ? new Float64Array(n) : new Float32Array(n), t);
+      kernel[op](n, x.byteOffset, out.byteOffset);
+      expect(out.slice()).toEqual(op === 'widen' ? Float64Array.from(x) : Float32Array.from(x));
+      arena.check();
+    }),
+  );
+});
+
 test('axpy and fill have the bits of their loops', () => {
   fc.assert(
     fc.property(length, shift, seed, (n, s, random) => {

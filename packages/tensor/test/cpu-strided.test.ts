@@ -199,6 +199,7 @@ describe('has the bits of the loops:', () => {
       .chain(([shape, dtype]) => fc.tuple(sampleOf(shape, dtype), fc.nat(shape.length - 1)));
     fc.assert(
       fc.property(sample, ([x, axis]) => {
+        expectSameBits('cast', { dtype: x.dtype === 'float32' ? 'float64' : 'float32' }, [x]);
         for (const op of ['neg', 'relu', 'exp'] as const) expectSameBits(op, {}, [x]);
         expectSameBits('softmax', { axis }, [x]);
       }),

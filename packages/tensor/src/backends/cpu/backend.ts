@@ -354,13 +354,15 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Ba
     embed,
     fold,
     cast: ({ dtype }, [x], out) => {
+      const result = fresh(out);
+      if (result.address >= 0 && vectors?.cast(x!, out, result)) return result;
       const widens = dtype === 'float64' || dtype === 'float32';
       const loop: Loop1 = widens
         ? copy
         : (n, to, o, so, a, at, sx) => {
             for (let i = 0; i < n; i++) to[o + i * so] = convert(a[at + i * sx]!, dtype);
           };
-      return mapped(loop, x!, out);
+      return mapped(loop, x!, out, result);
     },
     copy: (_, [x], out) => {
       const result = fresh(out);

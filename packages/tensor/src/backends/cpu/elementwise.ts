@@ -222,6 +222,28 @@ const axpy = (module: ModuleBuilder): void => {
   });
 };
 
+/** Between float32 and float64, two at a time. */
+const cast = (module: ModuleBuilder, name: string, from: Elements, to: Elements, formula: (x: Code) => Code): void => {
+  module.func({
+    export: name,
+    params: { n: 'i32', x: 'i32', out: 'i32' },
+    body: ({ n, x, out }) => {
+      const two = (i: number): Code => {
+        const [source, target] = [2 * from.bytes * i, 2 * to.bytes * i];
+        const pair = formula(from === FLOAT32 ? v128.load64Zero(x, source) : v128.load(x, source));
+        return to === FLOAT32 ? v128.store64Lane(out, pair, 0, target) : v128.store(out, pair, target);
+      };
+      const step = (elements: number, body: Code) =>
+        repeat(n, elements, [
+          body,
+          advance(x, i32.const(from.bytes * elements)),
+          advance(out, i32.const(to.bytes * elements)),
+        ]);
+      return [step(8, [0, 1, 2, 3].map(two)), step(2, two(0)), step(1, to.storeOne(out, formula(from.loadOne(x))))];
+    },
+  });
+};
+
 const fill = (module: ModuleBuilder): void => {
   module.func({
     export: 'fill',
@@ -260,6 +282,8 @@ const makers = (): Map<string, (module: ModuleBuilder) => void> => {
   made.set('round', (module) => unary(module, 'round', FLOAT32, (x) => f32x4.nearest(x)));
   for (const op of ['eq', 'lt', 'le'] as const) made.set(op, (module) => compare(module, op, f32x4[op]));
   made.set('where', where);
+  made.set('widen', (module) => cast(module, 'widen', FLOAT32, FLOAT64, f64x2.fromLowF32x4));
+  made.set('narrow', (module) => cast(module, 'narrow', FLOAT64, FLOAT32, f32x4.fromF64x2));
   for (const [name, make] of Object.entries({ axpy, fill })) made.set(name, make);
   return made;
 };
@@ -288,6 +312,8 @@ type BinaryName = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum' | 'reluB
 /** Kernels named after their primitives are of float32; those of float64 end in 64. Conventions at the edges are those of scalar.ts. */
 export type ElementwiseKernel = Readonly<
   Record<UnaryName | `${UnaryName}64` | 'floor' | 'ceil' | 'trunc' | 'round', UnaryKernel> &
+    /** float32 to float64, and back. */
+    Record<'widen' | 'narrow', UnaryKernel> &
     Record<BinaryName | `${BinaryName}64`, BinaryKernel> &
     /** `out` is of bytes, 0 or 1. */
     Record<'eq' | 'lt' | 'le', BinaryKernel>

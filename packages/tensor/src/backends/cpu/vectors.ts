@@ -201,6 +201,21 @@ export class Vectors {
     return true;
   }
 
+  cast(x: Operand, out: Spec, result: Storage): boolean {
+    const kernels = this.#elements();
+    const widens = x.dtype === 'float32' && out.dtype === 'float64';
+    if (kernels === undefined || !(widens || (x.dtype === 'float64' && out.dtype === 'float32'))) return false;
+    if (!isContiguous(x)) return this.#strided.densely([x], isSpread, ([y]) => this.cast(y!, out, result));
+    const from = this.#addressOf(x, 0);
+    if (from < 0) return false;
+    const kernel = widens ? kernels.widen : kernels.narrow;
+    const [xBytes, outBytes] = [bytesOf(x.dtype), bytesOf(out.dtype)];
+    elementsInParts(this.#heap.memory, result.length, result.length, RUN, (call, start, n) =>
+      call(kernel, n, from + xBytes * start, result.address + outBytes * start),
+    );
+    return true;
+  }
+
   /** Along the last axis. */
   softmax(op: Softmax, axis: number, x: Operand, out: Spec, result: Storage): boolean {
     const kernels = this.#exponentials();
