@@ -18,7 +18,7 @@ import { Variable } from './variable.ts';
 export interface Entry {
   /** The result of the step. */
   readonly out: Variable;
-  /** What the parameter was multiplied by there: x of a product. */
+  /** What the parameter was multiplied by there: x of a product. Lent: see `privately`. */
   readonly input: Tensor | null;
   /**
    * The gradient of the parameter for each of n samples, [n, ...its shape], from that of `out`; null if it has samples
@@ -114,7 +114,7 @@ function after(entries: Entry[] | Variable, view: (t: Tensor) => Tensor): Entry[
  * other.
  */
 function product(out: Variable, place: number): Entry {
-  const input = shared(out.node!.values[1 - place]!);
+  const input = lent(out.node!.values[1 - place]!);
   return {
     out,
     input,
@@ -130,7 +130,7 @@ function product(out: Variable, place: number): Entry {
  * The parameter is a matrix that was repeated to multiply a stack of others, along whose rows or stacks samples lie.
  */
 function stackedProduct(out: Variable): Entry {
-  const input = shared(out.node!.values[0]!);
+  const input = lent(out.node!.values[0]!);
   return {
     out,
     input,
@@ -145,7 +145,7 @@ function stackedProduct(out: Variable): Entry {
 /** The parameter is a table, of which each sample took some rows (or columns, ...). */
 function lookedUp(v: Variable, out: Variable): Entry {
   const { axis } = out.node!.params as PrimitiveParams['gather'];
-  const index = shared(out.node!.values[1]!);
+  const index = lent(out.node!.values[1]!);
   return {
     out,
     input: null,
@@ -172,8 +172,8 @@ function repeated(v: Variable, out: Variable): Entry {
   };
 }
 
-/** A tensor of the tape that others will hold. */
-function shared(value: Tensor): Tensor {
-  value.storage.share();
+/** A tensor of the tape, until the scopes that are open now end. Who gives it to others shares it. */
+function lent(value: Tensor): Tensor {
+  value.storage.use();
   return value;
 }

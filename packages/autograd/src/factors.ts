@@ -45,6 +45,8 @@ export interface LayerFactors {
  * In place of the losses there may be any outputs [n, ...] whose row i is of sample i, with `weights` of their shape.
  * With the gradient of a loss by the outputs as weights, D' A is the gradient of that loss: so losses that see several
  * samples at once, as the mean over a group, have factors too.
+ * With `borrows` the caller promises to give no A to anyone, and to be done with them when the scopes end that are open now: then a value
+ * that only the engine holds goes back in time (`privately`).
  * @returns the factors, and the `rest`: the parameters behind the losses that have none, as they were used in another
  * way (too).
  * @throws GradientError if samples may meet behind a layer, as in batch statistics: no row belongs to one of them then;
@@ -53,7 +55,7 @@ export interface LayerFactors {
 export function layerFactors(
   losses: Variable,
   model: Module,
-  { weights }: { readonly weights?: Tensor } = {},
+  { weights, borrows = false }: { readonly weights?: Tensor; readonly borrows?: boolean } = {},
 ): { readonly factors: LayerFactors[]; readonly rest: Variable[] } {
   if (losses.rank === 0 || weights === undefined) wantLosses('layerFactors', losses);
   const order = reverseOrder(losses);
@@ -78,6 +80,7 @@ export function layerFactors(
     const along = found.get(out)!;
     const view = (t: Tensor) => (groups === null ? rows(t, along) : columnsAsRows(t, along, n, groups));
     const bias = biases.get(out) ?? null;
+    if (!borrows) input.storage.share();
     return { name, weight, bias, input: view(input), delta: view(deltas[i]!.value), groups: groups ?? 1 };
   });
   return { factors, rest };
@@ -100,9 +103,11 @@ export interface LinearUse {
 /** The uses of linear layers of `model` behind `output`: those whose gradients are D' A. Samples may meet. */
 export function linearUses(output: Variable, model: Module): LinearUse[] {
   const { uses, biases } = layersOn(reverseOrder(output), model);
-  return uses.flatMap(({ name, weight, input, out, groups }) =>
-    groups === null ? [{ name, weight, bias: biases.get(out) ?? null, input, output: out }] : [],
-  );
+  return uses.flatMap(({ name, weight, input, out, groups }) => {
+    if (groups !== null) return [];
+    input.storage.share();
+    return [{ name, weight, bias: biases.get(out) ?? null, input, output: out }];
+  });
 }
 
 /** The uses of layers on a tape, their biases by the products they were added to, and the parameters used in another way (too). */

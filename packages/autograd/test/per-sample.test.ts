@@ -1,7 +1,7 @@
 // Per-sample gradients and the factors of layers, against one backward for each sample.
 
 import { readFileSync } from 'node:fs';
-import { concat, errors, Rng, randn, type Tensor, tensor, where, zeros } from '@gemlab/tensor';
+import { concat, errors, privately, Rng, randn, scope, type Tensor, tensor, where, zeros } from '@gemlab/tensor';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -419,6 +419,21 @@ describe('factors', () => {
     }
     expect(model.parameters().every((p) => p.grad === null)).toBe(true);
   });
+
+  test.each([false, true])(
+    'borrowed (%s), they leave a value to the engine, which alone holds it; else they may be held for good',
+    (borrows) => {
+      scope(() => {
+        const own = privately(() => normal([n, 4], 1).add(1));
+        const y = losses.crossEntropy(model.forward(variable(own)), targets, { reduction: 'none' });
+        const [first] = layerFactors(y, model, { borrows }).factors;
+        expect(first!.input.storage).toBe(own.storage);
+        own.storage.retire();
+        expect(own.storage.isPrivate).toBe(false);
+        expect(own.storage.owner !== null).toBe(borrows);
+      });
+    },
+  );
 
   test('of outputs, with the gradient of a loss by them as weights, make the gradient of that loss', () => {
     const outputs = model.forward(x);

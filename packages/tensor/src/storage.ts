@@ -40,9 +40,6 @@ export interface Compressed extends Packed {
   transposed: Packed | null;
 }
 
-/** More scopes than can be open: an integer, which takes no room beside the object as Infinity would. */
-const NEVER = 2 ** 30 - 1;
-
 /** One flat buffer. Several tensors (views) may share it. */
 export class Storage {
   readonly dtype: DType;
@@ -58,8 +55,9 @@ export class Storage {
   #array: TypedArray | null;
   #lease: Lease | null = null;
   readonly #pool: BufferPool | null;
-  /** How many scopes were open, at the least, when a private storage was used. */
-  #usedAt = NEVER;
+  /** Of the scopes in which a private storage was used: the outermost that may be open still, and how many were open with it. */
+  #usedIn: Storage[] | null = null;
+  #usedAt = 0;
 
   /**
    * Holds a host array, or `length` elements of a leased buffer. Belongs to the innermost open scope, which gives an array to `pool`
@@ -138,8 +136,14 @@ export class Storage {
 
   /** An op has read this private storage, and what it gave may be held until the scopes that are open now end. */
   use(depth: number = openScopes.length): void {
-    if (depth === 0) this.isPrivate = false;
-    else if (depth < this.#usedAt) this.#usedAt = depth;
+    if (depth === 0) {
+      this.isPrivate = false;
+      return;
+    }
+    const [usedIn, usedAt] = [this.#usedIn, this.#usedAt];
+    if (usedIn !== null && usedAt <= depth && openScopes[usedAt - 1] === usedIn) return;
+    this.#usedIn = openScopes[depth - 1]!;
+    this.#usedAt = depth;
   }
 
   /** From a new beginning: nobody has used it. @returns false if it lies in no memory that is worth it. */
@@ -155,11 +159,11 @@ export class Storage {
   retire(): void {
     if (!this.isPrivate) return;
     this.isPrivate = false;
-    const depth = Math.min(openScopes.length, this.#usedAt);
-    if (depth === 0) this.release();
+    const usedIn = this.#usedIn;
+    if (usedIn === null || openScopes[this.#usedAt - 1] !== usedIn) this.release();
     else {
-      this.owner = openScopes[depth - 1]!;
-      this.owner.push(this);
+      this.owner = usedIn;
+      usedIn.push(this);
     }
   }
 
@@ -300,6 +304,8 @@ function within<T>(fn: () => T, rescue: (storage: Storage, owned: Storage[]) => 
     openScopes.pop();
     if (typeof result === 'object' && result !== null) eachStorage(result, (storage) => rescue(storage, owned));
     for (const storage of owned) if (storage.owner === owned) storage.release();
+    // A private storage may remember the scope.
+    owned.length = 0;
   }
 }
 

@@ -4,7 +4,19 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { arange, devices, errors, keep, type Storage, scope, storagesOf, Tensor, tensor, zeros } from '../src/index.ts';
+import {
+  arange,
+  devices,
+  errors,
+  keep,
+  privately,
+  type Storage,
+  scope,
+  storagesOf,
+  Tensor,
+  tensor,
+  zeros,
+} from '../src/index.ts';
 import { BufferPool } from '../src/storage.ts';
 import { thrown } from './support/expect.ts';
 
@@ -236,6 +248,44 @@ describe('buffers', () => {
     }
     // The result takes one, and for its elements' sake leaves the scope on another.
     expect(seen.size).toBeLessThanOrEqual(4);
+  });
+
+  test('of a retired private storage go back with the outermost open scope that used it, or at once', () => {
+    /** How deep in scopes it is used, in turn; each scope ends before the next begins, but those in `open`. */
+    const uses = fc.record({ ended: fc.array(fc.integer({ min: 2, max: 5 })), open: fc.array(fc.boolean()) });
+    fc.assert(
+      fc.property(uses, ({ ended, open }) => {
+        let storage: Storage | null = null;
+        const made = () => {
+          ({ storage } = privately(() => zeros([3000]).add(1)));
+        };
+        const used = (depth: number): void => scope(() => (depth === 2 ? storage!.use() : used(depth - 1)));
+        /** Opens a scope for each entry, using the storage in some; retires it in the innermost. */
+        const nest = ([first, ...rest]: readonly boolean[], depth: number, outermost: number | null): void => {
+          if (first === undefined) {
+            storage!.retire();
+            expect(storage!.released).toBe(outermost === null);
+            return;
+          }
+          scope(() => {
+            if (first) storage!.use();
+            nest(rest, depth + 1, outermost ?? (first ? depth : null));
+            // Those within it have ended.
+            expect(storage!.released).toBe(
+              !(first && outermost === null) && (outermost === null || outermost >= depth),
+            );
+          });
+          expect(storage!.released).toBe(outermost === null);
+        };
+        scope(() => {
+          made();
+          for (const depth of ended) used(depth);
+          expect(storage!.released).toBe(false);
+          nest(open, 2, null);
+        });
+        expect(storage!.released).toBe(true);
+      }),
+    );
   });
 
   test('wait in the pool up to its limit', () => {

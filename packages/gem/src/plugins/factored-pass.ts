@@ -90,7 +90,7 @@ function passTogether(
   const weights = concat(
     groups.map(({ own, loss }) => (loss.requiresGrad ? gradientsOf(loss, [own])[0]!.value : own.value.mul(0))),
   );
-  const { factors } = layerFactors(outputs, model, { weights });
+  const { factors } = layerFactors(outputs, model, { weights, borrows: true });
 
   const { parameters } = optimizer;
   const names = parameterNames(model, parameters);

@@ -1,6 +1,6 @@
 // All memories as one batch, for a pass that takes them together. What is stored of a past task does not change while another is
-// trained on, so the batch is made once for each set of memories and then serves step after step. It is lent to a step as what the step computes
-// is: when another takes its place it goes back with the step under way, for several of them would be more than all memories.
+// trained on, so the batch is made once for each set of memories and then serves step after step. Its inputs are lent to steps as what
+// a step computes is, and go back before another batch takes its place: two of them would be more than all memories.
 
 import type { Samples } from '@gemlab/autograd';
 import { compressRows, concat, keep, privately, scope, type Tensor } from '@gemlab/tensor';
@@ -20,7 +20,9 @@ export function joiner(): (memories: readonly Samples[]) => Joined {
   return (memories) => {
     const fields = memories.flatMap((samples) => fieldsOf(samples).map(([, rows]) => rows));
     if (made?.of.length !== fields.length || fields.some((rows, i) => rows !== made!.of[i])) {
+      // Before there is another, which may lie where they did.
       made?.joined.samples.inputs.storage.retire();
+      made = null;
       made = { of: fields, joined: privately(() => join(memories)) };
       // The inputs reach a model as a variable, which tells when someone holds its value; all else is given out as it is.
       const { inputs, ...others } = made.joined.samples;

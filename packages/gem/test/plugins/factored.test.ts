@@ -292,3 +292,37 @@ describe('what does not fit takes the plain form, and says why', () => {
     expect(free).toBeGreaterThan(3);
   });
 });
+
+test('one batch of joined memories lives at a time, whatever the steps did with it', async () => {
+  const [joined, alive]: [Set<Tensor['storage']>, number[]] = [new Set(), []];
+  class Watched extends nn.MLP {
+    override forward(x: Variable): Variable {
+      // 20 of each past task; batches have 5.
+      if (x.shape[0]! >= 20) joined.add(x.peek.storage);
+      alive.push([...joined].filter(({ released }) => !released).length);
+      return super.forward(x);
+    }
+  }
+  const rng = new Rng(0);
+  const model = new Watched([2, 8, 2], { rng });
+  const gem = new GEMPlugin({ patternsPerExperience: 20, memoryPass: 'factored' });
+  let projected = 0;
+  const count: StrategyPlugin = {
+    name: 'count',
+    afterTrainingIteration() {
+      if (gem.lastRecord?.projection) projected++;
+    },
+  };
+  const strategy = new Strategy({
+    model,
+    optimizer: new optim.SGD(model.parameters(), { lr: 0.1 }),
+    loss: losses.crossEntropy,
+    trainBatchSize: 5,
+    rng,
+    plugins: [gem, count],
+  });
+  await strategy.train(toyStream(5, 40));
+  expect(projected).toBeGreaterThan(0);
+  expect(joined.size).toBe(4);
+  expect(Math.max(...alive)).toBe(1);
+});
