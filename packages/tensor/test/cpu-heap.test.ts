@@ -70,6 +70,32 @@ test('sizes that are asked for no more leave no holes: a batch that grows takes 
   expect(heap.memory.buffer.byteLength).toBeLessThan(2 * 1.25 * largest + 2 ** 20);
 });
 
+test('large blocks are hardly larger than need be', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 2 ** 16, max: 2 ** 24 }), (bytes) => {
+      const heap = createHeap()!;
+      heap.take(bytes);
+      expect(heap.bytes.reached).toBeLessThanOrEqual(Math.ceil((9 / 8) * (bytes + 16)));
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('memory that nobody has touched is left alone while as much waits: loops whose sizes grow', () => {
+  const heap = createHeap()!;
+  heap.memory.grow(512);
+  let largest = 0;
+  for (let round = 1; round <= 30; round++) {
+    const sizes = [1, 0.3, 0.7, 0.1, 0.1].map((part) => Math.ceil(part * round * 10_000));
+    for (let step = 0; step < 1000; step++) {
+      const blocks = sizes.map((bytes) => heap.take(bytes)!);
+      for (const block of blocks) block.end();
+    }
+    largest = sizes.reduce((sum, bytes) => sum + bytes, 0);
+  }
+  expect(heap.bytes.reached).toBeLessThan(1.5 * largest);
+});
+
 test('beyond its limit there is none, and growing keeps what is there', () => {
   const heap = createHeap({ limit: 4 * PAGE })!;
   const storage = heap.storage('float32', 10)!;

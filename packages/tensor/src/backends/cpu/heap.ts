@@ -1,9 +1,10 @@
 // Memory for tensors: one WebAssembly memory, so that kernels read operands and write results where they are.
 //
 // A block begins at a multiple of 64 bytes and has at least 16 readable bytes behind what was asked for, as vectors are read whole.
-// Sizes go in four steps to each doubling, and a block that is given back waits in the list of its size: a loop that asks for
-// the same sizes again gets the same blocks, which are in cache. Only before the memory would grow are waiting blocks that lie side by side
-// joined, and others cut from them: so sizes that are asked for no more (a batch that grew) leave no holes for good. What lies here
+// Sizes go in a few steps to each doubling, and a block that is given back waits in the list of its size: a loop that asks for the same
+// sizes again gets the same blocks, which are in cache. Only before the memory would grow, or more of it would be touched and that has not
+// happened for a while, are waiting blocks that lie side by side joined, and others cut from them: so sizes that are asked for no more (a
+// batch that grew) leave no holes for good. What lies here
 // outside of any scope, waiting for the garbage collector, is limited: the collector does not feel it, and inside of a synchronous
 // loop does not tell of what it found. To tell the collector is dear, so it is told once of each block, not of each storage that has it:
 // a storage holds its block, so that a block lost for everyone, lists included, was lost by a storage that nobody gave back.
@@ -14,20 +15,24 @@ import { createWorkspace, type WasmMemory, type Workspace } from './module.ts';
 
 const PAGE = 65536;
 const SLACK = 16;
-/** The smallest block: there are four sizes between it and its double, all multiples of 64. */
+/** The smallest block: there are four sizes from it to its double, all multiples of 64. */
 const SMALLEST = 256;
+/** From blocks of 2^FINE bytes on there are eight: rounded up to the next of four, large ones would take a ninth more than they need. */
+const FINE = 16;
 /** In bytes. Outside of scopes only what is at least so large lies here. */
 export const LARGE = 4096;
 /** The most that is grown at once beyond what is asked for. */
 const STRIDE = 16 * 2 ** 20;
+/** So many takes after blocks were joined (several steps of training) they may be again, though there is memory nobody has touched. */
+const PERIOD = 4096;
 
 /** The number of the smallest size that holds so many bytes. */
 const classOf = (bytes: number): number => {
   const last = Math.max(SMALLEST, bytes + SLACK) - 1;
   const exponent = 31 - Math.clz32(last);
-  return 4 * exponent + ((last >>> (exponent - 2)) & 3);
+  return 8 * exponent + (((last >>> (exponent - 3)) & 7) | (exponent < FINE ? 1 : 0));
 };
-const sizeOfClass = (index: number): number => ((index & 3) + 5) * 2 ** ((index >> 2) - 2);
+const sizeOfClass = (index: number): number => ((index & 7) + 9) * 2 ** ((index >> 3) - 3);
 
 type Elements = { readonly [D in DType]: TypedArray };
 const viewsOf = (buffer: ArrayBufferLike): Elements => ({
@@ -97,6 +102,9 @@ export class Heap implements Workspace {
   /** Where nobody has been yet. */
   #top = 0;
   #waiting = 0;
+  #takes = 0;
+  /** How many takes there had been when blocks were last joined. */
+  #joinedAt = 0;
   #scratch: Block | null = null;
   #elements: Elements | null = null;
   #seen: ArrayBufferLike | null = null;
@@ -131,6 +139,7 @@ export class Heap implements Workspace {
   /** A block for as long as someone holds it and has not ended it, or null if there is no room. */
   take(bytes: number): Block | null {
     if (bytes > this.#limit) return null;
+    this.#takes++;
     const index = classOf(bytes);
     const block = this.#free[index]?.pop();
     return block ?? this.#cut(index) ?? this.#reach(index) ?? this.#larger(index);
@@ -168,11 +177,11 @@ export class Heap implements Workspace {
     return this.#scratch.address;
   }
 
-  /** A block of untouched memory, or of what can be joined before the memory has to grow. */
+  /** A block of untouched memory, or of what can be joined. */
   #reach(index: number): Block | null {
     const size = sizeOfClass(index);
     const have = this.memory.buffer.byteLength;
-    if (this.#top + size > Math.min(have, this.#limit)) {
+    if (this.#top + size > Math.min(have, this.#limit) || this.#takes - this.#joinedAt > PERIOD) {
       this.#join();
       const cut = this.#cut(index);
       if (cut !== null) return cut;
@@ -192,10 +201,13 @@ export class Heap implements Workspace {
     return block;
   }
 
-  /** A block from the first span that has room for it. */
+  /** A block from the smallest span that has room for it: the larger ones stay whole. */
   #cut(index: number): Block | null {
     const size = sizeOfClass(index);
-    const at = this.#spans.findIndex((span) => span.size >= size);
+    let at = -1;
+    for (const [i, span] of this.#spans.entries()) {
+      if (span.size >= size && (at < 0 || span.size < this.#spans[at]!.size)) at = i;
+    }
     if (at < 0) return null;
     const span = this.#spans[at]!;
     const block = new Block(this, span.address, index);
@@ -207,6 +219,7 @@ export class Heap implements Workspace {
 
   /** Makes spans of all blocks that wait. What lies last goes back to where nobody has been. */
   #join(): void {
+    this.#joinedAt = this.#takes;
     const waiting = this.#free.flat();
     // Their memory will be others': the collector is not to give it back.
     for (const block of waiting) if (block.isWatched) this.#collected.unregister(block);
@@ -228,7 +241,7 @@ export class Heap implements Workspace {
 
   /** A block that waits and is larger than need be, but not four times. */
   #larger(index: number): Block | null {
-    for (let i = index + 1; i < index + 8; i++) {
+    for (let i = index + 1; i < index + 16; i++) {
       const block = this.#free[i]?.pop();
       if (block) return block;
     }
