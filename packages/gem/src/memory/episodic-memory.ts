@@ -21,6 +21,7 @@ import {
   type Eviction,
   evictions,
   type Group,
+  laidIn,
   type Slot,
   type StoredSample,
   wantAlike,
@@ -64,8 +65,11 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
   readonly evictionLog: number;
   readonly #rng: Rng | null;
   #held: Contents<S>;
-  /** Groups as batches, each until it changes: GEM asks for the memories of all past tasks in every step, and writes to one. */
-  readonly #batches = new Map<number, S>();
+  /**
+   * Groups as batches, each until it changes: GEM asks for the memories of all past tasks in every step, and writes to one. A batch that is
+   * asked for again will stay, and has the samples of its slots.
+   */
+  readonly #batches = new Map<number, { readonly batch: S; hasSlots: boolean }>();
 
   /** @throws InvalidOptionError for a size that is no positive integer, or a policy that lacks a generator or cannot share a budget. */
   constructor(budget: MemoryBudget, policy: FillPolicy<S> = 'ring', options: MemoryOptions = {}) {
@@ -209,14 +213,21 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
   /** All stored samples of a group, or of all groups, as one batch. @throws InvalidOptionError if there are none. */
   batch(group?: number): S {
     const made = this.#batches.get(group ?? ALL);
-    if (made !== undefined) return made;
+    if (made !== undefined) {
+      if (group !== undefined && !made.hasSlots) {
+        const groups = new Map(this.#held.groups).set(group, laidIn(this.#held.groups.get(group)!, made.batch));
+        this.#held = { ...this.#held, groups };
+        made.hasSlots = true;
+      }
+      return made.batch;
+    }
     const slots = this.#slots(group);
     if (slots.length === 0) {
       const expected = group === undefined ? 'a memory that holds samples' : `one of the stored tasks [${this.groups}]`;
       throw new InvalidOptionError('EpisodicMemory.batch', group === undefined ? 'size' : 'task', group ?? 0, expected);
     }
     const batch = keep(batchOf(slots.map((s) => s.sample)));
-    this.#batches.set(group ?? ALL, batch);
+    this.#batches.set(group ?? ALL, { batch, hasSlots: false });
     return batch;
   }
 

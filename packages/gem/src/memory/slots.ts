@@ -60,13 +60,23 @@ export const fieldsOf = (samples: Samples): [name: string, rows: Tensor][] =>
 const mapFields = <S extends Samples>(samples: S, f: (name: string, rows: Tensor) => Tensor): S =>
   Object.fromEntries(fieldsOf(samples).map(([name, rows]) => [name, f(name, rows)])) as unknown as S;
 
+/** Sample i alone, where it lies. */
+export const rowOf = <S extends Samples>(samples: S, i: number): S =>
+  mapFields(samples, (_, rows) => rows.slice([i, i + 1]));
+
 /** Sample i alone, as a copy that outlives the scopes that are open now. */
 export const copyOf = <S extends Samples>(samples: S, i: number): S =>
-  mapFields(samples, (_, rows) => keep(rows.slice([i, i + 1]).copy()));
+  mapFields(rowOf(samples, i), (_, row) => keep(row.copy()));
 
 /** Samples one after another as one batch. There is one at least. */
 export const batchOf = <S extends Samples>(parts: readonly S[]): S =>
   mapFields(parts[0]!, (name) => concat(parts.map((part) => (part as unknown as Record<string, Tensor>)[name]!)));
+
+/** A group whose samples, one after another, are those of a batch that is kept: they need not be kept beside it. */
+export function laidIn<S extends Samples>({ slots, state }: Group<S>, batch: S): Group<S> {
+  let i = 0;
+  return { slots: slots.map((slot) => slot && { ...slot, sample: rowOf(batch, i++) }), state };
+}
 
 /** What can be said of a field without its values: `float32 [784]` of one row. */
 export const kindOf = (samples: Samples): string =>
@@ -93,10 +103,7 @@ export function candidates<S extends Samples>(
   offered: readonly number[],
 ): Candidates<S> {
   const held = slots.length;
-  const pick = (c: number): S => {
-    const row = offered[c - held]!;
-    return c < held ? slots[c]!.sample : mapFields(samples, (_, rows) => rows.slice([row, row + 1]));
-  };
+  const pick = (c: number): S => (c < held ? slots[c]!.sample : rowOf(samples, offered[c - held]!));
   return { held, offered: offered.length, rows: (list) => batchOf(list.map(pick)) };
 }
 

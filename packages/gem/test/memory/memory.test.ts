@@ -1,9 +1,10 @@
 // What each published rule keeps of a task, and that an unwritten slot is never seen.
 
-import { tensor } from '@gemlab/tensor';
+import { Rng, tensor } from '@gemlab/tensor';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { EpisodicMemory, type FillPolicy, type MemoryBudget } from '../../src/memory/index.ts';
+import { laidIn } from '../../src/memory/slots.ts';
 
 /** Feeds samples numbered from `start` in batches; sample i has input [i] and target i. */
 function feed(memory: EpisodicMemory, task: number, start: number, batches: readonly number[]): number {
@@ -164,4 +165,40 @@ describe('batches are kept until their group changes', () => {
 
 test.each([0, -1, 1.5, Number.NaN])('%s slots are refused', (n) => {
   expect(() => new EpisodicMemory(n)).toThrow(/patternsPerExperience/);
+});
+
+test('a batch that is asked for again has the samples of its slots, and nobody can tell', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom('ring', 'first-n-shuffled', 'reservoir' as const),
+      slots,
+      fc.array(fc.tuple(fc.nat(2), fc.integer({ min: 1, max: 7 }), fc.array(fc.nat(2))), { maxLength: 8 }),
+      (policy, n, events) => {
+        const [plain, asked] = [0, 1].map(() => new EpisodicMemory(n, policy, { rng: new Rng(1) }));
+        let next = 0;
+        for (const [task, size, asks] of events) {
+          for (const memory of [plain!, asked!]) feed(memory, task, next, [size]);
+          next += size;
+          for (const group of asks) if (asked!.size(group) > 0) asked!.batch(group);
+          expect(asked!.contents).toEqual(plain!.contents);
+        }
+        if (next === 0) return;
+        const told = [plain!, asked!].map((memory) => {
+          const { inputs, targets } = memory.batch();
+          return [inputs.toArray(), targets.toArray()];
+        });
+        expect(told[1]).toEqual(told[0]);
+      },
+    ),
+  );
+});
+
+test('a group laid in a batch has views of it', () => {
+  const ids = tensor(Int32Array.of(4, 5, 6));
+  const batch = { inputs: ids.cast('float32').unsqueeze(1), targets: ids };
+  const origin = { experience: 0, index: null, step: null };
+  const slot = { sample: { inputs: tensor([[0]]), targets: tensor(Int32Array.of(0)) }, origin };
+  const { slots: laid } = laidIn({ slots: [slot, undefined, slot, slot], state: 7 }, batch);
+  expect(laid.map((s) => s?.sample.targets.item())).toEqual([4, undefined, 5, 6]);
+  for (const s of laid) if (s) expect(s.sample.inputs.storage).toBe(batch.inputs.storage);
 });
