@@ -1,6 +1,6 @@
 // The stream of the GEM run, for gemlab and for all who are given its arrays: that of `pnpm start permuted-mnist --preset paper --seed 0`.
 
-import { loadMnist } from '@gemlab/examples';
+import { loadMnist, mnistDataset } from '@gemlab/examples';
 import { type PermutedExperience, permutedStream, type Stream } from '@gemlab/gem';
 import { type Device, Rng } from '@gemlab/tensor';
 
@@ -10,10 +10,9 @@ export function gemStream(
   params: Readonly<Record<string, number>>,
   device: Device = 'cpu',
 ): Stream<PermutedExperience> {
-  const { inputs, targets } = loadMnist('train');
   const test = loadMnist('test', { limit: params.testSamples! });
   return permutedStream({
-    train: { inputs: inputs.to(device), targets: targets.to(device) },
+    train: mnistDataset('train', { device }),
     test: { inputs: test.inputs.to(device), targets: test.targets.to(device) },
     tasks: params.tasks!,
     samplesPerTask: params.samples,

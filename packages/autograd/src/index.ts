@@ -4,7 +4,14 @@ export { detectAnomaly } from './anomaly.ts';
 export { type BackwardOptions, gradientsOf } from './backward.ts';
 export { checkpoint } from './checkpoint.ts';
 export { type CustomGradient, customGradient } from './custom-gradient.ts';
-export { type BatchOptions, Dataset, type DatasetOptions, type Samples, type Transform } from './data/dataset.ts';
+export {
+  type BatchOptions,
+  Dataset,
+  type DatasetOptions,
+  type InputRows,
+  type Samples,
+  type Transform,
+} from './data/dataset.ts';
 export * as transforms from './data/transforms.ts';
 export {
   AnomalyError,

@@ -1,7 +1,7 @@
 import { arange, errors, Rng, scope, type Tensor, tensor, zeros } from '@gemlab/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Dataset, DatasetError, type Samples } from '../src/index.ts';
+import { Dataset, DatasetError, type InputRows, type Samples } from '../src/index.ts';
 
 const ints = (...values: number[]) => tensor(Int32Array.from(values));
 /** n samples [2] that hold (10 i, 10 i + 1), labelled i. */
@@ -277,5 +277,53 @@ describe('Dataset refuses', () => {
     expect(() => data.subset(ints(0, 2))).toThrow(errors.IndexError);
     expect(() => data.batch(tensor([0]))).toThrow(errors.DTypeError);
     expect(data.range(0, 2).targets.toArray()).toEqual([0, 1]);
+  });
+});
+
+describe('inputs that are made when they are asked for', () => {
+  const n = 9;
+  const { inputs, targets } = counted(n);
+  const device = inputs.device;
+  const rows: InputRows = { shape: inputs.shape, device, take: (which) => inputs.indexSelect(0, which) };
+
+  it('give what a tensor of them gives, in every view', () => {
+    const step = fc.oneof(
+      fc.array(fc.nat(n - 1), { minLength: 1, maxLength: n }).map((which) => ({ which })),
+      fc.constantFrom('map', 'copy' as const),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 4 }), fc.nat(), fc.nat(), (steps, a, b) => {
+        const views = [new Dataset({ inputs, targets }), new Dataset({ inputs: rows, targets })].map((data) =>
+          steps.reduce((view, how) => {
+            if (how === 'map') return view.map((x) => x.mul(2));
+            return how === 'copy' ? view.copy() : view.subset(ints(...how.which.map((i) => i % view.length)));
+          }, data),
+        );
+        const { length } = views[0]!;
+        const from = a % length;
+        const all = (data: Dataset) => [
+          data.range(from, from + 1 + (b % (length - from))),
+          data.batch(ints(b % length, from)),
+          ...data.batches(4),
+          ...data.batches(4, { rng: new Rng(a) }),
+        ];
+        const told = views.map((data) => all(data).map((s) => [s.inputs.toArray(), s.targets.toArray()]));
+        expect(told[1]).toEqual(told[0]);
+        expect(views[1]!.sampleShape).toEqual(views[0]!.sampleShape);
+      }),
+    );
+  });
+
+  it('are asked for rows that there are, and held to their shape', () => {
+    const data = new Dataset({ inputs: rows, targets });
+    expect(() => data.batch(ints(n))).toThrow(errors.IndexError);
+    const wrong = new Dataset({ inputs: { ...rows, take: () => zeros([3, 2]) }, targets });
+    expect(wrong.batch(ints(0, 1, 2)).inputs.shape).toEqual([3, 2]);
+    expect(() => wrong.batch(ints(0))).toThrow(DatasetError);
+    expect(() => wrong.batch(ints(0))).toThrow(/inputs.take made \[3,2\] on 'cpu' of 1 rows; expected \[1,2\]/);
+    for (const bad of [null, {}, { ...rows, shape: [] }, { shape: [n, 2], device }]) {
+      expect(() => new Dataset({ inputs: bad as unknown as InputRows, targets })).toThrow(DatasetError);
+    }
+    expect(() => new Dataset({ inputs: rows, targets: ints(1) })).toThrow(/\(9 != 1\)/);
   });
 });

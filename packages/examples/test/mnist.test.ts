@@ -1,7 +1,7 @@
 // The real digits: their numbers, their checksums (loadMnist holds the files to them) and how they look.
 
 import { describe, expect, it } from 'vitest';
-import { loadMnist } from '../src/data/mnist.ts';
+import { loadMnist, mnistDataset } from '../src/data/mnist.ts';
 
 describe('loadMnist', () => {
   it('reads all training digits', () => {
@@ -33,6 +33,15 @@ describe('loadMnist', () => {
 
   it.each([0, -1, 1.5, Number.NaN, 10_001])('refuses limit %s', (limit) => {
     expect(() => loadMnist('test', { limit })).toThrow(RangeError);
+  });
+});
+
+describe('mnistDataset', () => {
+  it('has the same digits, made when they are asked for', () => {
+    const [digits, data] = [loadMnist('test'), mnistDataset('test')];
+    const { inputs, targets } = data.range(0, data.length);
+    expect(inputs.sub(digits.inputs).abs().max().item()).toBe(0);
+    expect(targets.toArray()).toEqual(digits.targets.toArray());
   });
 });
 

@@ -5,9 +5,9 @@
 //
 // T permuted or rotated versions of the same images are then T index tensors over one copy of them (20 copies of
 // MNIST's 10,000 test images would be 600 MB). Rows and transforms apply when a batch is asked for, to that batch
-// alone.
+// alone. The rows need not be a tensor before that either: images may stay bytes, a quarter of what they are as numbers.
 
-import { arange, errors, keep, type Rng, type Shape, scope, Tensor, tensor } from '@gemlab/tensor';
+import { arange, type Device, errors, keep, type Rng, type Shape, scope, Tensor, tensor } from '@gemlab/tensor';
 import { DatasetError } from '../errors.ts';
 
 /**
@@ -23,7 +23,18 @@ export interface Samples {
 /** A function of a batch of inputs [n, ...] to another, [n, ...]; it treats each sample the same wherever it stands. */
 export type Transform = (inputs: Tensor) => Tensor;
 
-export interface DatasetOptions extends Samples {
+/** Inputs that become tensors when they are asked for: images kept as bytes, rows of a file. */
+export interface InputRows {
+  /** [n, ...] */
+  readonly shape: Shape;
+  /** Where the tensors will be. */
+  readonly device: Device;
+  /** A new tensor of these rows, [k, ...]. They are counted out by an int32 tensor [k] of numbers from 0 to n - 1. */
+  take(rows: Tensor): Tensor;
+}
+
+export interface DatasetOptions extends Omit<Samples, 'inputs'> {
+  readonly inputs: Tensor | InputRows;
   /** Which row of `inputs` sample i is: int32 [n], one for each target. Row i when left out. */
   readonly rows?: Tensor | undefined;
   /** Applied to the inputs of every batch when it is asked for. */
@@ -46,7 +57,7 @@ export class Dataset {
   readonly targets: Tensor;
   /** The task of each sample, int32 [length], where it was given. */
   readonly tasks: Tensor | undefined;
-  readonly #inputs: Tensor;
+  readonly #inputs: Tensor | InputRows;
   readonly #rows: Tensor | undefined;
   readonly #transform: Transform | undefined;
 
@@ -56,7 +67,7 @@ export class Dataset {
    */
   constructor({ inputs, targets, tasks, rows, transform }: DatasetOptions) {
     for (const [name, x] of Object.entries({ inputs, targets })) {
-      if (x instanceof Tensor && x.rank > 0) continue;
+      if (x instanceof Tensor ? x.rank > 0 : name === 'inputs' && isInputRows(x)) continue;
       const found = x instanceof Tensor ? 'a scalar' : String(x);
       throw new DatasetError('Dataset', name, x, `${name} must be a tensor [n, ...], found ${found}`);
     }
@@ -83,8 +94,11 @@ export class Dataset {
     this.length = length;
     this.targets = keep(targets);
     this.tasks = tasks && keep(tasks);
-    this.#inputs = keep(inputs);
-    this.#rows = rows && keep(rows);
+    this.#inputs = inputs instanceof Tensor ? keep(inputs) : inputs;
+    // Those who make rows get the numbers of rows that there are.
+    const all = inputs instanceof Tensor ? undefined : arange(length).to(inputs.device);
+    const own = rows ?? all;
+    this.#rows = own && keep(own);
     this.#transform = transform;
   }
 
@@ -121,7 +135,7 @@ export class Dataset {
    */
   batch(indices: Tensor): Samples {
     const rows = this.#rows === undefined ? indices : this.#rows.indexSelect(0, indices);
-    const inputs = this.#transformed(this.#inputs.indexSelect(0, rows));
+    const inputs = this.#transformed(this.#take(rows));
     return { inputs, ...this.#beside((x) => x.indexSelect(0, indices)) };
   }
 
@@ -133,7 +147,7 @@ export class Dataset {
     wantInteger('Dataset.range', 'start', start, 0, this.length - 1);
     wantInteger('Dataset.range', 'stop', stop, start + 1, this.length);
     const rows = this.#rows?.slice([start, stop]);
-    const inputs = rows === undefined ? this.#inputs.slice([start, stop]) : this.#inputs.indexSelect(0, rows);
+    const inputs = rows === undefined ? (this.#inputs as Tensor).slice([start, stop]) : this.#take(rows);
     return { inputs: this.#transformed(inputs), ...this.#beside((x) => x.slice([start, stop])) };
   }
 
@@ -171,7 +185,7 @@ export class Dataset {
   /** The same samples in tensors of their own: where they are few of many, the others need not be kept for them. */
   copy(): Dataset {
     const rows = this.#rows;
-    const inputs = rows === undefined ? this.#inputs.copy() : this.#inputs.indexSelect(0, rows);
+    const inputs = rows === undefined ? (this.#inputs as Tensor).copy() : this.#take(rows);
     return new Dataset({ inputs, ...this.#beside((x) => x.copy()), transform: this.#transform });
   }
 
@@ -217,6 +231,17 @@ export class Dataset {
       .map((part) => this.subset(part));
   }
 
+  #take(rows: Tensor): Tensor {
+    const inputs = this.#inputs;
+    if (inputs instanceof Tensor) return inputs.indexSelect(0, rows);
+    const made = inputs.take(rows);
+    const shape = [rows.size, ...inputs.shape.slice(1)];
+    if (made.device === inputs.device && made.shape.join() === shape.join()) return made;
+    const found = `${shapeText(made.shape)} on '${made.device}'`;
+    const message = `inputs.take made ${found} of ${rows.size} rows; expected ${shapeText(shape)} on '${inputs.device}'`;
+    throw new DatasetError('Dataset', 'inputs', made.shape, message);
+  }
+
   #transformed(inputs: Tensor): Tensor {
     if (this.#transform === undefined) return inputs;
     const out = this.#transform(inputs);
@@ -230,6 +255,11 @@ function* pieces(order: Tensor, size: number, dropLast: boolean): Generator<Tens
   const stop = dropLast ? order.size - size + 1 : order.size;
   for (let i = 0; i < stop; i += size) yield order.slice([i, i + size]);
 }
+
+const isInputRows = (x: unknown): boolean => {
+  const { shape, take } = (x ?? {}) as Partial<InputRows>;
+  return Array.isArray(shape) && shape.length > 0 && typeof take === 'function';
+};
 
 function wantVector(argument: string, x: Tensor): void {
   if (x instanceof Tensor && x.dtype === 'int32' && x.rank === 1) return;

@@ -1,6 +1,7 @@
 // Bytes to tensors: what every image loader ends with.
 
-import { fromBuffer, type Tensor } from '@gemlab/tensor';
+import type { InputRows } from '@gemlab/gem';
+import { type Device, fromBuffer, type Tensor } from '@gemlab/tensor';
 
 /** Images with their labels: inputs float32 [n, ...] in [0, 1] and targets int32 [n], class indices from 0. */
 export interface LabelledImages {
@@ -21,13 +22,35 @@ export function labelledImages(
   limit: number = count,
 ): LabelledImages {
   wantLimit(operation, limit, count);
-  const size = shape.reduce((product, n) => product * n, 1);
-  const inputs = new Float32Array(limit * size);
-  for (let i = 0; i < inputs.length; i++) inputs[i] = pixels[i]! / 255;
+  const inputs = new Float32Array(limit * sizeOf(shape));
+  scale(pixels, inputs);
   return {
     inputs: fromBuffer(inputs, { shape: [limit, ...shape] }),
     targets: fromBuffer(Int32Array.from(labels.subarray(0, limit))),
   };
+}
+
+/** The first `count` of such images as inputs of a dataset: they stay bytes until a batch wants some of them. */
+export function imageRows(pixels: Uint8Array, shape: readonly number[], count: number, device: Device): InputRows {
+  const size = sizeOf(shape);
+  return {
+    shape: [count, ...shape],
+    device,
+    take(rows) {
+      const inputs = new Float32Array(rows.size * size);
+      for (const [i, row] of rows.dataSync().entries()) {
+        scale(pixels.subarray(row * size), inputs.subarray(i * size, (i + 1) * size));
+      }
+      return fromBuffer(inputs, { shape: [rows.size, ...shape], device });
+    },
+  };
+}
+
+const sizeOf = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);
+
+/** As many bytes as there is room for, from 0..255 to 0..1. */
+function scale(bytes: Uint8Array, into: Float32Array): void {
+  for (let i = 0; i < into.length; i++) into[i] = bytes[i]! / 255;
 }
 
 /** @throws RangeError unless `limit` is an integer from 1 to `count`. */

@@ -6,9 +6,11 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { Dataset } from '@gemlab/gem';
+import { type Device, fromBuffer } from '@gemlab/tensor';
 import { DataFileError } from './errors.ts';
 import { type IdxArray, parseIdx } from './idx.ts';
-import { type LabelledImages, labelledImages, wantLimit } from './images.ts';
+import { imageRows, type LabelledImages, labelledImages, wantLimit } from './images.ts';
 
 export type MnistSplit = 'train' | 'test';
 
@@ -49,12 +51,29 @@ const SIDE = 28;
  * tensors. @throws DataFileError if a file is missing or is not the published one; RangeError for a bad limit.
  */
 export function loadMnist(split: MnistSplit, options: { readonly limit?: number } = {}): LabelledImages {
-  const { count, images, labels } = FILES[split];
+  const { count } = FILES[split];
   const { limit = count } = options;
   wantLimit(`loadMnist('${split}')`, limit, count);
-  const pixels = readPublished(images, [count, SIDE, SIDE]);
-  const digits = readPublished(labels, [count]);
-  return labelledImages('loadMnist', pixels.bytes, digits.bytes, [SIDE * SIDE], count, limit);
+  const { pixels, digits } = readSplit(split);
+  return labelledImages('loadMnist', pixels, digits, [SIDE * SIDE], count, limit);
+}
+
+/**
+ * A split as a dataset whose images stay bytes until a batch wants them: 47 MB for training in place of 188. Where all are wanted again and
+ * again, as for testing, loadMnist is faster. @throws DataFileError as loadMnist.
+ */
+export function mnistDataset(split: MnistSplit, { device = 'cpu' }: { readonly device?: Device } = {}): Dataset {
+  const { pixels, digits } = readSplit(split);
+  const inputs = imageRows(pixels, [SIDE * SIDE], digits.length, device);
+  return new Dataset({ inputs, targets: fromBuffer(Int32Array.from(digits), { device }) });
+}
+
+function readSplit(split: MnistSplit): { pixels: Uint8Array; digits: Uint8Array } {
+  const { count, images, labels } = FILES[split];
+  return {
+    pixels: readPublished(images, [count, SIDE, SIDE]).bytes,
+    digits: readPublished(labels, [count]).bytes,
+  };
 }
 
 function readPublished({ name, sha256 }: PublishedFile, shape: readonly number[]): IdxArray {

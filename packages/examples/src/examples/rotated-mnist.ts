@@ -4,12 +4,12 @@
 
 import { rotatedStream } from '@gemlab/gem';
 import { Rng } from '@gemlab/tensor';
-import { loadMnist } from '../data/mnist.ts';
+import { loadMnist, mnistDataset } from '../data/mnist.ts';
 import type { Bench, Example, Preset, Settings } from './example.ts';
 
 function setUp(settings: Settings): Bench {
   const rng = new Rng(settings.seed);
-  const digits = { train: loadMnist('train'), test: loadMnist('test', { limit: settings.testSamples }) };
+  const digits = { train: mnistDataset('train'), test: loadMnist('test', { limit: settings.testSamples }) };
   return {
     name: 'rotated-mnist',
     settings,

@@ -3,7 +3,7 @@
 
 import { type Dataset, splitStream } from '@gemlab/gem';
 import { Rng, tensor } from '@gemlab/tensor';
-import { loadMnist } from '../data/mnist.ts';
+import { loadMnist, mnistDataset } from '../data/mnist.ts';
 import type { Bench, Example, Preset, Settings } from './example.ts';
 
 // Label 0 is the even digit of each pair and label 1 the odd one.
@@ -17,7 +17,7 @@ const PAIRS = [
 
 function setUp(settings: Settings): Bench {
   const rng = new Rng(settings.seed);
-  const digits = { train: loadMnist('train'), test: loadMnist('test') };
+  const digits = { train: mnistDataset('train'), test: loadMnist('test') };
   const classGroups = PAIRS.slice(0, settings.tasks);
   return {
     name: 'split-mnist',

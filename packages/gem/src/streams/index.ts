@@ -1,4 +1,11 @@
-export { type BatchOptions, Dataset, type DatasetOptions, type Samples, type Transform } from '@gemlab/autograd';
+export {
+  type BatchOptions,
+  Dataset,
+  type DatasetOptions,
+  type InputRows,
+  type Samples,
+  type Transform,
+} from '@gemlab/autograd';
 export { StreamError } from './errors.ts';
 export { type OnlineExperience, type OnlineStreamOptions, onlineStream } from './online.ts';
 export { type PermutedExperience, type PermutedStreamOptions, permutedStream, pixelPermutation } from './permuted.ts';
