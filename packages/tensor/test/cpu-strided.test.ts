@@ -6,6 +6,7 @@ import type { Operand } from '../src/backend.ts';
 import { createCpuBackend } from '../src/backends/cpu/backend.ts';
 import { createHeap } from '../src/backends/cpu/heap.ts';
 import { CpuMemory } from '../src/backends/cpu/memory.ts';
+import { Patience } from '../src/backends/cpu/patience.ts';
 import { Strided } from '../src/backends/cpu/strided.ts';
 import { arrayType, bytesOf, type TypedArray } from '../src/dtype.ts';
 import { type DType, Rng, randn, scope } from '../src/index.ts';
@@ -21,7 +22,7 @@ class NoHeap extends CpuMemory {
   }
 }
 const memory = new CpuMemory();
-const vectors = createCpuBackend('cpu', memory);
+const vectors = createCpuBackend('cpu', memory, new Patience(0));
 const loops = createCpuBackend('cpu', new NoHeap());
 
 /** Elements in memory, and how to look at them. */

@@ -40,6 +40,7 @@ import {
 } from './loops.ts';
 import type { CpuMemory } from './memory.ts';
 import { nestOf, walk } from './nest.ts';
+import { Patience } from './patience.ts';
 import { foldViews, placesInto, reduceInto } from './reduce.ts';
 import { softmaxLine } from './softmax.ts';
 import { createSparseProducts } from './sparse-products.ts';
@@ -56,11 +57,11 @@ const isOneOf = <T extends string>(names: readonly T[], name: string): name is T
  * The device 'cpu', or as 'cpu-fma' the same with float32 products whose multiplications and additions are fused. Those of one memory
  * share their tensors' storage.
  */
-export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory): Backend {
+export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory, patience = new Patience()): Backend {
   const relaxed = name === 'cpu-fma';
   const { heap } = memory;
   const gemm = createGemm(heap === null ? { relaxed } : { relaxed, workspace: heap });
-  const vectors = Vectors.over(heap, gemm);
+  const vectors = Vectors.over(heap, gemm, patience);
   const sparse = heap && createSparseProducts(heap, relaxed);
   const wideGemm = createWideGemm(heap ?? undefined);
   const fresh = (out: Spec) => memory.take(out.dtype, sizeOf(out.shape));

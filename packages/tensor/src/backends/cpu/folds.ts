@@ -3,28 +3,35 @@
 
 import type { Operand } from '../../backend.ts';
 import type { Reduce, Spec } from '../../primitives.ts';
+import { sizeOf } from '../../shape.ts';
 import type { Storage } from '../../storage.ts';
 import { isContiguous, permuteView } from '../../view.ts';
 import { compileFold, type FoldKernel, SUM_COLUMNS_SCRATCH } from './fold.ts';
 import { LANES, SHORT_ROW } from './fold-loops.ts';
 import type { Heap } from './heap.ts';
 import { nestOf } from './nest.ts';
+import type { Patience } from './patience.ts';
 import type { Strided } from './strided.ts';
 import { type Call, elementsInParts, isShort, RUN, threadsForElements } from './threads.ts';
+
+/** Elements that its loop adds up in the time that others take for one: they write none of them. */
+const PER_ELEMENT = 4;
 
 export class Folds {
   readonly #heap: Heap;
   readonly #strided: Strided;
+  readonly #patience: Patience;
   #kernels: FoldKernel | null | undefined = null;
 
-  constructor(heap: Heap, strided: Strided) {
+  constructor(heap: Heap, strided: Strided, patience: Patience) {
     this.#heap = heap;
     this.#strided = strided;
+    this.#patience = patience;
   }
 
   /** See Vectors. */
   reduce(op: Reduce, axes: readonly number[], x: Operand, out: Spec, result: Storage): boolean {
-    const kernels = this.#compiled();
+    const kernels = this.#compiled(x);
     if (kernels === undefined || out.dtype !== 'float32' || x.storage.address < 0) return false;
     // [before, folded, behind]: the folded axes lie side by side.
     const { shape } = x;
@@ -102,7 +109,8 @@ export class Folds {
     return true;
   }
 
-  #compiled(): FoldKernel | undefined {
+  #compiled({ shape }: Operand): FoldKernel | undefined {
+    if (this.#patience.lasts(sizeOf(shape) / PER_ELEMENT)) return undefined;
     if (this.#kernels === null) this.#kernels = compileFold(this.#heap.memory);
     return this.#kernels;
   }

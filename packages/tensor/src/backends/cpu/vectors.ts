@@ -1,6 +1,7 @@
 // The way from a primitive to the WebAssembly kernels over the heap. Each method here computes a primitive into `result`, which lies in the
-// heap, or gives false if that is not for the kernels: another dtype, strides that they do not walk, operands that are not in the heap. The
-// caller then takes its loops, which give the same bits. What is large is shared by the threads of the heap's memory.
+// heap, or gives false if that is not for the kernels: another dtype, strides that they do not walk, operands that are not in the heap, so
+// few elements so early that no kernel is built (patience.ts). The caller then takes its loops, which give the same bits. What is large is
+// shared by the threads of the heap's memory.
 
 import type { Operand } from '../../backend.ts';
 import { bytesOf } from '../../dtype.ts';
@@ -13,6 +14,7 @@ import type { GemmEngine } from './gemm.ts';
 import type { GemmKernel } from './gemm-kernel.ts';
 import type { Heap } from './heap.ts';
 import { Pair } from './pair.ts';
+import type { Patience } from './patience.ts';
 import { compileSoftmax, type SoftmaxKernel } from './softmax-kernel.ts';
 import { Strided } from './strided.ts';
 import { elementsInParts, inParts, isShort, RUN, threadsFor } from './threads.ts';
@@ -43,24 +45,26 @@ export class Vectors {
   readonly #strided: Strided;
   readonly #folds: Folds;
   readonly #pair = new Pair();
+  readonly #patience: Patience;
 
-  constructor(heap: Heap, engine: GemmEngine, room: Lease) {
+  constructor(heap: Heap, engine: GemmEngine, room: Lease, patience: Patience) {
     this.#engine = engine;
     this.#heap = heap;
     this.#room = room;
     this.#scratch = this.#room.address;
     this.#strided = new Strided(heap);
-    this.#folds = new Folds(heap, this.#strided);
+    this.#patience = patience;
+    this.#folds = new Folds(heap, this.#strided, patience);
   }
 
   /** The vectors over a heap that has room for them, and an engine whose workspace it is. */
-  static over(heap: Heap | null, engine: GemmEngine): Vectors | null {
+  static over(heap: Heap | null, engine: GemmEngine, patience: Patience): Vectors | null {
     const room = heap?.take(3 * SMALL);
-    return heap && room ? new Vectors(heap, engine, room) : null;
+    return heap && room ? new Vectors(heap, engine, room, patience) : null;
   }
 
   unary(op: UnaryOp, x: Operand, out: Spec, result: Storage): boolean {
-    const kernels = this.#elements();
+    const kernels = this.#elements(result.length);
     if (kernels === undefined) return false;
     const step = stepOf(x);
     if (step < 0) return this.#strided.densely([x], isScattered, ([y]) => this.unary(op, y!, out, result));
@@ -87,7 +91,7 @@ export class Vectors {
   }
 
   binary(op: BinaryOp, a: Operand, b: Operand, out: Spec, result: Storage): boolean {
-    const kernels = this.#elements();
+    const kernels = this.#elements(result.length);
     if (kernels === undefined) return false;
     if (out.dtype === 'float32') return this.#zip(kernels[op], 4, a, b, out, result);
     if (out.dtype === 'float64') return this.#zip(kernels[`${op}64`], 8, a, b, out, result);
@@ -95,7 +99,7 @@ export class Vectors {
   }
 
   compare(op: CompareOp, a: Operand, b: Operand, out: Spec, result: Storage): boolean {
-    const kernels = this.#elements();
+    const kernels = this.#elements(result.length);
     if (kernels === undefined || a.dtype !== 'float32') return false;
     return this.#zip(kernels[op], 4, a, b, out, result);
   }
@@ -145,7 +149,7 @@ export class Vectors {
   }
 
   where(condition: Operand, a: Operand, b: Operand, out: Spec, result: Storage): boolean {
-    const kernels = this.#elements();
+    const kernels = this.#elements(result.length);
     if (kernels === undefined || out.dtype !== 'float32' || !isContiguous(condition)) return false;
     const aStep = stepOf(a);
     const bStep = stepOf(b);
@@ -167,7 +171,7 @@ export class Vectors {
   }
 
   addScaled(scale: number, a: Operand, b: Operand, out: Spec, result: Storage): boolean {
-    const kernels = this.#elements();
+    const kernels = this.#elements(result.length);
     if (kernels === undefined || out.dtype !== 'float32') return false;
     if (!isContiguous(a) || !isContiguous(b)) {
       return this.#strided.densely([a, b], isSpread, ([x, y]) => this.addScaled(scale, x!, y!, out, result));
@@ -190,7 +194,7 @@ export class Vectors {
   }
 
   exp(x: Operand, out: Spec, result: Storage): boolean {
-    const kernels = this.#exponentials();
+    const kernels = this.#exponentials(result.length);
     if (kernels === undefined || out.dtype !== 'float32') return false;
     if (!isContiguous(x)) return this.#strided.densely([x], isScattered, ([y]) => this.exp(y!, out, result));
     const from = this.#addressOf(x, 0);
@@ -202,7 +206,7 @@ export class Vectors {
   }
 
   cast(x: Operand, out: Spec, result: Storage): boolean {
-    const kernels = this.#elements();
+    const kernels = this.#elements(result.length);
     const widens = x.dtype === 'float32' && out.dtype === 'float64';
     if (kernels === undefined || !(widens || (x.dtype === 'float64' && out.dtype === 'float32'))) return false;
     if (!isContiguous(x)) return this.#strided.densely([x], isSpread, ([y]) => this.cast(y!, out, result));
@@ -218,7 +222,7 @@ export class Vectors {
 
   /** Along the last axis. */
   softmax(op: Softmax, axis: number, x: Operand, out: Spec, result: Storage): boolean {
-    const kernels = this.#exponentials();
+    const kernels = this.#exponentials(result.length);
     if (kernels === undefined || out.dtype !== 'float32' || axis !== out.shape.length - 1) return false;
     if (!isContiguous(x))
       return this.#strided.densely([x], isScattered, ([y]) => this.softmax(op, axis, y!, out, result));
@@ -298,12 +302,15 @@ export class Vectors {
     return true;
   }
 
-  #elements(): ElementwiseKernel | undefined {
+  /** Undefined where the engine has none, and as long as the loops are to do `n` elements. */
+  #elements(n: number): ElementwiseKernel | undefined {
+    if (this.#patience.lasts(n)) return undefined;
     if (this.#elementwise === null) this.#elementwise = compileElementwise(this.#heap.memory);
     return this.#elementwise;
   }
 
-  #exponentials(): SoftmaxKernel | undefined {
+  #exponentials(n: number): SoftmaxKernel | undefined {
+    if (this.#patience.lasts(n)) return undefined;
     if (this.#softmax === null) this.#softmax = compileSoftmax(this.#heap.memory);
     return this.#softmax;
   }
