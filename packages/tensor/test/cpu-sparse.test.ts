@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { gemmLoops } from '../src/backends/cpu/gemm-loops.ts';
 import { createWorkspace } from '../src/backends/cpu/module.ts';
+import { compilePack } from '../src/backends/cpu/pack-kernel.ts';
 import { createSparse, packRows, packTranspose, unpacked } from '../src/backends/cpu/sparse.ts';
 import { rangesIn, rowsTimes, transposedRowsTimes } from '../src/backends/cpu/sparse-loops.ts';
 
@@ -143,6 +144,63 @@ describe('compressed rows', () => {
       }),
       { numRuns: 20 },
     );
+  });
+
+  test('kernels find what the loops find, and write nowhere else', () => {
+    fc.assert(
+      fc.property(cases, fc.constantFrom(1, 0.5, 0.1), ({ rows, width, density, seed }, maxDensity) => {
+        const dense = Float32Array.from({ length: rows * width }, generator(seed, density));
+        const loops = packRows(
+          () => dense,
+          rows,
+          width,
+          maxDensity,
+          (length) => new Float32Array(length),
+        );
+        const space = memoryFor(7 * rows * width + 6 * (rows + width) * (1 + (rows + width) / 64) + 1000);
+        const packing = { memory: space.workspace.memory, kernel: compilePack(space.workspace.memory)! };
+        let next = 0;
+        const x = space.take(dense.length, () => dense[next++]!);
+        const guarded: number[] = [];
+        const room = (length: number) => {
+          const at = space.take(length);
+          guarded.push(space.take(4, () => 9) - 4 * 4);
+          return space.at(at, length);
+        };
+        const kernels = packRows(() => space.at(x, dense.length), rows, width, maxDensity, room, packing);
+        expect(kernels === null).toBe(loops === null);
+        if (kernels === null || loops === null) return;
+        expect([kernels.count, bits(kernels.data)]).toEqual([loops.count, bits(loops.data)]);
+        const turned = packTranspose(
+          () => loops,
+          (length) => new Float32Array(length),
+        )!;
+        expect(bits(packTranspose(() => kernels, room, packing)!.data)).toEqual(bits(turned.data));
+        for (const at of guarded) expect([...space.at(at, 8)]).toEqual([0, 0, 0, 0, 9, 9, 9, 9]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('kernels see every element that is not finite', () => {
+    const space = memoryFor(200);
+    const packing = { memory: space.workspace.memory, kernel: compilePack(space.workspace.memory)! };
+    for (const odd of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      for (let place = 0; place < 6; place++) {
+        const x = space.at(0, 6);
+        x.fill(0)[place] = odd;
+        expect(
+          packRows(
+            () => x,
+            2,
+            3,
+            1,
+            () => space.at(64, 20),
+            packing,
+          ),
+        ).toBeNull();
+      }
+    }
   });
 
   test('are refused where elements are not finite, or too many are not 0', () => {

@@ -6,7 +6,8 @@ import type { Spec } from '../../primitives.ts';
 import type { Compressed, Packed, Storage } from '../../storage.ts';
 import { positions } from '../../view.ts';
 import type { Heap } from './heap.ts';
-import { createSparse, type PackedRows, packRows, packTranspose, type Room } from './sparse.ts';
+import { compilePack } from './pack-kernel.ts';
+import { createSparse, type PackedRows, type Packing, packRows, packTranspose, type Room } from './sparse.ts';
 
 export interface SparseProducts {
   /** Computes a b into `result`, or gives false if that is for the dense form: another view, or numbers that are not finite. */
@@ -17,6 +18,15 @@ export interface SparseProducts {
 
 export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProducts {
   const engine = createSparse({ relaxed, workspace: heap });
+  let compiled: Packing | null | undefined;
+  /** Compiled when first asked for. */
+  const packing = (): Packing | null => {
+    if (compiled === undefined) {
+      const kernel = compilePack(heap.memory);
+      compiled = kernel ? { memory: heap.memory, kernel } : null;
+    }
+    return compiled;
+  };
   /** What `pack` makes in room that lives as long as the storage it is noted in; null if it makes nothing. */
   const noted = (pack: (room: Room) => PackedRows | null): Packed | null => {
     let storage: Storage | null = null;
@@ -32,7 +42,7 @@ export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProduc
   const packed = ({ storage, ...of }: Packed): PackedRows => ({ ...of, data: storage.data as Float32Array });
   /** Made when first asked for: not everybody who multiplies by rows does by their transpose. */
   const transposeOf = (compressed: Compressed): Packed | null => {
-    compressed.transposed ??= noted((room) => packTranspose(() => packed(compressed), room));
+    compressed.transposed ??= noted((room) => packTranspose(() => packed(compressed), room, packing()));
     return compressed.transposed;
   };
 
@@ -72,7 +82,8 @@ export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProduc
     },
 
     compressRows(storage, rows, width, maxDensity) {
-      const found = noted((room) => packRows(() => storage.data as Float32Array, rows, width, maxDensity, room));
+      const dense = () => storage.data as Float32Array;
+      const found = noted((room) => packRows(dense, rows, width, maxDensity, room, packing()));
       if (found !== null) storage.compressed = { ...found, transposed: null };
     },
   };

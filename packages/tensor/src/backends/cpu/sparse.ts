@@ -4,7 +4,8 @@
  */
 
 import { K_BLOCK } from './gemm-loops.ts';
-import type { Workspace } from './module.ts';
+import type { WasmMemory, Workspace } from './module.ts';
+import type { PackKernel } from './pack-kernel.ts';
 import { compileSparse, type SparseKernel, STRIP } from './sparse-kernel.ts';
 import { blocksOf, type CompressedRows, compress, countNonzero, rangesIn, transpose } from './sparse-loops.ts';
 import { inParts } from './threads.ts';
@@ -32,6 +33,12 @@ export interface PackedRows {
 /** Where there is room for so many floats; null if nowhere. It may detach arrays over the memory. */
 export type Room = (length: number) => Float32Array | null;
 
+/** The kernels that find zeros in matrices in their memory. Others, or all where there are none, are left to the loops. */
+export interface Packing {
+  readonly memory: WasmMemory;
+  readonly kernel: PackKernel;
+}
+
 /** Of 4 bytes. */
 const packedLength = ({ rows, count, ...columns }: Omit<PackedRows, 'data'>): number =>
   2 * count + rows * blocksOf(columns) + 1;
@@ -57,26 +64,67 @@ export function packRows(
   width: number,
   maxDensity: number,
   room: Room,
+  packing: Packing | null = null,
 ): PackedRows | null {
   const most = maxDensity * rows * width;
-  const count = countNonzero(dense(), most);
+  const count = countIn(dense(), most, packing);
   if (count > most) return null;
   const of = { rows, width, block: K_BLOCK, count };
   const data = room(packedLength(of));
   if (data === null) return null;
   const packed = { ...of, data };
-  compress(dense(), unpacked(packed));
+  const [from, into] = [dense(), unpacked(packed)];
+  if (packing === null || from.buffer !== packing.memory.buffer || data.buffer !== packing.memory.buffer) {
+    compress(from, into);
+  } else {
+    const { values, columns, starts } = addressesOf(into);
+    packing.kernel.compress(from.byteOffset, rows, width, of.block, values, columns, starts);
+  }
   return packed;
 }
 
+/** As countNonzero, but for what it has counted where there are more. */
+function countIn(x: Float32Array, limit: number, packing: Packing | null): number {
+  if (packing === null || x.buffer !== packing.memory.buffer) return countNonzero(x, limit);
+  const vectors = Math.floor(x.length / 4);
+  const count = packing.kernel.count(x.byteOffset, vectors);
+  return count < 0 ? Number.POSITIVE_INFINITY : count + countNonzero(x.subarray(4 * vectors), limit);
+}
+
+const addressesOf = ({ values, columns, starts }: CompressedRows) => ({
+  values: values.byteOffset,
+  columns: columns.byteOffset,
+  starts: starts.byteOffset,
+});
+
 /** The rows of the transpose; null if there is no room, to find which may detach arrays: so `x` is asked for twice. */
-export function packTranspose(x: () => PackedRows, room: Room): PackedRows | null {
+export function packTranspose(x: () => PackedRows, room: Room, packing: Packing | null = null): PackedRows | null {
   const { rows, width, count } = x();
   const of = { rows: width, width: rows, block: TRANSPOSED_BLOCK, count };
   const data = room(packedLength(of));
   if (data === null) return null;
   const packed = { ...of, data };
-  transpose(unpacked(x()), unpacked(packed));
+  const [from, into] = [unpacked(x()), unpacked(packed)];
+  if (packing === null || from.values.buffer !== packing.memory.buffer || data.buffer !== packing.memory.buffer) {
+    transpose(from, into);
+  } else {
+    const [a, b] = [addressesOf(from), addressesOf(into)];
+    const [rowStep, blocks] = [4 * blocksOf(from), blocksOf(into)];
+    into.starts.fill(0);
+    packing.kernel.transpose(
+      rows,
+      a.values,
+      a.columns,
+      a.starts,
+      rowStep,
+      into.block,
+      blocks,
+      width * blocks,
+      b.values,
+      b.columns,
+      b.starts,
+    );
+  }
   return packed;
 }
 

@@ -1,0 +1,200 @@
+/**
+ * What finds the zeros for sparse.ts, on matrices in WebAssembly memory: countNonzero, compress and transpose of sparse-loops.ts, with the
+ * same results in a fifth of the time. Zeros come in no order that a processor could guess, so none of the loops asks: an element is written
+ * where the next one belongs, and the place moves on by x != 0.
+ */
+import {
+  advance,
+  type Code,
+  f32,
+  f32x4,
+  i32,
+  i32x4,
+  type ModuleBuilder,
+  select,
+  v128,
+  wasmModule,
+  whileLoop,
+} from './assembler.ts';
+import { instantiate, type WasmMemory } from './module.ts';
+
+const constant = i32.const;
+const times4 = (x: Code): Code => i32.shl(x, constant(2));
+const isNonzero = (x: Code): Code => f32.ne(x, f32.const(0));
+
+/** How many elements of the `vectors` vectors from `p` on are not 0, or -1 if one is not finite. */
+const count = (module: ModuleBuilder) =>
+  module.func({
+    export: 'count',
+    params: { p: 'i32', vectors: 'i32' },
+    result: 'i32',
+    body: ({ p, vectors }, local) => {
+      const [x, counts, sum, zero] = [local('v128'), local('v128'), local('v128'), local('v128')];
+      return [
+        whileLoop(vectors, [
+          x.set(v128.load(p)),
+          // All bits of a lane are -1.
+          counts.set(i32x4.sub(counts, f32x4.ne(x, zero))),
+          // x times 0 is 0, or NaN.
+          sum.set(f32x4.add(sum, f32x4.mul(x, zero))),
+          advance(p, constant(16)),
+          advance(vectors, constant(-1)),
+        ]),
+        select(
+          v128.anyTrue(f32x4.ne(sum, sum)),
+          constant(-1),
+          i32.add(
+            i32.add(i32x4.lane(counts, 0), i32x4.lane(counts, 1)),
+            i32.add(i32x4.lane(counts, 2), i32x4.lane(counts, 3)),
+          ),
+        ),
+      ];
+    },
+  });
+
+/**
+ * The nonzero elements of a matrix. What is written behind the last of them lies where columns begin, then where starts do: they follow one
+ * another in memory and are written in this order, and the first start is 0.
+ */
+const compress = (module: ModuleBuilder) =>
+  module.func({
+    export: 'compress',
+    params: { dense: 'i32', rows: 'i32', width: 'i32', block: 'i32', values: 'i32', columns: 'i32', starts: 'i32' },
+    body: ({ dense, rows, width, block, values, columns, starts }, local) => {
+      const [p, left, j, end] = [local('i32'), local('i32'), local('i32'), local('i32')];
+      const [x, is, at, first] = [local('f32'), local('i32'), local('i32'), local('i32')];
+      return [
+        p.set(dense),
+        left.set(i32.mul(rows, width)),
+        whileLoop(left, [
+          x.set(f32.load(p)),
+          f32.store(values, x),
+          advance(values, times4(isNonzero(x))),
+          advance(p, constant(4)),
+          advance(left, constant(-1)),
+        ]),
+        first.set(starts),
+        whileLoop(rows, [
+          j.set(constant(0)),
+          whileLoop(i32.ltU(j, width), [
+            i32.store(starts, at),
+            advance(starts, constant(4)),
+            end.set(i32.add(j, block)),
+            end.set(select(i32.ltU(end, width), end, width)),
+            whileLoop(i32.ltU(j, end), [
+              is.set(isNonzero(f32.load(dense))),
+              i32.store(columns, j),
+              advance(columns, times4(is)),
+              advance(at, is),
+              advance(dense, constant(4)),
+              advance(j, constant(1)),
+            ]),
+          ]),
+          advance(rows, constant(-1)),
+        ]),
+        i32.store(starts, at),
+        i32.store(first, constant(0)),
+      ];
+    },
+  });
+
+/**
+ * The rows of the transpose, in `cells` blocks in all, `blocks` to a row. First a cell's start is how many elements it has (it begins as 0),
+ * then where they end; then they are written from the last to the first, and it moves down to where they begin.
+ */
+const transpose = (module: ModuleBuilder) =>
+  module.func({
+    export: 'transpose',
+    params: {
+      rows: 'i32',
+      values: 'i32',
+      columns: 'i32',
+      starts: 'i32',
+      rowStep: 'i32',
+      block: 'i32',
+      blocks: 'i32',
+      cells: 'i32',
+      toValues: 'i32',
+      toColumns: 'i32',
+      toStarts: 'i32',
+    },
+    body: ({ rows, values, columns, starts, rowStep, block, blocks, cells, toValues, toColumns, toStarts }, local) => {
+      const [i, e, end] = [local('i32'), local('i32'), local('i32')];
+      const [base, stride, cell, sum] = [local('i32'), local('i32'), local('i32'), local('i32')];
+      const startOfRow = i32.load(i32.add(starts, i32.mul(i, rowStep)));
+      const cellsOfRow = i32.add(toStarts, times4(i32.divU(i, block)));
+      const cellOf = cell.set(i32.add(base, i32.mul(i32.load(i32.add(columns, times4(e))), stride)));
+      return [
+        stride.set(times4(blocks)),
+        e.set(i32.load(starts)),
+        whileLoop(i32.ltU(i, rows), [
+          base.set(cellsOfRow),
+          advance(i, constant(1)),
+          end.set(startOfRow),
+          whileLoop(i32.ltU(e, end), [
+            cellOf,
+            i32.store(cell, i32.add(i32.load(cell), constant(1))),
+            advance(e, constant(1)),
+          ]),
+        ]),
+        cell.set(toStarts),
+        whileLoop(cells, [
+          sum.set(i32.add(sum, i32.load(cell))),
+          i32.store(cell, sum),
+          advance(cell, constant(4)),
+          advance(cells, constant(-1)),
+        ]),
+        i32.store(cell, sum),
+        whileLoop(i, [
+          advance(i, constant(-1)),
+          base.set(cellsOfRow),
+          end.set(startOfRow),
+          whileLoop(i32.gtU(e, end), [
+            advance(e, constant(-1)),
+            cellOf,
+            sum.set(i32.sub(i32.load(cell), constant(1))),
+            i32.store(cell, sum),
+            sum.set(times4(sum)),
+            f32.store(i32.add(toValues, sum), f32.load(i32.add(values, times4(e)))),
+            i32.store(i32.add(toColumns, sum), i),
+          ]),
+        ]),
+      ];
+    },
+  });
+
+/** Pointers in bytes. */
+export interface PackKernel {
+  count(p: number, vectors: number): number;
+  compress(
+    dense: number,
+    rows: number,
+    width: number,
+    block: number,
+    values: number,
+    columns: number,
+    starts: number,
+  ): void;
+  transpose(
+    rows: number,
+    values: number,
+    columns: number,
+    starts: number,
+    rowStep: number,
+    block: number,
+    blocks: number,
+    cells: number,
+    toValues: number,
+    toColumns: number,
+    toStarts: number,
+  ): void;
+}
+
+/** Compiles the kernels over `memory`; undefined where the engine has no such vectors. */
+export const compilePack = (memory: WasmMemory): PackKernel | undefined => {
+  const module = wasmModule();
+  count(module);
+  compress(module);
+  transpose(module);
+  return instantiate<PackKernel>(module, memory);
+};
