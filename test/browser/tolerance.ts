@@ -76,9 +76,9 @@ export function tolerance(op: Primitive, { inputs, expected }: Case): (i: number
     const [a, b] = models as [Model, Model];
     return (i) => own(i) + 4 * 2 ** -23 * (Math.abs(a.values[i]!) + 1e3 * Math.abs(b.values[i]!)) + LEAST;
   }
-  if (!['sum', 'cumsum', 'matmul', 'fold'].includes(op)) return (i) => own(i) + LEAST;
+  if (!['sum', 'cumsum', 'matmul', 'linear', 'fold'].includes(op)) return (i) => own(i) + LEAST;
   const all = models.flatMap((m) => m.values);
-  const magnitude = op === 'matmul' ? 0 : all.reduce((a, b) => a + Math.abs(b), 0);
+  const magnitude = op === 'matmul' || op === 'linear' ? 0 : all.reduce((a, b) => a + Math.abs(b), 0);
   return (i) => own(i) + all.length * 2 ** -24 * magnitude + LEAST;
 }
 

@@ -190,6 +190,7 @@ export const methods: { readonly [name: string]: Case } = {
   median: on([x], (x) => x.median()),
 
   matmul: on([x, y], (x, y) => x.matmul(y.transpose())),
+  linear: on([x, y, y.slice(null, 0)], (x, w, b) => x.linear(w, b)),
   dot: on([x, y], (x, y) => x.dot(y.transpose())),
   outer: on([x, y], (x, y) => x.flatten().outer(y.slice(0))),
   diagonal: on([x], (x) => x.diagonal(1)),

@@ -76,6 +76,12 @@ const rules: { readonly [P in Primitive]?: AxisRule<PrimitiveParams[P]> } = {
   concat: (axis, { params }) => (axis === params.axis ? null : axis),
   // Rows of the result come from rows of the left operand, columns from columns of the right, and stacks from stacks.
   matmul: (axis, { to, place }) => (axis === to.length - 1 - place ? null : axis),
+  // Rows come from rows of x, columns from rows of the weight, and from the bias.
+  linear: (axis, { to, place }) => {
+    const isColumn = axis === to.length - 1;
+    if (place === 0) return isColumn ? null : axis;
+    return isColumn ? 0 : null;
+  },
   embed: whole,
   slice: whole,
   window: apart,

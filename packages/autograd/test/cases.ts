@@ -249,6 +249,14 @@ export const cases: { readonly [P in Primitive]: MakeCase } = {
     const b = d.normal(d.integer(0, 4) === 0 ? [k] : [...d.broadcastable(batch), k, n]);
     return { f: (x, y) => (x!.rank === 1 ? x! : x!.transpose()).matmul(y!), inputs: [a, b] };
   },
+  // Rows on any number of axes, looked at in some way; with a bias or without.
+  linear: (d) => {
+    const n = d.integer(0, 3);
+    const seen = atLeast1d(d.look(variable(zeros(d.shape)))).shape;
+    const [w, b] = [d.normal([n, seen.at(-1)!]), d.normal([n])];
+    const f = (x?: Variable, v?: Variable, bias?: Variable) => atLeast1d(d.look(x!)).linear(v!, bias);
+    return { f, inputs: d.coin() ? [d.normal(), w, b] : [d.normal(), w] };
+  },
   gather: (d) =>
     one(d, d.normal(), (shape) => {
       const { axis, index } = indexFor(d, shape.length === 0 ? [1] : shape);
@@ -325,6 +333,7 @@ export const multilinear = [
   'sum',
   'cumsum',
   'matmul',
+  'linear',
   'gather',
   'scatter',
   'concat',

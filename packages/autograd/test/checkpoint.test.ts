@@ -44,6 +44,7 @@ test('values and gradients are those of the plain run bit for bit, derivatives t
     'tanh',
     'div',
     'matmul',
+    'linear',
     'sum',
     'max',
     'concat',

@@ -83,6 +83,8 @@ export type ComputeParams = Each<Unary | Binary | Compare, None> &
      * summed in float64, as if they had been cast first.
      */
     matmul: { readonly dtype?: 'float64' };
+    /** (x [..., in], w [out, in], b [out], which may be missing): x w' + b, bit for bit as matmul and then add. */
+    linear: None;
     /** (x, index: int32): out[..., i, ...] = x[..., index[..., i, ...], ...] along the axis. */
     gather: { readonly axis: number };
     /** (base, index: int32, updates): base with updates written ('set': the last one wins) or added at index. */
@@ -126,6 +128,7 @@ export const PRIMITIVES = [
   'where',
   'argsort',
   'matmul',
+  'linear',
   'gather',
   'scatter',
   'concat',
@@ -175,6 +178,11 @@ const SPECS: { readonly [P in Primitive]: SpecRule<P> } = {
     const shape = a.shape.slice();
     shape[shape.length - 1] = inputs[1]!.shape[shape.length - 1]!;
     return { shape, dtype: dtype ?? a.dtype };
+  },
+  linear: (_, x, inputs) => {
+    const shape = x.shape.slice();
+    shape[shape.length - 1] = inputs[1]!.shape[0]!;
+    return { shape, dtype: x.dtype };
   },
   gather: (_, x, inputs) => ({ shape: inputs[1]!.shape, dtype: x.dtype }),
   scatter: same,

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { NO_BIAS } from '../src/backends/cpu/gemm-kernel.ts';
 import { gemmLoops } from '../src/backends/cpu/gemm-loops.ts';
 import { createWorkspace } from '../src/backends/cpu/module.ts';
 import { compilePack } from '../src/backends/cpu/pack-kernel.ts';
@@ -104,9 +105,8 @@ describe('compressed rows', () => {
           (length) => room.at(room.take(length), length),
         )!;
         const elements = transposed ? columns : packed;
-        expect(
-          product(elements, first, m, n, { data, offset: 0, row, col }, { data: room.at(to, outer * n), offset: 0 }),
-        ).toBe(true);
+        const target = { data: room.at(to, outer * n), offset: 0, bias: NO_BIAS };
+        expect(product(elements, first, m, n, { data, offset: 0, row, col }, target)).toBe(true);
         expect(bits(room.at(to, outer * n))).toEqual(bits(expected));
         expect([...room.at(behind, 4)]).toEqual([9, 9, 9, 9]);
       }),
@@ -236,9 +236,8 @@ describe('compressed rows', () => {
       );
       b[place] = odd;
       const c = room.at(room.take(15), 15);
-      expect(engine.rowsTimes(packed, 0, 3, 5, { data: b, offset: 0, row: 5, col: 1 }, { data: c, offset: 0 })).toBe(
-        false,
-      );
+      const target = { data: c, offset: 0, bias: NO_BIAS };
+      expect(engine.rowsTimes(packed, 0, 3, 5, { data: b, offset: 0, row: 5, col: 1 }, target)).toBe(false);
     }
   });
 });

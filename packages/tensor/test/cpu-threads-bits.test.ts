@@ -202,6 +202,22 @@ describe('exponentials', () => {
 });
 
 describe('products', () => {
+  test('and a bias', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 100, max: 400 })),
+        fc.integer({ min: 30, max: 1100 }),
+        fc.nat(40),
+        seed,
+        (m, k, extra, s) => {
+          const n = Math.min(600, side(m * k, extra, 1_500_000));
+          expectSameBits(s, [{ shape: [m, k] }, { shape: [n, k] }, { shape: [n] }], (x, w, b) => x.linear(w, b));
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
   test('of stacks, in any layout, of few rows or columns too', () => {
     const length = fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 20, max: 130 }));
     fc.assert(

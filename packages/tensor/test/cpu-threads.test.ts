@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { compileElementwise } from '../src/backends/cpu/elementwise.ts';
 import { createGemm, type Gemm } from '../src/backends/cpu/gemm.ts';
-import { compileGemm } from '../src/backends/cpu/gemm-kernel.ts';
+import { compileGemm, NO_BIAS } from '../src/backends/cpu/gemm-kernel.ts';
 import { createWorkspace, isShared } from '../src/backends/cpu/module.ts';
 import { setTeam, startTeam, teamOf } from '../src/backends/cpu/threads.ts';
 import { bitsOf, hesitate, numbers } from './support/wasm.ts';
@@ -103,7 +103,7 @@ describe('a team', () => {
     expect(threads).toEqual([1, 2, 1, 2, 1, 2, 0]);
     expect([0, 16, 32].map((at) => floats()[at + 3])).toEqual([0.5, 1.5, -2.5]);
     floats().fill(1);
-    compiled.multiplyStack(100, 100, 100, [0], 0, 4, [0], 0, 4, 8192, 60000);
+    compiled.multiplyStack(100, 100, 100, [0], 0, 4, [0], 0, 4, 8192, 60000, NO_BIAS);
     expect(floats()[2048 + 9999]).toBe(100);
     await setTeam(memory, 1);
   });

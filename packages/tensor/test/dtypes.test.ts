@@ -62,6 +62,7 @@ const calls: Record<string, (x: Tensor) => Tensor> = {
   quantile: (x) => x.quantile(0.5),
   topk: (x) => x.topk(1).values,
   clamp: (x) => x.clamp(0, 1),
+  linear: (x) => x.linear(x.reshape([1, 2]), x.slice([0, 1])),
   conv2d: (x) => x.reshape([1, 1, 2]).conv2d(x.reshape([1, 1, 2, 1]), { padding: 1 }),
   fold: (x) => x.reshape([1, 2, 1]).fold([2], 2),
   slidingWindows: (x) => x.slidingWindows(2),

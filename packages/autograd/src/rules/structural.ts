@@ -62,6 +62,12 @@ function repeatedAxes(from: Shape, to: Shape): number[] {
   return axes;
 }
 
+/** [..., n] as a matrix. */
+const inRows = (x: Variable): Variable => {
+  const n = x.shape[x.rank - 1]!;
+  return x.rank === 2 ? x : x.reshape([x.shape.slice(0, -1).reduce((a, b) => a * b, 1), n]);
+};
+
 export const structural = {
   sum: [(g, { inputs: [x], params }) => spread(g, params, x!)],
   max: [(g, { inputs: [x], out, params }) => extreme(g, x!, out, params)],
@@ -81,6 +87,12 @@ export const structural = {
         ? g.transpose().matmul(a!, params).transpose()
         : a!.transpose().matmul(g, params)
       ).cast(b!.dtype),
+  ],
+  // The rows of all leading axes are those of one product.
+  linear: [
+    (g, { inputs: [x, w] }) => (g.rank === 2 ? g.matmul(w!) : inRows(g).matmul(w!).reshape(x!.shape)),
+    (g, { inputs: [x] }) => inRows(g).transpose().matmul(inRows(x!)),
+    (g) => (g.rank === 1 ? g : g.sum(g.shape.slice(1).map((_, axis) => axis))),
   ],
   // An index that the op has checked is not checked again: to check is to read, for which a gpu must be waited for.
   gather: [

@@ -142,6 +142,27 @@ const matmul: Kernel<'matmul'> = (_, [a, b], out) => {
   return result;
 };
 
+const linear: Kernel<'linear'> = (_, [x, weight, bias], out) => {
+  const result = fresh(out);
+  const [plus, times] = [scalar.binary('add', out.dtype), scalar.binary('mul', out.dtype)];
+  const biases = bias && readElements(bias);
+  let i = 0;
+  for (const row of rows(x!, [x!.shape.length - 1])) {
+    let col = 0;
+    for (const of of rows(weight!, [1])) {
+      const weights = elements({ ...weight!, ...of });
+      let total = 0;
+      for (const value of elements({ ...x!, ...row }))
+        total = plus(total, times(value, weights.next().value as number));
+      result.data[i] = total;
+      // The product is rounded before the bias is added, as two primitives would have it.
+      if (biases) result.data[i] = plus(result.data[i]!, biases[col++]!);
+      i++;
+    }
+  }
+  return result;
+};
+
 /** Where element (.., i, ..) of `index` points in `target`: the position with i replaced by the index's value. */
 function* targets(target: View, index: Operand, axis: number): Generator<number> {
   const along = target.strides.map((s, i) => (i === axis ? 0 : s));
@@ -261,6 +282,7 @@ export const referenceKernels: Kernels = {
   where: (_, inputs, out) => zip(out, inputs, (c, a, b) => (c !== 0 ? a : b)),
   argsort,
   matmul,
+  linear,
   gather,
   scatter,
   concat,

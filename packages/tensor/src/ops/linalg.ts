@@ -1,5 +1,6 @@
-// Linear algebra. matmul is the one primitive; its 1-d and batched forms are views of it, as in NumPy's PEP 465 rules. A diagonal is
-// a slice: in a matrix with n columns, laid out row by row, its elements stand n + 1 apart.
+// Linear algebra. matmul is the primitive; its 1-d and batched forms are views of it, as in NumPy's PEP 465 rules. linear, what layers are
+// made of, is one of its own: a step of a tape in place of four. A diagonal is a slice: in a matrix with n columns, laid out row by row, its
+// elements stand n + 1 apart.
 
 import { type DType, isFloat, promote } from '../dtype.ts';
 import { AxisError, DTypeError, IndexError, ShapeError, shapeText } from '../errors.ts';
@@ -62,6 +63,45 @@ export abstract class LinalgOps<Self extends LinalgOps<Self>> extends SortOps<Se
     ]);
     const single = [...(this.rank === 1 ? [-2] : []), ...(right.rank === 1 ? [-1] : [])];
     return single.length === 0 ? product : product.squeeze(single);
+  }
+
+  /**
+   * x w' + b, what a linear layer does to the last axis of x: [..., in] with a weight [out, in] and a bias [out] gives [..., out], bit for bit
+   * as x.matmul(weight.transpose()).add(bias) has it. PyTorch's F.linear.
+   * @throws ShapeError if ranks or sizes do not fit.
+   */
+  linear(weight: ArrayOf<Self>, bias?: ArrayOf<Self> | null): Self {
+    const w = this.lift('linear', weight, this.dtype);
+    const shift = bias === undefined || bias === null ? null : this.lift('linear', bias, this.dtype);
+    if (this.rank === 0 || w.rank !== 2) {
+      throw new ShapeError(
+        `linear: wants x [..., in] and a weight [out, in], found ${shapeText(this.shape)} and ${shapeText(w.shape)}` +
+          `${w.rank > 2 ? '; did you mean matmul?' : ''}`,
+        { shape: this.shape, weight: w.shape },
+      );
+    }
+    const [outer, inner] = w.shape as [number, number];
+    if (this.shape[this.rank - 1] !== inner) {
+      const swap = this.shape[this.rank - 1] === outer ? '; did you mean weight.transpose()?' : '';
+      throw new ShapeError(
+        `linear: x ${shapeText(this.shape)} must end in ${inner}, as the weight is ${shapeText(w.shape)}, [out, in]${swap}`,
+        { shape: this.shape, weight: w.shape },
+      );
+    }
+    if (shift !== null && (shift.rank !== 1 || shift.size !== outer)) {
+      const hint = shift.size === outer ? '; did you mean bias.flatten()?' : '';
+      throw new ShapeError(
+        `linear: wants a bias [${outer}], as the weight is ${shapeText(w.shape)}, found ${shapeText(shift.shape)}${hint}`,
+        { bias: shift.shape, weight: w.shape },
+      );
+    }
+    const met = promote(this.dtype, w.dtype);
+    const dtype = met === 'bool' ? 'int32' : met;
+    const [x, weights] = [this.cast(dtype), w.cast(dtype)];
+    if (shift === null) return x.apply('linear', NARROW, [x, weights]);
+    // A wider bias is added to what the product is in its own type.
+    if (promote(dtype, shift.dtype) !== dtype) return x.apply('linear', NARROW, [x, weights]).add(shift);
+    return x.apply('linear', NARROW, [x, weights, shift.cast(dtype)]);
   }
 
   /**

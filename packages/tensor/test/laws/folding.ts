@@ -169,10 +169,35 @@ const matmul: Law<'matmul'> = fc
       .map((inputs) => ({ params, inputs, expected: product(inputs[0].model, inputs[1].model, out) })),
   );
 
+/** As a product, to whose slack comes the rounding of the sum with the bias. */
+const linear: Law<'linear'> = fc
+  .tuple(oneOf(numeric), fc.array(sizes, { maxLength: 3 }), sizes, sizes, fc.boolean())
+  .chain(([dtype, leading, k, n, biased]) =>
+    fc
+      .tuple(
+        samples(dtype, [...leading, k], tameValue(dtype)),
+        samples(dtype, [n, k], tameValue(dtype)),
+        samples(dtype, [n], tameValue(dtype)),
+      )
+      .map(([x, w, b]) => {
+        const rows = { ...x.model, shape: [x.model.values.length / Math.max(1, k), k] };
+        if (k === 0) rows.shape[0] = leading.reduce((a, d) => a * d, 1);
+        const turned = tabulate([k, n], dtype, ([i, j]) => at(w.model, [j!, i!]));
+        const xw = product(rows, turned, dtype);
+        const shape = [...leading, n];
+        if (!biased) return { params: {}, inputs: [x, w], expected: { ...xw, shape } };
+        const sums = xw.values.map((v, i) => scalars.binary('add', dtype)(v, b.model.values[i % n]!));
+        const values = sums.map((v) => stored(v, dtype));
+        const slack = xw.slack?.map((s, i) => s + ulp(values[i]!, dtype) + ulp(xw.values[i]!, dtype));
+        return { params: {}, inputs: [x, w, b], expected: { shape, dtype, values, ...(slack && { slack }) } };
+      }),
+  );
+
 export const folding = {
   ...each(REDUCE, reduce),
   ...each(SCAN, scan),
   ...each(SOFTMAX, softmax),
   ...each(ARG_REDUCE, argReduce),
   matmul,
+  linear,
 };

@@ -16,11 +16,9 @@ import {
   type View,
   windowView,
 } from '../../view.ts';
-import { referenceKernels } from '../reference.ts';
 import { createSortLine } from './argsort.ts';
 import { fuses } from './fma.ts';
-import { createGemm, gemmLoops64 } from './gemm.ts';
-import { createWideGemm } from './gemm-wide.ts';
+import { createGemm } from './gemm.ts';
 import {
   addLoop,
   addScaledLoop,
@@ -41,6 +39,7 @@ import {
 import type { CpuMemory } from './memory.ts';
 import { nestOf, walk } from './nest.ts';
 import { Patience } from './patience.ts';
+import { createProducts } from './products.ts';
 import { foldViews, placesInto, reduceInto } from './reduce.ts';
 import { softmaxLine } from './softmax.ts';
 import { createSparseProducts } from './sparse-products.ts';
@@ -63,12 +62,7 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory, pat
   const gemm = createGemm(heap === null ? { relaxed } : { relaxed, workspace: heap });
   const vectors = Vectors.over(heap, gemm, patience);
   const sparse = heap && createSparseProducts(heap, relaxed);
-  const wideGemm = createWideGemm(heap ?? undefined);
   const fresh = (out: Spec) => memory.take(out.dtype, sizeOf(out.shape));
-
-  /** The elements as a view of the heap's present buffer, by which products know that they need not copy them. */
-  const here = ({ dtype, length, address, data }: Storage): TypedArray =>
-    heap === null || address < 0 ? data : new (arrayType(dtype))(heap.memory.buffer as ArrayBuffer, address, length);
 
   /** An array in which a storage's elements lie: what lies in the heap shares one, so that none is made for it. */
   const arrayOf = (storage: Storage): TypedArray =>
@@ -101,6 +95,11 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory, pat
     return result;
   };
 
+  const addInPlace = (sum: Operand, x: Operand): void => {
+    if (sum.storage.address >= 0 && vectors?.binary('add', sum, x, sum, sum.storage)) return;
+    map2(binaryLoop('add', 'float64'), sum, x, sum, sum.storage);
+  };
+
   const read = (x: Operand): TypedArray => {
     const { data } = x.storage;
     if (isContiguous(x)) return data.slice(x.offset, x.offset + sizeOf(x.shape));
@@ -116,40 +115,6 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory, pat
     const [to, c, x, y] = [result.data, condition!.storage.data, a!.storage.data, b!.storage.data];
     const [so, sc, sx, sy] = nest.steps as [number, number, number, number];
     walk(nest, (at) => whereLoop(nest.inner, to, at[0]!, so, c, at[1]!, sc, x, at[2]!, sx, y, at[3]!, sy));
-    return result;
-  };
-
-  const matmul: Kernel<'matmul'> = (params, inputs, out) => {
-    if (out.dtype === 'int32') return referenceKernels.matmul(params, inputs, out);
-    const [a, b] = inputs as [Operand, Operand];
-    const result = fresh(out);
-    if (a.storage.compressed !== null && sparse?.matmul(a, b, out, result)) return result;
-    if (result.address >= 0 && vectors?.matmul(a, b, out, result)) return result;
-    const products = { float32: gemm, float64: params.dtype === 'float64' ? wideGemm : gemmLoops64 };
-    const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, a.shape.at(-1)!];
-    const [left, right, to] = [here(a.storage), here(b.storage), here(result)];
-    const starts = (x: Operand) => positions({ shape: x.shape.slice(0, -2), strides: x.strides, offset: x.offset });
-    const startsB = starts(b);
-    let at = 0;
-    for (const startA of starts(a)) {
-      const startB = startsB.next().value as number;
-      (products[out.dtype as keyof typeof products] as (...args: unknown[]) => void)(
-        m,
-        n,
-        k,
-        left,
-        startA,
-        a.strides.at(-2)!,
-        a.strides.at(-1)!,
-        right,
-        startB,
-        b.strides.at(-2)!,
-        b.strides.at(-1)!,
-        to,
-        at,
-      );
-      at += m * n;
-    }
     return result;
   };
 
@@ -348,7 +313,7 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory, pat
     },
     where,
     argsort,
-    matmul,
+    ...createProducts({ memory, gemm, vectors, sparse, addInPlace }),
     gather,
     scatter,
     concat,

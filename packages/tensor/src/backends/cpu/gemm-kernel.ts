@@ -18,7 +18,7 @@
  * first up for one fused rounding where the machine has it.
  */
 import { K_BLOCK } from './gemm-loops.ts';
-import { COLUMNS, encodeGemm, type GemmExports } from './gemm-tiles.ts';
+import { C_ITSELF, COLUMNS, encodeGemm, type GemmExports } from './gemm-tiles.ts';
 import { instantiate, type WasmMemory } from './module.ts';
 import { atOnce, type Call, inParts, threadsFor } from './threads.ts';
 
@@ -45,14 +45,17 @@ export interface Columns {
   readonly panel: number;
 }
 
+/** In place of the address of a bias, which is never there: a heap begins with the room of its Vectors. */
+export const NO_BIAS = 0;
+
 /** Threads begin at multiples of this many rows, those of a tile in either mode, or columns. */
 const SHARE_ROWS = 30;
 const MULTIPLICATIONS_PER_NANOSECOND = 20;
 
 /**
  * Products over one memory; its threads share large ones. Pointers and strides are in bytes; strides of A and B may be zero or negative. C is
- * dense and row-major and overlaps neither A nor B. Up to 12 bytes behind the last element of A, of B (where it was not packed) and of C are
- * read, and dropped: the memory must go on so far.
+ * dense and row-major and overlaps neither A nor B. Up to 12 bytes behind the last element of A, of B (where it was not packed), of C and of a
+ * bias are read, and dropped: the memory must go on so far.
  */
 export interface GemmKernel {
   readonly name: 'wasm-simd128' | 'wasm-relaxed-simd';
@@ -74,7 +77,7 @@ export interface GemmKernel {
   ): void;
   /** Bytes of scratch that `multiplyStack` is given for `count` products of this size. */
   stackScratchBytes(count: number, m: number, n: number, k: number, bCol: number): number;
-  /** C_i[m,n] = A_i[m,k] B_i[k,n], where A_i begins at a[i] and B_i at b[i], and one C lies behind the other. */
+  /** C_i[m,n] = A_i[m,k] B_i[k,n] + bias[n], where A_i begins at a[i] and B_i at b[i], and one C lies behind the other. */
   multiplyStack(
     m: number,
     n: number,
@@ -87,6 +90,7 @@ export interface GemmKernel {
     bCol: number,
     c: number,
     scratch: number,
+    bias: number,
   ): void;
 }
 
@@ -133,6 +137,7 @@ export const compileGemm = (memory: WasmMemory, relaxed: boolean): GemmKernel | 
     c: number,
     cRow: number,
     scratch: number,
+    bias: number,
   ): void => {
     const strip = tileRows * aRow;
     for (let i = 0; i < m; i += M_BLOCK) {
@@ -149,14 +154,16 @@ export const compileGemm = (memory: WasmMemory, relaxed: boolean): GemmKernel | 
           const columns = Math.min(N_BLOCK, n - j);
           const bp = b.pointer + (j / COLUMNS) * b.panel + p * b.step;
           const cp = c + i * cRow + 4 * j;
+          const isLast = p + K_BLOCK >= k;
+          const more = (p === 0 ? 0 : C_ITSELF) + (isLast && bias !== NO_BIAS ? bias + 4 * j : 0);
           if (aCol === 4) {
-            call(multiplyRows, rows, columns, depth, block, aRow, strip, bp, b.step, b.panel, cp, cRow, p);
+            call(multiplyRows, rows, columns, depth, block, aRow, strip, bp, b.step, b.panel, cp, cRow, more);
           } else if (inPlace) {
-            call(multiplyColumns, rows, columns, depth, block, aCol, strip, bp, b.step, b.panel, cp, cRow, p);
+            call(multiplyColumns, rows, columns, depth, block, aCol, strip, bp, b.step, b.panel, cp, cRow, more);
           } else {
             const step = 4 * tileRows;
             const panel = step * depth;
-            call(multiplyColumns, rows, columns, depth, scratch, step, panel, bp, b.step, b.panel, cp, cRow, p);
+            call(multiplyColumns, rows, columns, depth, scratch, step, panel, bp, b.step, b.panel, cp, cRow, more);
           }
         }
       }
@@ -202,18 +209,19 @@ export const compileGemm = (memory: WasmMemory, relaxed: boolean): GemmKernel | 
         const own = { ...b, pointer: b.pointer + (column / COLUMNS) * b.panel };
         const to = c + 4 * (row * n + column);
         const space = scratch + thread * aBytes(m, k);
-        multiply(call, rows, columns, k, a + row * aRow, aRow, aCol, own, to, 4 * n, space);
+        multiply(call, rows, columns, k, a + row * aRow, aRow, aCol, own, to, 4 * n, space, NO_BIAS);
       });
     },
     stackScratchBytes: (count, m, n, k, bCol) =>
       threadsFor(memory, nanoseconds(count, m, n, k)) * (aBytes(m, k) + bBytes(m, n, k, bCol)),
     // Every thread packs the B that it needs: for one of them to do it takes the others as long.
-    multiplyStack(m, n, k, a, aRow, aCol, b, bRow, bCol, c, scratch) {
+    multiplyStack(m, n, k, a, aRow, aCol, b, bRow, bCol, c, scratch, bias) {
       share(a.length, m, n, k, (call, i, row, rows, column, columns, thread) => {
         const space = scratch + thread * (aBytes(m, k) + bBytes(m, n, k, bCol));
         const own = pack(call, rows, columns, k, b[i] + column * bCol, bRow, bCol, space + aBytes(m, k));
         const to = c + 4 * ((i * m + row) * n + column);
-        multiply(call, rows, columns, k, a[i] + row * aRow, aRow, aCol, own, to, 4 * n, space);
+        const shift = bias === NO_BIAS ? NO_BIAS : bias + 4 * column;
+        multiply(call, rows, columns, k, a[i] + row * aRow, aRow, aCol, own, to, 4 * n, space, shift);
       });
     },
   };

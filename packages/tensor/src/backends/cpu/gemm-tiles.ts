@@ -21,6 +21,12 @@ import { packer, sidePacker } from './gemm-pack.ts';
 /** Columns of a tile: two vectors. */
 export const COLUMNS = 8;
 
+/**
+ * What is added to the sums of a tile before they are stored, in one number, as one more parameter is felt in small products: nothing (0), what C
+ * holds (1), a bias (its address, a multiple of 4, of which each column of C has an element), or both, in this order.
+ */
+export const C_ITSELF = 1;
+
 /** How A lies: element k of row r at a + r * step + 4 k, or at a + 4 r + k * step. */
 type Layout = 'rows' | 'columns';
 
@@ -28,7 +34,7 @@ const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const constant = i32.const;
 
 /**
- * A function for one tile: C (+)= `tileRows` rows of A times `vectors` vectors of B. Of its rows the first `rows` exist, all or all
+ * A function for one tile: C = `tileRows` rows of A times `vectors` vectors of B, and `more`. Of its rows the first `rows` exist, all or all
  * but one; of its last vector the first `lanes` columns. It holds no loop but those over k: V8 unrolls nested loops and then runs
  * out of registers.
  */
@@ -44,14 +50,15 @@ const tile = (module: ModuleBuilder, layout: Layout, tileRows: number, vectors: 
       cStep: 'i32',
       rows: 'i32',
       lanes: 'i32',
-      accumulate: 'i32',
+      more: 'i32',
     },
-    body: ({ k, a, aStep, b, bStep, c, cStep, rows, lanes, accumulate }, local) => {
+    body: ({ k, a, aStep, b, bStep, c, cStep, rows, lanes, more }, local) => {
       const madd = (x: Code, y: Code, sum: Code) =>
         relaxed ? f32x4.relaxedMadd(x, y, sum) : f32x4.add(sum, f32x4.mul(x, y));
       const sums = range(tileRows).map(() => range(vectors).map(() => local('v128')));
       const bs = range(vectors).map(() => local('v128'));
       const splat = local('v128');
+      const bias = local('i32');
       const starts = layout === 'rows' ? range(tileRows).map(() => local('i32')) : [];
       // A row that does not exist is the one before, computed and never stored.
       const start = starts.map((p, r) => {
@@ -79,10 +86,16 @@ const tile = (module: ModuleBuilder, layout: Layout, tileRows: number, vectors: 
           when(i32.eq(lanes, constant(3)), v128.store32Lane(c, last, 2, at + 8)),
         ];
         return [
-          when(
-            accumulate,
-            row.map((sum, i) => sum.set(f32x4.add(v128.load(c, 16 * i), sum))),
-          ),
+          when(more, [
+            when(
+              i32.and(more, constant(C_ITSELF)),
+              row.map((sum, i) => sum.set(f32x4.add(v128.load(c, 16 * i), sum))),
+            ),
+            when(
+              bias,
+              row.map((sum, i) => sum.set(f32x4.add(sum, v128.load(bias, 16 * i)))),
+            ),
+          ]),
           row.slice(0, -1).map((sum, i) => v128.store(c, sum, 16 * i)),
           when(i32.eq(lanes, constant(4)), v128.store(c, last, at), storeLanes),
           advance(c, cStep),
@@ -91,7 +104,7 @@ const tile = (module: ModuleBuilder, layout: Layout, tileRows: number, vectors: 
       const stores = sums.map((row, r) =>
         r < tileRows - 1 ? storeRow(row) : when(i32.gtS(rows, constant(r)), storeRow(row)),
       );
-      return [start, repeat(k, 1, step), stores];
+      return [start, repeat(k, 1, step), bias.set(i32.and(more, constant(-4))), stores];
     },
   });
 
@@ -111,19 +124,25 @@ const strip = (module: ModuleBuilder, layout: Layout, tileRows: number, relaxed:
       c: 'i32',
       cRow: 'i32',
       rows: 'i32',
-      accumulate: 'i32',
+      more: 'i32',
     },
-    body: ({ n, k, a, aStep, b, bStep, bPanel, c, cRow, rows, accumulate }) => {
-      const run = (call: Call, lanes: Code) => call(k, a, aStep, b, bStep, c, cRow, rows, lanes, accumulate);
+    body: ({ n, k, a, aStep, b, bStep, bPanel, c, cRow, rows, more }) => {
+      const next = constant(4 * COLUMNS);
+      const run = (call: Call, lanes: Code) => call(k, a, aStep, b, bStep, c, cRow, rows, lanes, more);
       return [
-        repeat(n, COLUMNS, [run(wide, constant(4)), advance(b, bPanel), advance(c, constant(4 * COLUMNS))]),
+        repeat(n, COLUMNS, [
+          run(wide, constant(4)),
+          advance(b, bPanel),
+          advance(c, next),
+          when(i32.ltU(constant(C_ITSELF), more), advance(more, next)),
+        ]),
         when(i32.gtS(n, constant(4)), run(wide, i32.sub(n, constant(4))), when(n, run(narrow, n))),
       ];
     },
   });
 };
 
-/** The whole module: packing, and `multiplyRows` and `multiplyColumns` for one block, C[m,n] (+)= A[m,k] B[k,n], by how A lies. */
+/** The whole module: packing, and `multiplyRows` and `multiplyColumns` for one block, C[m,n] = A[m,k] B[k,n] and `more`, by how A lies. */
 export const encodeGemm = (tileRows: number, relaxed: boolean): ModuleBuilder => {
   const module = wasmModule();
   sidePacker(module, tileRows, 'packASide', packer(module, tileRows, 'packA'));
@@ -144,11 +163,11 @@ export const encodeGemm = (tileRows: number, relaxed: boolean): ModuleBuilder =>
         bPanel: 'i32',
         c: 'i32',
         cRow: 'i32',
-        accumulate: 'i32',
+        more: 'i32',
       },
-      body: ({ m, n, k, a, aStep, aStrip, b, bStep, bPanel, c, cRow, accumulate }, local) => {
+      body: ({ m, n, k, a, aStep, aStrip, b, bStep, bPanel, c, cRow, more }, local) => {
         const rows = local('i32');
-        const run = (call: Call) => call(n, k, a, aStep, b, bStep, bPanel, c, cRow, rows, accumulate);
+        const run = (call: Call) => call(n, k, a, aStep, b, bStep, bPanel, c, cRow, rows, more);
         return whileLoop(i32.gtS(m, constant(0)), [
           rows.set(select(i32.ltS(m, constant(tileRows)), m, constant(tileRows))),
           when(i32.gtS(rows, constant(4)), run(tall), when(i32.gtS(rows, constant(2)), run(four), run(two))),
@@ -174,7 +193,7 @@ type MultiplyBlock = (
   bPanel: number,
   c: number,
   cRow: number,
-  accumulate: number,
+  more: number,
 ) => void;
 
 export interface GemmExports {

@@ -9,7 +9,7 @@
 // loop does not tell of what it found. To tell the collector is dear, so it is told once of each block, not of each storage that has it:
 // a storage holds its block, so that a block lost for everyone, lists included, was lost by a storage that nobody gave back.
 
-import { bytesOf, type DType, type TypedArray } from '../../dtype.ts';
+import { arrayType, bytesOf, type DType, type TypedArray } from '../../dtype.ts';
 import { type Lease, Storage } from '../../storage.ts';
 import { createWorkspace, type WasmMemory, type Workspace } from './module.ts';
 
@@ -128,6 +128,14 @@ export class Heap implements Workspace {
       this.#seen = buffer;
     }
     return this.#elements[dtype];
+  }
+
+  /**
+   * The elements of a storage as an array over the present buffer, if they lie here: by that, what works in this memory knows it. A storage's own
+   * array may be over the buffer of before the memory grew, which threads that share it have kept alive.
+   */
+  arrayOf({ dtype, length, address, data }: Storage): TypedArray {
+    return address < 0 ? data : new (arrayType(dtype))(this.memory.buffer as ArrayBuffer, address, length);
   }
 
   /** A storage of `length` elements whose contents are undefined, or null if there is no room. */

@@ -43,7 +43,7 @@ const storeStrip = (at: Local, vectors: readonly Local[], lanes: Local): Code =>
   ];
 };
 
-/** C[m, strip] (+)= the sums of the ranges, the pairs of numbers at `ranges`, `rangeStep` apart. */
+/** C[m, strip] (+)= the sums of the ranges (+ bias), the pairs of numbers at `ranges`, `rangeStep` apart. */
 const gather = (module: ModuleBuilder, vectors: number, madd: Madd): Call =>
   module.func({
     export: `gather${vectors}`,
@@ -59,8 +59,9 @@ const gather = (module: ModuleBuilder, vectors: number, madd: Madd): Call =>
       cRow: 'i32',
       lanes: 'i32',
       accumulate: 'i32',
+      bias: 'i32',
     },
-    body: ({ m, ranges, rangeStep, values, columns, b, bRow, c, cRow, lanes, accumulate }, local) => {
+    body: ({ m, ranges, rangeStep, values, columns, b, bRow, c, cRow, lanes, accumulate, bias }, local) => {
       const sums = range(vectors).map(() => local('v128'));
       const [value, zero] = [local('v128'), local('v128')];
       const [at, end, row] = [local('i32'), local('i32'), local('i32')];
@@ -78,6 +79,10 @@ const gather = (module: ModuleBuilder, vectors: number, madd: Madd): Call =>
         when(
           accumulate,
           sums.map((sum, i) => sum.set(f32x4.add(v128.load(c, 16 * i), sum))),
+        ),
+        when(
+          bias,
+          sums.map((sum, i) => sum.set(f32x4.add(sum, v128.load(bias, 16 * i)))),
         ),
         storeStrip(c, sums, lanes),
         advance(ranges, rangeStep),
@@ -112,7 +117,7 @@ type Strip = (...args: number[]) => void;
 export interface SparseKernel {
   /** 1 if all numbers of that many vectors are finite, else 0. */
   finite(p: number, vectors: number): number;
-  /** By the vectors of a strip, less one. Pointers and steps in bytes. Up to 12 bytes behind a row of B and of C are read. */
+  /** By the vectors of a strip, less one. Pointers and steps in bytes. Up to 12 bytes behind a row of B and of C, and behind the bias, are read. */
   readonly gather: readonly Strip[];
 }
 

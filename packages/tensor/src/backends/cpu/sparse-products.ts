@@ -10,8 +10,11 @@ import { compilePack } from './pack-kernel.ts';
 import { createSparse, type PackedRows, type Packing, packRows, packTranspose, type Room } from './sparse.ts';
 
 export interface SparseProducts {
-  /** Computes a b into `result`, or gives false if that is for the dense form: another view, or numbers that are not finite. */
-  matmul(a: Operand, b: Operand, out: Spec, result: Storage): boolean;
+  /**
+   * Computes a b, plus a bias as in Vectors.matmul, into `result`, or gives false if that is for the dense form: another view, or numbers that
+   * are not finite.
+   */
+  matmul(a: Operand, b: Operand, bias: number, out: Spec, result: Storage): boolean;
   /** Notes the rows of a dense matrix in the heap, if enough of its elements are 0. */
   compressRows(storage: Storage, rows: number, width: number, maxDensity: number): void;
 }
@@ -39,7 +42,8 @@ export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProduc
     const { data: _, ...of } = found;
     return { ...of, storage: storage! };
   };
-  const packed = ({ storage, ...of }: Packed): PackedRows => ({ ...of, data: storage.data as Float32Array });
+  const floats = (storage: Storage) => storage.data as Float32Array;
+  const packed = ({ storage, ...of }: Packed): PackedRows => ({ ...of, data: floats(storage) });
   /** Made when first asked for: not everybody who multiplies by rows does by their transpose. */
   const transposeOf = (compressed: Compressed): Packed | null => {
     compressed.transposed ??= noted((room) => packTranspose(() => packed(compressed), room, packing()));
@@ -47,7 +51,7 @@ export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProduc
   };
 
   return {
-    matmul(a, b, out, result) {
+    matmul(a, b, bias, out, result) {
       if (out.dtype !== 'float32' || result.address < 0) return false;
       const compressed = a.storage.compressed!;
       const { width } = compressed;
@@ -66,12 +70,12 @@ export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProduc
         if (startA % width !== 0) return false;
         const first = startA / width;
         const right = {
-          data: b.storage.data as Float32Array,
+          data: floats(b.storage),
           offset: startB,
           row: b.strides.at(-2)!,
           col: b.strides.at(-1)!,
         };
-        const target = { data: result.data as Float32Array, offset };
+        const target = { data: floats(result), offset, bias };
         const done = areRows
           ? engine.rowsTimes(packed(elements), first, m, n, right, target)
           : engine.transposedRowsTimes(packed(elements), first, k, n, right, target);

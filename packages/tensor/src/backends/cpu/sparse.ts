@@ -3,6 +3,7 @@
  * kept in the same way. Same bits as the dense product: sparse-loops.ts says why, and where not.
  */
 
+import { NO_BIAS } from './gemm-kernel.ts';
 import { K_BLOCK } from './gemm-loops.ts';
 import type { WasmMemory, Workspace } from './module.ts';
 import type { PackKernel } from './pack-kernel.ts';
@@ -141,16 +142,17 @@ export interface SparseOptions {
   readonly workspace: Workspace;
 }
 
-/** Where in `c` the product goes, dense and row-major. */
+/** Where in `c` the product goes, dense and row-major, and the address of what is added to each of its rows, or NO_BIAS. */
 interface Target {
   readonly data: Float32Array;
   readonly offset: number;
+  readonly bias: number;
 }
 
 export interface SparseEngine {
-  /** C[m, n] = X[first.., :] B[width, n]. @returns false if that is to be had from the dense product only; C is then undefined. */
+  /** C[m, n] = X[first.., :] B[width, n] + bias. @returns false if that is to be had from the dense product only; C is then undefined. */
   rowsTimes(x: PackedRows, first: number, m: number, n: number, b: Strided, c: Target): boolean;
-  /** C[width, n] = X[first..first + k, :]' D[k, n] from the transpose of X. @returns as rowsTimes. */
+  /** C[width, n] = X[first..first + k, :]' D[k, n] + bias from the transpose of X. @returns as rowsTimes. */
   transposedRowsTimes(transposed: PackedRows, first: number, k: number, n: number, d: Strided, c: Target): boolean;
 }
 
@@ -191,7 +193,7 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
    */
   const gather = (
     wasm: Kernels,
-    { elements, m, n, b, c }: { elements: Elements; m: number; n: number; b: Placed; c: number },
+    { elements, m, n, b, c, bias }: { elements: Elements; m: number; n: number; b: Placed; c: number; bias: number },
     {
       at,
       rangeStep,
@@ -220,6 +222,8 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
               4 * n,
               lanes,
               block,
+              // To the whole sum.
+              bias === NO_BIAS || block + 1 < blocks ? NO_BIAS : bias + 4 * column,
             );
           }
         }
@@ -241,7 +245,11 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
       const blocks = blocksOf(x);
       const at = elements.columns + 4 * (x.count + first * blocks);
       const terms = (x.count * m) / Math.max(1, x.rows);
-      gather(wasm, { elements, m, n, b: rows, c: to }, { at, rangeStep: 4 * blocks, blocks, blockStep: 4, terms });
+      gather(
+        wasm,
+        { elements, m, n, b: rows, c: to, bias: c.bias },
+        { at, rangeStep: 4 * blocks, blocks, blockStep: 4, terms },
+      );
       return true;
     },
 
@@ -263,7 +271,11 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
       // Elements know their row of D by its number in X.
       const b = { ...rows, at: rows.at - first * rows.step };
       const terms = (x.count * k) / Math.max(1, x.width);
-      gather(wasm, { elements, m, n, b, c: to }, { at: rows.spare, rangeStep: 8, blocks, blockStep: 8 * m, terms });
+      gather(
+        wasm,
+        { elements, m, n, b, c: to, bias: c.bias },
+        { at: rows.spare, rangeStep: 8, blocks, blockStep: 8 * m, terms },
+      );
       return true;
     },
   };

@@ -11,7 +11,7 @@ import { contiguousView, isContiguous, positions, type View, type Window } from 
 import { compileElementwise, type ElementwiseKernel } from './elementwise.ts';
 import { Folds } from './folds.ts';
 import type { GemmEngine } from './gemm.ts';
-import type { GemmKernel } from './gemm-kernel.ts';
+import { type GemmKernel, NO_BIAS } from './gemm-kernel.ts';
 import type { Heap } from './heap.ts';
 import { Pair } from './pair.ts';
 import type { Patience } from './patience.ts';
@@ -265,7 +265,13 @@ export class Vectors {
     return this.#strided.fold(x, windows, out.shape, result);
   }
 
-  matmul(a: Operand, b: Operand, out: Spec, result: Storage): boolean {
+  /** Where a bias [n] lies for `matmul`; -1 if it is not in the heap, or its elements are not side by side. */
+  addressOfBias(bias: Operand): number {
+    return isContiguous(bias) ? this.#addressOf(bias, 2) : -1;
+  }
+
+  /** `bias`, an address or NO_BIAS, is of as many numbers as the result has columns. */
+  matmul(a: Operand, b: Operand, bias: number, out: Spec, result: Storage): boolean {
     if (this.#gemm === null) this.#gemm = this.#engine.compiled;
     const gemm = this.#gemm;
     if (gemm === undefined || out.dtype !== 'float32' || a.dtype !== 'float32' || b.dtype !== 'float32') return false;
@@ -285,20 +291,22 @@ export class Vectors {
     const aCol = 4 * a.strides[col]!;
     const bRow = 4 * b.strides[row]!;
     if (bRow === 4 && isLongSide(m, n, k)) {
-      const turned = this.#heap.take(4 * result.length);
+      const adder = bias === NO_BIAS ? null : this.#elements(result.length);
       const transpose = this.#strided.transpose('float32');
+      const turned = adder === undefined || transpose === undefined ? null : this.#heap.take(4 * result.length);
       if (turned !== null && transpose !== undefined) {
         const scratch = this.#heap.reserve(gemm.stackScratchBytes(as.length, n, m, k, aRow));
-        gemm.multiplyStack(n, m, k, bs, bCol, bRow, as, aCol, aRow, turned.address, scratch);
+        gemm.multiplyStack(n, m, k, bs, bCol, bRow, as, aCol, aRow, turned.address, scratch, NO_BIAS);
         for (let at = 0; at < 4 * result.length; at += 4 * m * n) {
           transpose(n, m, turned.address + at, 4 * m, result.address + at, 4 * n);
         }
         turned.end();
+        adder?.add(as.length * m, n, result.address, 4 * n, 4, bias, 0, 4, result.address);
         return true;
       }
     }
     const scratch = this.#heap.reserve(gemm.stackScratchBytes(as.length, m, n, k, bCol));
-    gemm.multiplyStack(m, n, k, as, aRow, aCol, bs, bRow, bCol, result.address, scratch);
+    gemm.multiplyStack(m, n, k, as, aRow, aCol, bs, bRow, bCol, result.address, scratch, bias);
     return true;
   }
 

@@ -18,7 +18,8 @@ import {
 } from '../../primitives.ts';
 import { contiguousStrides, reducedShape, sizeOf } from '../../shape.ts';
 import type { Storage } from '../../storage.ts';
-import { contiguousView, isContiguous, type View } from '../../view.ts';
+import { contiguousView, expandView, isContiguous, type View } from '../../view.ts';
+import { asProduct } from '../linear.ts';
 import * as elementwise from './elementwise.ts';
 import { kindOf } from './elementwise.ts';
 import * as folding from './folding.ts';
@@ -119,6 +120,24 @@ function gpuBackend(runtime: Runtime): Backend {
     return produce(out, () => matmulOf(runtime, a!, b!, out, [textureOf(a!), textureOf(b!)]));
   };
 
+  const linear: Kernel<'linear'> = (_, [x, w, bias], out) => {
+    holds(out.dtype);
+    const shift = bias && withTexture({ ...bias, ...expandView(bias, out.shape) });
+    if (w!.shape[1] === 0) return shift ? produce(out, () => mapTextures('copy', ['x'], 'x', [shift])) : filled(out, 0);
+    return produce(out, () => {
+      const { a, b, of } = asProduct(x!, w!, out);
+      const product = matmulOf(runtime, a, b, of, [textureOf(a), textureOf(b)]);
+      if (shift === undefined) return product;
+      try {
+        const kind = kindOf(out.dtype);
+        const rows = { ...contiguousView(out.shape), texture: product };
+        return mapTextures(`add/${kind}`, ['a', 'b'], elementwise.binaryGlsl('add', kind), [rows, shift]);
+      } finally {
+        product.delete();
+      }
+    });
+  };
+
   const gather: Kernel<'gather'> = ({ axis }, [x, index], out) => {
     const walk = merged(index!.shape, [index!, { ...without(x!, axis), shape: index!.shape }]);
     const numbers = [x!.strides[axis]!, ...walkNumbers(walk)];
@@ -211,6 +230,7 @@ function gpuBackend(runtime: Runtime): Backend {
     argsort: ({ axis, descending }, [x], out) =>
       produce(out, (length) => argsort(runtime, x!, axis, descending, textureOf(x!), length)),
     matmul,
+    linear,
     gather,
     scatter,
     concat,
