@@ -1,12 +1,13 @@
 // How a parameter enters the computation on samples: through which steps, and how a gradient there, one for each
 // sample, becomes that of the parameter. Known are the ways in which layers use theirs:
 //
-//   matmul    y = x W, or y = W x       the gradient of W for a sample is x_i' d_i, or d_i x_i', with d that of y
+//   linear    y = x W' + b              the gradient of W for a sample is d_i' x_i, that of b is d_i, with d that of y
+//   matmul    y = x W, or y = W x       that of W is x_i' d_i, or d_i x_i'
 //   gather    rows of a table E         that of E is d_i, added up where the rows came from
 //   expand    b repeated for all        that of b is d_i, added up over where else it was repeated
 //
-// any of them after permutes, reshapes and elementwise steps, by which Linear makes W of its weight, a convolution its matrix
-// of filters, and a batch normalisation in evaluation its scale.
+// any of them after permutes, reshapes and elementwise steps, by which a convolution makes its matrix of filters, and a batch normalisation
+// in evaluation its scale.
 
 import { type PrimitiveParams, type Tensor, zeros } from '@gemlab/tensor';
 import { elementwise } from './rules/elementwise.ts';
@@ -65,6 +66,8 @@ function entriesThrough(
   steps: number,
 ): Entry[] | Variable {
   switch (out.node!.op) {
+    case 'linear':
+      return [place === 2 ? repeated(v, out) : place === 1 ? weightOf(out) : rowsOf(v, out)];
     case 'matmul':
       return isPlainProduct(out) ? [product(out, place)] : out;
     case 'gather':
@@ -138,6 +141,36 @@ function stackedProduct(out: Variable): Entry {
       if (along.axis === out.rank - 1) return null;
       const [x, d] = [samplesFirst(input, along, n), samplesFirst(delta, along, n)];
       return asRows(x, n).transpose().matmul(asRows(d, n));
+    },
+  };
+}
+
+/** The parameter is the weight of a linear step. */
+function weightOf(out: Variable): Entry {
+  const input = lent(out.node!.values[0]!);
+  return {
+    out,
+    input,
+    perSample: (delta, along, n) => {
+      if (along.axis === out.rank - 1) return null;
+      const [x, d] = [samplesFirst(input, along, n), samplesFirst(delta, along, n)];
+      return asRows(d, n).transpose().matmul(asRows(x, n));
+    },
+  };
+}
+
+/** The parameter is what a linear step multiplied, by a weight whose rows belong to samples. */
+function rowsOf(v: Variable, out: Variable): Entry {
+  const weight = lent(out.node!.values[1]!);
+  return {
+    out,
+    input: weight,
+    perSample: (delta, along, n) => {
+      if (along.axis !== out.rank - 1) return null;
+      const w = samplesFirst(weight, { ...along, axis: 0 }, n);
+      return asRows(samplesFirst(delta, along, n), n)
+        .matmul(w)
+        .reshape([n, ...v.shape]);
     },
   };
 }

@@ -96,7 +96,7 @@ export interface LinearUse {
   readonly bias: Variable | null;
   /** x, [..., in]. */
   readonly input: Tensor;
-  /** x W' on the tape, [..., out]. Its gradient, the D of `LayerFactors`, is kept by a walk back if it is told to: `output.retainGrad()`. */
+  /** x W' + b on the tape, [..., out], or x W' if the bias was added in a step of its own. Its gradient, the D of `LayerFactors`, is kept by a walk back if it is told to: `output.retainGrad()`. */
   readonly output: Variable;
 }
 
@@ -116,7 +116,8 @@ function layersOn(
   model: Module,
 ): { uses: Use[]; biases: Map<Variable, Variable>; rest: Variable[] } {
   const users = usersIn(order);
-  const named = [...model.namedParameters()].filter(([, p]) => users.has(p));
+  // A frozen one may be an input beside others that are not.
+  const named = [...model.namedParameters()].filter(([, p]) => p.requiresGrad && users.has(p));
   const uses = named.flatMap(([name, weight]) => usesOf(name, weight, users));
   const biases = biasesOf(
     named.map(([, p]) => p),
@@ -131,7 +132,7 @@ function layersOn(
 interface Use {
   readonly name: string;
   readonly weight: Variable;
-  /** x W', before the bias; or W x, in a stack of as many as there are groups, by which a convolution takes its windows x. */
+  /** x W' + b, or x W' before the bias; or W x, in a stack of as many as there are groups, by which a convolution takes its windows x. */
   readonly out: Variable;
   readonly input: Tensor;
   /** null for x W'. */
@@ -153,6 +154,9 @@ function usesOf(name: string, weight: Variable, users: Users): Use[] {
   if (!Array.isArray(entries)) return [];
   const uses = entries.flatMap(({ out, input }): Use[] => {
     if (input === null) return [];
+    if (out.node!.op === 'linear') {
+      return out.node!.inputs[1] === weight ? [{ name, weight, out, input, groups: null }] : [];
+    }
     const [left, right] = out.node!.inputs as [Variable, Variable];
     if (transposes(right, weight)) return [{ name, weight, out, input, groups: null }];
     if (!isLaidOut(left, weight)) return [];
@@ -174,13 +178,13 @@ function transposes(right: Variable, weight: Variable): boolean {
   );
 }
 
-/** Of the products, those to whose outputs a parameter was added that is used in no other way, and that parameter. */
+/** Of the products, those with a bias, a parameter that was added there or to what came out, and is used in no other way; and that parameter. */
 function biasesOf(parameters: readonly Variable[], uses: readonly Use[], users: Users): Map<Variable, Variable> {
   const outputs = new Map(uses.map((use) => [use.out, outputsOf(use)]));
   const biases = new Map<Variable, Variable>();
   for (const p of parameters) {
     if (p.rank !== 1) continue;
-    const under = users.get(p)!.map(({ out }) => addedTo(p, out, users));
+    const under = users.get(p)!.map((use) => addedTo(p, use, users));
     const fits = under.every((m) => {
       const found = m === null ? undefined : outputs.get(m.product);
       return found?.count === p.size && (found.apart === m!.apart || p.size === 1);
@@ -200,7 +204,12 @@ function outputsOf({ out, groups }: Use): { count: number; apart: number } {
  * The product to which a vector was added, if nothing else was done with either, nor between them but permutes and
  * reshapes; and how far apart in it, in row-major order, those elements lie that got the elements of the vector.
  */
-function addedTo(p: Variable, first: Variable, users: Users): { product: Variable; apart: number } | null {
+function addedTo(
+  p: Variable,
+  { out: first, place }: { out: Variable; place: number },
+  users: Users,
+): { product: Variable; apart: number } | null {
+  if (first.node!.op === 'linear') return place === 2 ? { product: first, apart: 1 } : null;
   const onlyUse = (v: Variable) => (users.get(v)?.length === 1 ? users.get(v)![0]! : null);
   // [k], or [k, 1, ...] for an axis that is not the last.
   const column = first.node!.op === 'reshape' && first.shape[0] === p.size ? first : p;
@@ -215,7 +224,7 @@ function addedTo(p: Variable, first: Variable, users: Users): { product: Variabl
       const axis = product.shape.findIndex((d, a) => d === p.size && after(product.shape, a) === apart);
       if (axis < 0) return null;
       apart = after(inputs[0]!.shape, (params as PrimitiveParams['permute']).axes[axis]!);
-    } else if (op !== 'reshape') return { product, apart };
+    } else if (op !== 'reshape') return op === 'linear' && inputs.length > 2 ? null : { product, apart };
   }
   return null;
 }

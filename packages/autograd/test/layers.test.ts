@@ -1,8 +1,11 @@
 // Layers against values worked out by hand in PyTorch's layout, and the statistics of their initial weights.
 
-import { Rng, type Tensor, tensor } from '@gemlab/tensor';
+import { Rng, randn, scope, type Tensor, tensor } from '@gemlab/tensor';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ModuleError, nn, variable } from '../src/index.ts';
+import { gradientsOf, ModuleError, nn, type Variable, variable } from '../src/index.ts';
+
+const bytes = (t: Tensor) => Buffer.from(t.dataSync().buffer).toString('hex');
 
 const moments = (t: Tensor) => ({
   mean: t.mean().item() as number,
@@ -46,6 +49,38 @@ describe('Linear', () => {
     ]);
     expect(layer.forward(x.slice(1)).value.toArray()).toEqual([4.5, 12.5]);
     expect(layer.forward(x.unsqueeze(1)).shape).toEqual([2, 1, 2]);
+  });
+
+  // What is on record of trainings was computed so, and other backends' kernels are held to it.
+  test("has the bits of its steps by hand, gradients included, for a vector and for a matrix's rows", () => {
+    const sizes = fc.tuple(fc.integer({ min: 0, max: 20 }), fc.integer({ min: 1, max: 30 }), fc.boolean(), fc.nat(99));
+    fc.assert(
+      fc.property(sizes, fc.constantFrom(1, 3, 40, 512, 530), ([m, n, bias, seed], k) => {
+        scope(() => {
+          const rng = new Rng(seed);
+          const linear = new nn.Linear(k, n, { rng, bias });
+          const input = randn(m === 0 ? [k] : [m, k], rng);
+          const run = (f: (x: Variable) => Variable): Tensor[] => {
+            const x = variable(input, { requiresGrad: true });
+            const y = f(x);
+            const seeds = randn(y.shape, new Rng(seed + 1));
+            return [y.value, ...gradientsOf(y, [x, ...linear.parameters()], { seed: seeds }).map((g) => g.value)];
+          };
+          const byHand = run((x) => {
+            const product = x.matmul(linear.weight.transpose());
+            return bias ? product.add(linear.bias!) : product;
+          });
+          const found = run((x) => linear.forward(x));
+          expect(found.map(bytes)).toEqual(byHand.map(bytes));
+          expect(found.map((t) => t.shape)).toEqual(byHand.map((t) => t.shape));
+        });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('is one step of the tape', () => {
+    expect(layer.forward(variable(x.value, { requiresGrad: true })).node).toMatchObject({ op: 'linear' });
   });
 
   test('has the gradients of its weights', () => {

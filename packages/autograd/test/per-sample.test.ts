@@ -183,6 +183,14 @@ describe('models, in one walk', () => {
     check(run, [table.weight, ...conv.parameters()], words);
   });
 
+  test('a product with rows of the samples, and linear steps by hand', () => {
+    const [rows, w, b] = [parameter([3, 4], 1), parameter([3, 4], 2), parameter([3], 3)];
+    check((v) => rows.linear(v).transpose(), [rows]);
+    check((v) => rows.linear(v).transpose().add(v.linear(w.tanh(), b.exp())), [rows, w, b]);
+    const stack = parameter([2, 3, 4], 4);
+    check((v) => stack.linear(v).sum(0).transpose(), [stack]);
+  });
+
   test('weights that are computed from parameters, elementwise', () => {
     const [raw, scale] = [parameter([3, 4], 1), parameter([3, 4], 2)];
     const run = (v: Variable) => v.matmul(raw.tanh().mul(scale).neg().div(scale.exp()).transpose()).add(0);
@@ -244,6 +252,11 @@ describe('where samples meet', () => {
   // Steps of every kind, with and without a mixture of samples, in random order.
   const steps: readonly ((h: Variable, w: Variable) => Variable)[] = [
     (h, w) => h.matmul(w.transpose()),
+    (h, w) => h.linear(w, w.slice(1)),
+    (h, w) => h.transpose(0, 1).linear(w.tanh()),
+    (h, w) => h.reshape([-1, 4]).linear(w).reshape(h.shape),
+    (h, w) => w.linear(h.slice(null, 0)).transpose().unsqueeze(1).expand(h.shape),
+    (h, w) => h.add(h.slice(0, 0).linear(w)),
     (h, w) =>
       w
         .matmul(h.flatten(1).slice(null, [0, 4]).transpose())
@@ -434,6 +447,27 @@ describe('factors', () => {
       });
     },
   );
+
+  test('are the same for steps by hand', () => {
+    const [w0, b0, w1, b1] = parameters as [Variable, Variable, Variable, Variable];
+    const h = x.matmul(w0.transpose()).add(b0).relu();
+    const byHand = losses.crossEntropy(h.matmul(w1.transpose()).add(b1), targets, { reduction: 'none' });
+    const [expected, found] = [byHand, each].map((by) => layerFactors(by, model));
+    expect(found!.rest).toEqual([]);
+    expect(found!.factors.length).toBe(2);
+    const plain = ({ input, delta, ...of }: (typeof found & object)['factors'][number]) => ({
+      ...of,
+      input: input.toArray(),
+      delta: delta.toArray(),
+    });
+    expect(found!.factors.map(plain)).toEqual(expected!.factors.map(plain));
+    const uses = [byHand, each].map((by) =>
+      linearUses(by, model).map(({ output, input, ...of }) => ({ ...of, input: input.toArray() })),
+    );
+    expect(uses[1]).toEqual(uses[0]);
+    const [rowsByHand, rowsFound] = [byHand, each].map((by) => perSampleGradients(by, parameters));
+    expect(rowsFound!.map((g) => g.toArray())).toEqual(rowsByHand!.map((g) => g.toArray()));
+  });
 
   test('of outputs, with the gradient of a loss by them as weights, make the gradient of that loss', () => {
     const outputs = model.forward(x);
@@ -664,6 +698,13 @@ describe('factors', () => {
     check(y.sum(1).add(bias.sum()), ['weight'], ['bias']);
     check(y.mul(bias).sum(1), ['weight'], ['bias']);
     check(product.mul(2).add(bias).sum(1), ['weight'], ['bias']);
+    check(x.linear(weight).add(bias).sum(1), ['bias', 'weight'], []);
+    check(x.linear(weight, bias).add(bias).sum(1), ['weight'], ['bias']);
+    check(x.linear(weight, bias.mul(2)).add(bias).sum(1), ['weight'], ['bias']);
+    check(x.linear(weight.mul(2), bias).sum(1), [], ['bias', 'weight']);
+    check(x.linear(weight, bias).add(x.linear(weight.detach(), bias)).sum(1), ['weight'], ['bias']);
+    check(weight.linear(x).sum(0), [], ['weight']);
+    check(x.linear(x.slice([0, 4]), bias).sum(1), [], ['bias']);
     check(product.add(bias.mul(2)).sum(1), ['weight'], ['bias']);
     check(
       product
@@ -702,7 +743,13 @@ describe('factors', () => {
     expect(rest).toEqual([]);
     // A bias that is narrower than its layer.
     const narrow = Object.assign(linear(4, 4, 0), { bias: parameter([1], 3) });
-    expect(layerFactors(narrow.forward(x).sum(1), narrow).rest).toEqual([narrow.bias]);
+    const y = x.matmul(narrow.weight.transpose()).add(narrow.bias);
+    expect(layerFactors(y.sum(1), narrow).rest).toEqual([narrow.bias]);
+    // Frozen parameters are inputs of steps on the tape.
+    const half = Object.assign(linear(4, 4, 0), { bias: variable(normal([4], 3)) });
+    expect(layerFactors(half.forward(x).sum(1), half)).toMatchObject({ factors: [{ bias: null }], rest: [] });
+    const other = Object.assign(linear(4, 4, 0), { weight: variable(normal([4, 4], 3)) });
+    expect(layerFactors(other.forward(x).sum(1), other)).toEqual({ factors: [], rest: [other.bias] });
   });
 
   test('are refused where samples meet', () => {

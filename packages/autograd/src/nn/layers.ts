@@ -53,8 +53,7 @@ export class Linear extends Module {
         { shape: x.shape, inFeatures },
       );
     }
-    const y = x.matmul(this.weight.transpose());
-    return this.bias === null ? y : y.add(this.bias);
+    return x.linear(this.weight, this.bias);
   }
 }
 
