@@ -4,10 +4,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { NO_BIAS } from '../src/backends/cpu/gemm-kernel.ts';
 import { gemmLoops } from '../src/backends/cpu/gemm-loops.ts';
+import { createHeap } from '../src/backends/cpu/heap.ts';
 import { createWorkspace } from '../src/backends/cpu/module.ts';
 import { compilePack } from '../src/backends/cpu/pack-kernel.ts';
 import { createSparse, packRows, packTranspose, unpacked } from '../src/backends/cpu/sparse.ts';
 import { rangesIn, rowsTimes, transposedRowsTimes } from '../src/backends/cpu/sparse-loops.ts';
+import { createSparseProducts } from '../src/backends/cpu/sparse-products.ts';
+import type { Storage } from '../src/storage.ts';
 
 /** A memory with room for tensors, 16 bytes behind each, and for scratch behind them all, which makes it grow. */
 function memoryFor(floats: number) {
@@ -52,6 +55,29 @@ function generator(seed: number, density: number): () => number {
   };
   return () => (next() < density ? next() * 4 - 2 : next() < 0.5 ? 0 : -0);
 }
+
+test('skip zeros after the memory has grown, too', () => {
+  const heap = createHeap()!;
+  const products = createSparseProducts(heap, false)!;
+  const [x, w, out] = [heap.storage('float32', 60)!, heap.storage('float32', 40)!, heap.storage('float32', 24)!];
+  x.data.fill(0).set([1, 2], 11);
+  w.data.fill(3);
+  products.compressRows(x, 6, 10, 1);
+  const matrix = (storage: Storage, shape: number[], strides: number[]) =>
+    ({ shape, strides, offset: 0, dtype: 'float32', storage }) as const;
+  const multiply = () =>
+    products.matmul(
+      matrix(x, [6, 10], [10, 1]),
+      matrix(w, [10, 4], [1, 10]),
+      NO_BIAS,
+      { shape: [6, 4], dtype: 'float32' },
+      out,
+    );
+  expect(multiply()).toBe(true);
+  heap.memory.grow(1);
+  expect(multiply()).toBe(true);
+  expect([...out.data]).toEqual(Array.from({ length: 24 }, (_, i) => (i >= 4 && i < 8 ? 9 : 0)));
+});
 
 describe('compressed rows', () => {
   test.each(['loops', 'kernels'])('%s: products have the bits of the dense ones', (form) => {
