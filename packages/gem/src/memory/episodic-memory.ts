@@ -162,7 +162,7 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
         group = arranged(group.slots, arrangement, (i) => newcomer(offered[i]!));
         if (policy.oneState) shared = group.state;
       }
-      if (group !== before) gone.push(...evictions(key, before.slots, group.slots, step));
+      if (group !== before && this.evictionLog > 0) gone.push(...evictions(key, before.slots, group.slots, step));
       return [key, group];
     });
     for (const [key, group] of groups) {
