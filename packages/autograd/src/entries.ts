@@ -130,34 +130,27 @@ function product(out: Variable, place: number): Entry {
 }
 
 /**
- * The parameter is a matrix that was repeated to multiply a stack of others, along whose rows or stacks samples lie.
+ * The parameter is a matrix by which the rows of all samples were multiplied: `gradient` gives that of each sample from the
+ * rows of x and of the result that are its own, [n, rows, k].
  */
-function stackedProduct(out: Variable): Entry {
+function shared(out: Variable, gradient: (x: Tensor, d: Tensor) => Tensor): Entry {
   const input = lent(out.node!.values[0]!);
   return {
     out,
     input,
     perSample: (delta, along, n) => {
       if (along.axis === out.rank - 1) return null;
-      const [x, d] = [samplesFirst(input, along, n), samplesFirst(delta, along, n)];
-      return asRows(x, n).transpose().matmul(asRows(d, n));
+      const rows = (t: Tensor) => asRows(samplesFirst(t, along, n), n);
+      return gradient(rows(input), rows(delta));
     },
   };
 }
 
+/** The parameter is a matrix that was repeated to multiply a stack of others. */
+const stackedProduct = (out: Variable): Entry => shared(out, (x, d) => x.transpose().matmul(d));
+
 /** The parameter is the weight of a linear step. */
-function weightOf(out: Variable): Entry {
-  const input = lent(out.node!.values[0]!);
-  return {
-    out,
-    input,
-    perSample: (delta, along, n) => {
-      if (along.axis === out.rank - 1) return null;
-      const [x, d] = [samplesFirst(input, along, n), samplesFirst(delta, along, n)];
-      return asRows(d, n).transpose().matmul(asRows(x, n));
-    },
-  };
-}
+const weightOf = (out: Variable): Entry => shared(out, (x, d) => d.transpose().matmul(x));
 
 /** The parameter is what a linear step multiplied, by a weight whose rows belong to samples. */
 function rowsOf(v: Variable, out: Variable): Entry {
