@@ -202,7 +202,7 @@ describe('has the bits of the loops:', () => {
       fc.property(sample, ([x, axis]) => {
         expectSameBits('cast', { dtype: x.dtype === 'float32' ? 'float64' : 'float32' }, [x]);
         for (const op of ['neg', 'relu', 'exp'] as const) expectSameBits(op, {}, [x]);
-        expectSameBits('softmax', { axis }, [x]);
+        for (const op of ['softmax', 'logSoftmax'] as const) expectSameBits(op, { axis }, [x]);
       }),
       runs,
     );

@@ -109,6 +109,26 @@ export class Strided {
   }
 
   /**
+   * Calls `run` with x and a storage for a result of its shape, both with this axis as the last, and copies what it has put there to where it
+   * belongs. False if `run` gives false, or the copy is not for the kernel.
+   */
+  turned(axis: number, x: Operand, result: Storage, run: (x: Operand, result: Storage) => boolean): boolean {
+    const order = x.shape.map((_, i) => i).toSpliced(axis, 1);
+    order.push(axis);
+    const source = { ...x, ...permuteView(x, order) };
+    const target = this.#heap.storage(x.dtype, result.length);
+    if (target === null) return false;
+    const back = permuteView(
+      contiguousView(source.shape),
+      order.map((_, i) => order.indexOf(i)),
+    );
+    const done =
+      run(source, target) && this.copy({ ...back, dtype: x.dtype, storage: target }, contiguousView(x.shape), result);
+    target.release();
+    return done;
+  }
+
+  /**
    * Adds up the windows x, on the last axes of `result`, which has this shape. In the order of the loops: element by element of a window, for
    * all windows at once.
    */

@@ -220,10 +220,13 @@ export class Vectors {
     return true;
   }
 
-  /** Along the last axis. */
   softmax(op: Softmax, axis: number, x: Operand, out: Spec, result: Storage): boolean {
     const kernels = this.#exponentials(result.length);
-    if (kernels === undefined || out.dtype !== 'float32' || axis !== out.shape.length - 1) return false;
+    if (kernels === undefined || out.dtype !== 'float32') return false;
+    const last = out.shape.length - 1;
+    if (axis !== last) {
+      return this.#strided.turned(axis, x, result, (y, storage) => this.softmax(op, last, y, y, storage));
+    }
     if (!isContiguous(x))
       return this.#strided.densely([x], isScattered, ([y]) => this.softmax(op, axis, y!, out, result));
     const from = this.#addressOf(x, 0);
