@@ -96,7 +96,10 @@ export interface LinearUse {
   readonly bias: Variable | null;
   /** x, [..., in]. */
   readonly input: Tensor;
-  /** x W' + b on the tape, [..., out], or x W' if the bias was added in a step of its own. Its gradient, the D of `LayerFactors`, is kept by a walk back if it is told to: `output.retainGrad()`. */
+  /**
+   * x W' + b on the tape, [..., out], or x W' if the bias was added in a step of its own. Its gradient, the D of `LayerFactors`, is kept by a
+   * walk back if it is told to: `output.retainGrad()`.
+   */
   readonly output: Variable;
 }
 

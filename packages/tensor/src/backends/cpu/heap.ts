@@ -4,8 +4,9 @@
 // Sizes go in a few steps to each doubling, and a block that is given back waits in the list of its size: a loop that asks for the same
 // sizes again gets the same blocks, which are in cache. Only before the memory would grow, or more of it would be touched and that has not
 // happened for a while, are waiting blocks that lie side by side joined, and others cut from them: so sizes that are asked for no more (a
-// batch that grew) leave no holes for good. What lies here
-// outside of any scope, waiting for the garbage collector, is limited: the collector does not feel it, and inside of a synchronous
+// batch that grew) leave no holes for good.
+//
+// What lies here outside of any scope, waiting for the garbage collector, is limited: the collector does not feel it, and inside of a synchronous
 // loop does not tell of what it found. To tell the collector is dear, so it is told once of each block, not of each storage that has it:
 // a storage holds its block, so that a block lost for everyone, lists included, was lost by a storage that nobody gave back.
 
@@ -134,7 +135,7 @@ export class Heap implements Workspace {
    * The elements of a storage as an array over the present buffer, if they lie here: by that, what works in this memory knows it. A storage's own
    * array may be over the buffer of before the memory grew, which threads that share it have kept alive.
    */
-  arrayOf({ dtype, length, address, data }: Storage): TypedArray {
+  elementsOf({ dtype, length, address, data }: Storage): TypedArray {
     return address < 0 ? data : new (arrayType(dtype))(this.memory.buffer as ArrayBuffer, address, length);
   }
 

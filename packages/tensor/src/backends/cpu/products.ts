@@ -44,7 +44,9 @@ export function createProducts({
   const anywhere = (a: Operand, b: Operand, widens: boolean, out: Spec, result: Storage): void => {
     const products = { float32: gemm, float64: widens ? wideGemm : gemmLoops64 };
     const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, a.shape.at(-1)!];
-    const [left, right, to] = [a.storage, b.storage, result].map((storage) => heap?.arrayOf(storage) ?? storage.data);
+    const [left, right, to] = [a.storage, b.storage, result].map(
+      (storage) => heap?.elementsOf(storage) ?? storage.data,
+    );
     const starts = (x: Operand) => positions({ shape: x.shape.slice(0, -2), strides: x.strides, offset: x.offset });
     const startsB = starts(b);
     let at = 0;

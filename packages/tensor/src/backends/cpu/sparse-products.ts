@@ -42,7 +42,7 @@ export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProduc
     const { data: _, ...of } = found;
     return { ...of, storage: storage! };
   };
-  const floats = (storage: Storage) => heap.arrayOf(storage) as Float32Array;
+  const floats = (storage: Storage) => heap.elementsOf(storage) as Float32Array;
   const packed = ({ storage, ...of }: Packed): PackedRows => ({ ...of, data: floats(storage) });
   /** Made when first asked for: not everybody who multiplies by rows does by their transpose. */
   const transposeOf = (compressed: Compressed): Packed | null => {

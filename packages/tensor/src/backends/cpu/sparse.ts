@@ -75,20 +75,25 @@ export function packRows(
   if (data === null) return null;
   const packed = { ...of, data };
   const [from, into] = [dense(), unpacked(packed)];
-  if (packing === null || from.buffer !== packing.memory.buffer || data.buffer !== packing.memory.buffer) {
-    compress(from, into);
-  } else {
+  const kernel = kernelOver(packing, from, data);
+  if (kernel === null) compress(from, into);
+  else {
     const { values, columns, starts } = addressesOf(into);
-    packing.kernel.compress(from.byteOffset, rows, width, of.block, values, columns, starts);
+    kernel.compress(from.byteOffset, rows, width, of.block, values, columns, starts);
   }
   return packed;
 }
 
+/** The kernels, if there are some and all these arrays lie in their memory. */
+const kernelOver = (packing: Packing | null, ...arrays: readonly Float32Array[]): PackKernel | null =>
+  packing !== null && arrays.every(({ buffer }) => buffer === packing.memory.buffer) ? packing.kernel : null;
+
 /** As countNonzero, but for what it has counted where there are more. */
 function countIn(x: Float32Array, limit: number, packing: Packing | null): number {
-  if (packing === null || x.buffer !== packing.memory.buffer) return countNonzero(x, limit);
+  const kernel = kernelOver(packing, x);
+  if (kernel === null) return countNonzero(x, limit);
   const vectors = Math.floor(x.length / 4);
-  const count = packing.kernel.count(x.byteOffset, vectors);
+  const count = kernel.count(x.byteOffset, vectors);
   return count < 0 ? Number.POSITIVE_INFINITY : count + countNonzero(x.subarray(4 * vectors), limit);
 }
 
@@ -106,13 +111,13 @@ export function packTranspose(x: () => PackedRows, room: Room, packing: Packing 
   if (data === null) return null;
   const packed = { ...of, data };
   const [from, into] = [unpacked(x()), unpacked(packed)];
-  if (packing === null || from.values.buffer !== packing.memory.buffer || data.buffer !== packing.memory.buffer) {
-    transpose(from, into);
-  } else {
+  const kernel = kernelOver(packing, from.values, data);
+  if (kernel === null) transpose(from, into);
+  else {
     const [a, b] = [addressesOf(from), addressesOf(into)];
     const [rowStep, blocks] = [4 * blocksOf(from), blocksOf(into)];
     into.starts.fill(0);
-    packing.kernel.transpose(
+    kernel.transpose(
       rows,
       a.values,
       a.columns,

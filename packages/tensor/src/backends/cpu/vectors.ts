@@ -206,9 +206,10 @@ export class Vectors {
   }
 
   cast(x: Operand, out: Spec, result: Storage): boolean {
-    const kernels = this.#elements(result.length);
     const widens = x.dtype === 'float32' && out.dtype === 'float64';
-    if (kernels === undefined || !(widens || (x.dtype === 'float64' && out.dtype === 'float32'))) return false;
+    if (!widens && !(x.dtype === 'float64' && out.dtype === 'float32')) return false;
+    const kernels = this.#elements(result.length);
+    if (kernels === undefined) return false;
     if (!isContiguous(x)) return this.#strided.densely([x], isSpread, ([y]) => this.cast(y!, out, result));
     const from = this.#addressOf(x, 0);
     if (from < 0) return false;
