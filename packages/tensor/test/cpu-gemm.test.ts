@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createGemm, type Gemm, gemmLoops, gemmLoops64 } from '../src/backends/cpu/gemm.ts';
-import { compileGemm } from '../src/backends/cpu/gemm-kernel.ts';
+import { compileTile, TILE_ROWS } from '../src/backends/cpu/gemm-kernel.ts';
 import { createWorkspace, type Workspace } from '../src/backends/cpu/module.ts';
 import { numbers } from './support/wasm.ts';
 
@@ -75,9 +75,9 @@ const expectWithinRounding = (c: Float32Array, m: number, n: number, k: number, 
 };
 
 /** The kernels on matrices inside their memory, unaligned; even the smallest products run in WebAssembly here. */
-const inMemory = (relaxed: boolean): Gemm => {
+const inMemory = (relaxed: boolean, tileRows: number): Gemm => {
   const { memory, reserve } = createWorkspace()!;
-  const kernel = compileGemm(memory, relaxed)!;
+  const kernel = compileTile(memory, relaxed, tileRows)!;
   return (m, n, k, a, aOffset, aRow, aCol, b, bOffset, bRow, bCol, c, cOffset) => {
     const scratchBytes = kernel.scratchBytes(m, n, k, 4 * bCol);
     const scratch = reserve(scratchBytes + a.byteLength + b.byteLength + c.byteLength);
@@ -102,7 +102,7 @@ const problem = fc.record({ m: size, n: size, k: size, aLayout: layout, bLayout:
 
 describe('gemm', () => {
   const gemm = createGemm();
-  const kernel = inMemory(false);
+  const tiles = [TILE_ROWS.exact, TILE_ROWS.tall].map((rows) => inMemory(false, rows));
 
   test('runs on WebAssembly vectors here', () => {
     expect(gemm.kernel).toBe('wasm-simd128');
@@ -123,7 +123,7 @@ describe('gemm', () => {
         const loops = product(gemmLoops, m, n, k, a, b);
         expectWithinRounding(loops, m, n, k, a, b);
         expect(product(gemm, m, n, k, a, b)).toEqual(loops);
-        expect(product(kernel, m, n, k, a, b)).toEqual(loops);
+        for (const tile of tiles) expect(product(tile, m, n, k, a, b)).toEqual(loops);
       }),
       { numRuns: 500 },
     );
@@ -150,7 +150,7 @@ describe('gemm', () => {
       const b = operand(k, n, bLayout, draw);
       const loops = product(gemmLoops, m, n, k, a, b);
       expect(product(gemm, m, n, k, a, b)).toEqual(loops);
-      expect(product(kernel, m, n, k, a, b)).toEqual(loops);
+      for (const tile of tiles) expect(product(tile, m, n, k, a, b)).toEqual(loops);
     }
   });
 
@@ -172,7 +172,7 @@ describe('gemm', () => {
         const b = operand(k, n, bLayout, mixed);
         const loops = product(gemmLoops, m, n, k, a, b);
         expect(product(gemm, m, n, k, a, b)).toEqual(loops);
-        expect(product(kernel, m, n, k, a, b)).toEqual(loops);
+        for (const tile of tiles) expect(product(tile, m, n, k, a, b)).toEqual(loops);
       }),
     );
     const a = operand(9, 20, 'rows', () => 1);
@@ -214,14 +214,16 @@ describe('gemm', () => {
       expect(memory.buffer.byteLength - address - bytes).toBeGreaterThanOrEqual(16);
     }
     const end = memory.buffer.byteLength - 12;
-    const inPlace = compileGemm(memory, false)!;
-    for (const n of [1, 2, 3, 5, 6, 7]) {
-      const b = inPlace.columns(1, n, 600, end - 4 * 600 * n, 4 * n, 4, 0);
-      inPlace.multiply(1, n, 600, 0, 4, 4, b, 20000, 0);
-      inPlace.multiply(1, n, 600, 0, 4, 4, { ...b, pointer: 20000 }, end - 4 * n, 0);
-      for (const k of [10, 600]) {
-        inPlace.multiply(n, 8, k, end - 4 * n * k, 4, 4 * n, { ...b, pointer: 0 }, 40000, 0);
-        inPlace.multiply(n, 8, k, end - 4 * n * k, 4 * k, 4, { ...b, pointer: 0 }, 40000, 0);
+    for (const rows of Object.values(TILE_ROWS)) {
+      const inPlace = compileTile(memory, false, rows)!;
+      for (const n of [1, 2, 3, 5, 6, 7]) {
+        const b = inPlace.columns(1, n, 600, end - 4 * 600 * n, 4 * n, 4, 0);
+        inPlace.multiply(1, n, 600, 0, 4, 4, b, 20000, 0);
+        inPlace.multiply(1, n, 600, 0, 4, 4, { ...b, pointer: 20000 }, end - 4 * n, 0);
+        for (const k of [10, 600]) {
+          inPlace.multiply(n, 8, k, end - 4 * n * k, 4, 4 * n, { ...b, pointer: 0 }, 40000, 0);
+          inPlace.multiply(n, 8, k, end - 4 * n * k, 4 * k, 4, { ...b, pointer: 0 }, 40000, 0);
+        }
       }
     }
   });
@@ -324,14 +326,16 @@ describe('gemm elsewhere', () => {
     const relaxed = createGemm({ relaxed: true });
     expect(relaxed.kernel).toBe('wasm-relaxed-simd');
     expect(createGemm().kernel).toBe('wasm-simd128');
-    const kernel = inMemory(true);
+    const tiles = [TILE_ROWS.relaxed, TILE_ROWS.tall].map((rows) => inMemory(true, rows));
     fc.assert(
       fc.property(problem, ({ m, n, k, aLayout, bLayout, seed }) => {
         const draw = numbers(seed);
         const a = operand(m, k, aLayout, draw);
         const b = operand(k, n, bLayout, draw);
         expectWithinRounding(product(relaxed, m, n, k, a, b), m, n, k, a, b);
-        expectWithinRounding(product(kernel, m, n, k, a, b), m, n, k, a, b);
+        const [usual, tall] = tiles.map((tile) => product(tile, m, n, k, a, b));
+        expectWithinRounding(usual, m, n, k, a, b);
+        expect(tall).toEqual(usual);
       }),
     );
   });

@@ -3,11 +3,11 @@
  *
  *   C[i,j] = sum over k of A[i,k] B[k,j]
  *
- * A product is a sum of outer products: for each k, a column of A times a row of B. A tile of C, 5 or 6 rows by 8 columns, stays in
+ * A product is a sum of outer products: for each k, a column of A times a row of B. A tile of C, 5, 6 or 8 rows by 8 columns, stays in
  * vector registers while k runs, and one step is 8 values of B loaded and, for each row, one value of A splatted and two multiply-adds.
  *
  * A is read where it lies if its rows are dense, or if its columns are and k is short. Anything else (and a B that is transposed or
- * large) is packed into panels, 5 or 6 rows of A or 8 columns of B interleaved, so that the values of one step lie side by side:
+ * large) is packed into panels, the rows of a tile of A or 8 columns of B interleaved, so that the values of one step lie side by side:
  * that takes any strides, so transposed, broadcast and reversed views need no kernels of their own. The blocking is that of
  * Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008: a panel of A and one of B
  * in the first-level cache, a block of B in the second.
@@ -20,13 +20,14 @@
 import { K_BLOCK } from './gemm-loops.ts';
 import { C_ITSELF, COLUMNS, encodeGemm, type GemmExports } from './gemm-tiles.ts';
 import { instantiate, type WasmMemory } from './module.ts';
+import { Probe } from './probe.ts';
 import { atOnce, type Call, inParts, threadsFor } from './threads.ts';
 
 /** Bytes of one step in a packed panel of B. */
 const B_STEP = 4 * COLUMNS;
 /** `K_BLOCK` rows of B by this many columns fill half of a second-level cache of 1 MiB. */
 const N_BLOCK = 256;
-/** Rows of C between two blocks of k, few enough that they stay in cache. */
+/** Rows of C between two blocks of k, whole tiles and few enough that they stay in cache. */
 const M_BLOCK = 240;
 /** A B that lies in rows is packed for more rows of C than this, if it has more elements than that. */
 const PACK_B_ROWS = 64;
@@ -34,9 +35,13 @@ const PACK_B_SIZE = 16384;
 /** An A that lies in columns is read in place up to this depth: its lines are far apart, and more of them do not stay in cache. */
 const IN_PLACE_DEPTH = 64;
 
-/** Rows of a tile. V8 on x64 has 15 vector registers to give: 2 r sums, 2 vectors of B, a splat and, unless fused, a product. */
-const EXACT_ROWS = 5;
-const RELAXED_ROWS = 6;
+/**
+ * Rows r of a tile. V8 on x64 has 15 vector registers to give: 2 r sums, 2 vectors of B, a splat and, unless fused, a product. Where there are
+ * twice as many, as on arm64, a tall tile has enough sums to keep all units busy that multiply and add.
+ */
+export const TILE_ROWS = { exact: 5, relaxed: 6, tall: 8 };
+/** Multiplications of a product that is worth timing: a tenth of a millisecond. */
+const TIMED = 2 ** 21;
 
 /** B as the tiles read it: eight columns of step k are at `pointer + (column / 8) * panel + k * step`. */
 export interface Columns {
@@ -48,7 +53,7 @@ export interface Columns {
 /** In place of the address of a bias, which is never there: a heap begins with the room of its Vectors. */
 export const NO_BIAS = 0;
 
-/** Threads begin at multiples of this many rows, those of a tile in either mode, or columns. */
+/** Threads begin at multiples of about this many rows, those of some tiles. */
 const SHARE_ROWS = 30;
 const MULTIPLICATIONS_PER_NANOSECOND = 20;
 
@@ -94,18 +99,45 @@ export interface GemmKernel {
   ): void;
 }
 
-/** Compiles the kernels over `memory`; undefined where the engine has no such vectors. */
+/** Compiles the kernels over `memory`, of the tile that is found to be the fastest; undefined where the engine has no such vectors. */
 export const compileGemm = (memory: WasmMemory, relaxed: boolean): GemmKernel | undefined => {
-  const tileRows = relaxed ? RELAXED_ROWS : EXACT_ROWS;
+  const usual = compileTile(memory, relaxed, relaxed ? TILE_ROWS.relaxed : TILE_ROWS.exact);
+  if (usual === undefined) return undefined;
+  const probe = new Probe(usual, () => compileTile(memory, relaxed, TILE_ROWS.tall));
+  return {
+    ...usual,
+    multiply(m, n, k, ...rest) {
+      if (m * n * k < TIMED) probe.chosen.multiply(m, n, k, ...rest);
+      else {
+        const [, , aCol] = rest;
+        const work = (kernel: GemmKernel) => kernel.multiply(m, n, k, ...rest);
+        probe.run(m * n * k, () => `${[m, n, k, aCol]}`, work);
+      }
+    },
+    multiplyStack(m, n, k, a, ...rest) {
+      const size = a.length * m * n * k;
+      if (size < TIMED) probe.chosen.multiplyStack(m, n, k, a, ...rest);
+      else {
+        const [, aCol, , , bCol] = rest;
+        const work = (kernel: GemmKernel) => kernel.multiplyStack(m, n, k, a, ...rest);
+        probe.run(size, () => `${[m, n, k, aCol, bCol, a.length]}`, work);
+      }
+    },
+  };
+};
+
+/** The kernels for tiles of so many rows. What the scratch holds depends on those, how long it is does not. */
+export const compileTile = (memory: WasmMemory, relaxed: boolean, tileRows: number): GemmKernel | undefined => {
   const compiled = instantiate<GemmExports>(encodeGemm(tileRows, relaxed), memory);
   if (compiled === undefined) return undefined;
   const { packA, packASide, packB, multiplyRows, multiplyColumns } = compiled;
   const isPacked = (m: number, n: number, k: number, bCol: number) =>
     bCol !== 4 || (m > PACK_B_ROWS && n * k > PACK_B_SIZE);
   const aBytes = (m: number, k: number) =>
-    64 * Math.ceil((tileRows * Math.ceil(Math.min(m, M_BLOCK) / tileRows) * Math.min(k, K_BLOCK)) / 16);
+    64 * Math.ceil((Math.min(m + TILE_ROWS.tall - 1, M_BLOCK) * Math.min(k, K_BLOCK)) / 16);
   const bBytes = (m: number, n: number, k: number, bCol: number) =>
     isPacked(m, n, k, bCol) ? 64 * Math.ceil((B_STEP * k * Math.ceil(n / COLUMNS)) / 64) : 0;
+  const shareRows = tileRows * Math.round(SHARE_ROWS / tileRows);
   const nanoseconds = (count: number, m: number, n: number, k: number) =>
     (count * m * n * k) / MULTIPLICATIONS_PER_NANOSECOND;
 
@@ -180,20 +212,20 @@ export const compileGemm = (memory: WasmMemory, relaxed: boolean): GemmKernel | 
   ): void => {
     const time = nanoseconds(count, m, n, k);
     const threads = threadsFor(memory, time);
-    if (count * m < SHARE_ROWS * threads && n >= COLUMNS * threads) {
+    if (count * m < shareRows * threads && n >= COLUMNS * threads) {
       inParts(memory, time, n, COLUMNS, (call, column, columns, thread) => {
         for (let i = 0; i < count; i++) part(call, i, 0, m, column, columns, thread);
       });
       return;
     }
-    const strips = Math.ceil(m / SHARE_ROWS);
+    const strips = Math.ceil(m / shareRows);
     inParts(memory, time, count * strips, 1, (call, from, units, thread) => {
       for (let at = from; at < from + units; ) {
         const i = Math.floor(at / strips);
         const first = at - i * strips;
         const end = Math.min(strips, first + from + units - at);
-        const row = SHARE_ROWS * first;
-        part(call, i, row, Math.min(m, SHARE_ROWS * end) - row, 0, n, thread);
+        const row = shareRows * first;
+        part(call, i, row, Math.min(m, shareRows * end) - row, 0, n, thread);
         at += end - first;
       }
     });

@@ -145,10 +145,13 @@ const strip = (module: ModuleBuilder, layout: Layout, tileRows: number, relaxed:
 /** The whole module: packing, and `multiplyRows` and `multiplyColumns` for one block, C[m,n] = A[m,k] B[k,n] and `more`, by how A lies. */
 export const encodeGemm = (tileRows: number, relaxed: boolean): ModuleBuilder => {
   const module = wasmModule();
+  // Of what is left below the last whole strip, a tile serves its height and one row less.
+  const lower = range(tileRows).filter((rows) => rows > 0 && rows % 2 === 0);
+  const heights = [tileRows, ...lower.reverse()];
   sidePacker(module, tileRows, 'packASide', packer(module, tileRows, 'packA'));
   packer(module, COLUMNS, 'packB');
   for (const layout of ['rows', 'columns'] as const) {
-    const [tall, four, two] = [tileRows, 4, 2].map((rows) => strip(module, layout, rows, relaxed));
+    const strips = heights.map((rows) => strip(module, layout, rows, relaxed));
     module.func({
       export: layout === 'rows' ? 'multiplyRows' : 'multiplyColumns',
       params: {
@@ -167,10 +170,13 @@ export const encodeGemm = (tileRows: number, relaxed: boolean): ModuleBuilder =>
       },
       body: ({ m, n, k, a, aStep, aStrip, b, bStep, bPanel, c, cRow, more }, local) => {
         const rows = local('i32');
-        const run = (call: Call) => call(n, k, a, aStep, b, bStep, bPanel, c, cRow, rows, more);
+        const run = (i: number): Code => {
+          const call = strips[i](n, k, a, aStep, b, bStep, bPanel, c, cRow, rows, more);
+          return i + 1 < strips.length ? when(i32.gtS(rows, constant(heights[i + 1])), call, run(i + 1)) : call;
+        };
         return whileLoop(i32.gtS(m, constant(0)), [
           rows.set(select(i32.ltS(m, constant(tileRows)), m, constant(tileRows))),
-          when(i32.gtS(rows, constant(4)), run(tall), when(i32.gtS(rows, constant(2)), run(four), run(two))),
+          run(0),
           advance(a, aStrip),
           advance(c, i32.mul(cRow, constant(tileRows))),
           advance(m, constant(-tileRows)),

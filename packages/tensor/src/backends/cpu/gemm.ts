@@ -86,7 +86,7 @@ const place = (
   return { as: 'rows', row: 4 * columns, col: 4 };
 };
 
-/** Multiples of the 5 or 6 rows of a tile, so that no run but the last ends in a part of one. */
+/** Multiples of the rows of a tile, save a tall one, so that no run but the last ends in a part of one. */
 const rowsPerRun = (m: number, k: number): number => Math.min(m, 30 * Math.max(1, Math.floor(CHUNK / 30 / k)));
 
 /** Whether the plain loops are done before the copies are. */
