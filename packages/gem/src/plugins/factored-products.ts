@@ -145,26 +145,49 @@ export class FactoredProducts implements InnerProducts {
     return this.#gradients.sizes.length;
   }
 
-  /** <x, g_k> from the factors, if all are above 0 beyond doubt; else null. */
+  /** <x, g_k> from the factors, if all are above 0 beyond doubt; else null. What is surely of no use is not computed. */
   #check(pairs: readonly LayerPair[]): number[] | null {
-    if (!pairs.every((pair) => this.#isProduct(pair))) return null;
-    const { sizes } = this.#gradients;
-    let products: Tensor | null = null;
-    const doubts = new Array<number>(sizes.length).fill(0);
-    for (const { memory, batch } of pairs) {
-      const moved = this.#gradients.moves(memory.weight);
-      const one = this.#gradients.moves(memory.bias) ? 1 : 0;
-      if (!moved && one === 0) continue;
-      const between = (rows: Tensor, others: Tensor) => rows.matmul(others.transpose());
-      const A = moved ? between(memory.input, batch.input) : null;
-      const D = between(memory.delta, batch.delta);
-      const term: Tensor = A === null ? D : A.add(one).mul(D);
-      products = products === null ? term : products.add(term);
+    const dots = this.#factoredDots(pairs);
+    if (!dots.every((dot) => dot > 0) || !pairs.every((pair) => this.#isProduct(pair))) return null;
+    const doubts = this.#doubts(pairs);
+    return dots.every((dot, k) => dot > doubts[k]!) ? dots : null;
+  }
 
-      // sum |a_i||d_i| <= |A||D|, with the 1 that stands for the bias beside each a_i.
-      const squares = (rows: Tensor) => scope(() => groupSums(rows.square(), sizes));
-      const length = (rows: Tensor) => rows.square().sum().item() as number;
-      const inputs = moved ? (memory.squaredNorms ?? squares(memory.input)) : sizes.map(() => 0);
+  /** What the optimizer moves of a layer: its weight, and 1 for its bias beside each element of A, or 0. */
+  #movedOf({ memory: { weight, bias } }: LayerPair): { readonly moved: boolean; readonly one: 0 | 1 } {
+    return { moved: this.#gradients.moves(weight), one: this.#gradients.moves(bias) ? 1 : 0 };
+  }
+
+  /** <g, g_k>: the sums over layers of those of (A_k A_b' + 1) * (D_k D_b'). */
+  #factoredDots(pairs: readonly LayerPair[]): number[] {
+    const { sizes } = this.#gradients;
+    const between = (rows: Tensor, others: Tensor) => rows.matmul(others.transpose());
+    const terms = pairs.flatMap((pair): Tensor[] => {
+      const { memory, batch } = pair;
+      const { moved, one } = this.#movedOf(pair);
+      if (!moved && one === 0) return [];
+      const D = between(memory.delta, batch.delta);
+      return [moved ? between(memory.input, batch.input).add(one).mul(D) : D];
+    });
+    return terms.length === 0
+      ? sizes.map(() => 0)
+      : groupSums(
+          terms.reduce((sum, term) => sum.add(term)),
+          sizes,
+        );
+  }
+
+  /** How far off each may be: sum |a_i||d_i| <= |A||D|, with the 1 that stands for the bias beside each a_i. */
+  #doubts(pairs: readonly LayerPair[]): number[] {
+    const { sizes } = this.#gradients;
+    const doubts = sizes.map(() => 0);
+    const squares = (rows: Tensor) => scope(() => groupSums(rows.square(), sizes));
+    const length = (rows: Tensor) => rows.square().sum().item() as number;
+    for (const pair of pairs) {
+      const { memory, batch } = pair;
+      const { moved, one } = this.#movedOf(pair);
+      if (!moved && one === 0) continue;
+      const inputs = moved ? (memory.squaredNorms ?? squares(memory.input)) : doubts.map(() => 0);
       const ofBatch = ((moved ? length(batch.input) : 0) + one * batch.input.shape[0]!) * length(batch.delta);
       const [outs, ins] = memory.weight.shape as [number, number];
       const u = memory.delta.dtype === 'float64' ? 2 ** -53 : 2 ** -24;
@@ -172,8 +195,7 @@ export class FactoredProducts implements InnerProducts {
         doubts[k]! += LAMBDA * Math.sqrt(ins + outs) * u * Math.sqrt((inputs[k]! + one * sizes[k]!) * square * ofBatch);
       });
     }
-    const dots = products === null ? doubts : groupSums(products, sizes);
-    return dots.every((dot, k) => dot > doubts[k]!) ? dots : null;
+    return doubts;
   }
 
   /** Whether x is, bit for bit, the product of these factors: a hook, a penalty or another plugin may have changed the gradient. */
