@@ -20,6 +20,7 @@ import { instantiate, type WasmMemory } from './module.ts';
 
 const constant = i32.const;
 const times4 = (x: Code): Code => i32.shl(x, constant(2));
+const times8 = (x: Code): Code => i32.shl(x, constant(3));
 const isNonzero = (x: Code): Code => f32.ne(x, f32.const(0));
 
 /** How many elements of the `vectors` vectors from `p` on are not 0, or -1 if one is not finite. */
@@ -52,48 +53,35 @@ const count = (module: ModuleBuilder) =>
     },
   });
 
-/**
- * The nonzero elements of a matrix. What is written behind the last of them lies where columns begin, then where starts do: they follow one
- * another in memory and are written in this order, and the first start is 0.
- */
+/** The nonzero elements of a matrix. One more is written behind the last of them. */
 const compress = (module: ModuleBuilder) =>
   module.func({
     export: 'compress',
-    params: { dense: 'i32', rows: 'i32', width: 'i32', block: 'i32', values: 'i32', columns: 'i32', starts: 'i32' },
-    body: ({ dense, rows, width, block, values, columns, starts }, local) => {
-      const [p, left, j, end] = [local('i32'), local('i32'), local('i32'), local('i32')];
-      const [x, is, at, first] = [local('f32'), local('i32'), local('i32'), local('i32')];
+    params: { dense: 'i32', rows: 'i32', width: 'i32', block: 'i32', elements: 'i32', starts: 'i32' },
+    body: ({ dense, rows, width, block, elements, starts }, local) => {
+      const [x, j, end, at] = [local('f32'), local('i32'), local('i32'), local('i32')];
+      const start = i32.store(starts, i32.shrU(i32.sub(at, elements), constant(3)));
       return [
-        p.set(dense),
-        left.set(i32.mul(rows, width)),
-        whileLoop(left, [
-          x.set(f32.load(p)),
-          f32.store(values, x),
-          advance(values, times4(isNonzero(x))),
-          advance(p, constant(4)),
-          advance(left, constant(-1)),
-        ]),
-        first.set(starts),
+        at.set(elements),
         whileLoop(rows, [
           j.set(constant(0)),
           whileLoop(i32.ltU(j, width), [
-            i32.store(starts, at),
+            start,
             advance(starts, constant(4)),
             end.set(i32.add(j, block)),
             end.set(select(i32.ltU(end, width), end, width)),
             whileLoop(i32.ltU(j, end), [
-              is.set(isNonzero(f32.load(dense))),
-              i32.store(columns, j),
-              advance(columns, times4(is)),
-              advance(at, is),
+              x.set(f32.load(dense)),
+              i32.store(at, j),
+              f32.store(at, x, 4),
+              advance(at, times8(isNonzero(x))),
               advance(dense, constant(4)),
               advance(j, constant(1)),
             ]),
           ]),
           advance(rows, constant(-1)),
         ]),
-        i32.store(starts, at),
-        i32.store(first, constant(0)),
+        start,
       ];
     },
   });
@@ -107,26 +95,25 @@ const transpose = (module: ModuleBuilder) =>
     export: 'transpose',
     params: {
       rows: 'i32',
-      values: 'i32',
-      columns: 'i32',
+      elements: 'i32',
       starts: 'i32',
       rowStep: 'i32',
       block: 'i32',
       blocks: 'i32',
       cells: 'i32',
-      toValues: 'i32',
-      toColumns: 'i32',
+      to: 'i32',
       toStarts: 'i32',
     },
-    body: ({ rows, values, columns, starts, rowStep, block, blocks, cells, toValues, toColumns, toStarts }, local) => {
-      const [i, e, end] = [local('i32'), local('i32'), local('i32')];
+    body: ({ rows, elements, starts, rowStep, block, blocks, cells, to, toStarts }, local) => {
+      const [i, e, end, at] = [local('i32'), local('i32'), local('i32'), local('i32')];
       const [base, stride, cell, sum] = [local('i32'), local('i32'), local('i32'), local('i32')];
-      const startOfRow = i32.load(i32.add(starts, i32.mul(i, rowStep)));
+      const place = (first: Code, number: Code): Code => i32.add(first, times8(number));
+      const startOfRow = place(elements, i32.load(i32.add(starts, i32.mul(i, rowStep))));
       const cellsOfRow = i32.add(toStarts, times4(i32.divU(i, block)));
-      const cellOf = cell.set(i32.add(base, i32.mul(i32.load(i32.add(columns, times4(e))), stride)));
+      const cellOf = cell.set(i32.add(base, i32.mul(i32.load(e), stride)));
       return [
         stride.set(times4(blocks)),
-        e.set(i32.load(starts)),
+        e.set(startOfRow),
         whileLoop(i32.ltU(i, rows), [
           base.set(cellsOfRow),
           advance(i, constant(1)),
@@ -134,7 +121,7 @@ const transpose = (module: ModuleBuilder) =>
           whileLoop(i32.ltU(e, end), [
             cellOf,
             i32.store(cell, i32.add(i32.load(cell), constant(1))),
-            advance(e, constant(1)),
+            advance(e, constant(8)),
           ]),
         ]),
         cell.set(toStarts),
@@ -150,13 +137,13 @@ const transpose = (module: ModuleBuilder) =>
           base.set(cellsOfRow),
           end.set(startOfRow),
           whileLoop(i32.gtU(e, end), [
-            advance(e, constant(-1)),
+            advance(e, constant(-8)),
             cellOf,
             sum.set(i32.sub(i32.load(cell), constant(1))),
             i32.store(cell, sum),
-            sum.set(times4(sum)),
-            f32.store(i32.add(toValues, sum), f32.load(i32.add(values, times4(e)))),
-            i32.store(i32.add(toColumns, sum), i),
+            at.set(place(to, sum)),
+            i32.store(at, i),
+            f32.store(at, f32.load(e, 4), 4),
           ]),
         ]),
       ];
@@ -166,26 +153,16 @@ const transpose = (module: ModuleBuilder) =>
 /** Pointers in bytes. */
 export interface PackKernel {
   count(p: number, vectors: number): number;
-  compress(
-    dense: number,
-    rows: number,
-    width: number,
-    block: number,
-    values: number,
-    columns: number,
-    starts: number,
-  ): void;
+  compress(dense: number, rows: number, width: number, block: number, elements: number, starts: number): void;
   transpose(
     rows: number,
-    values: number,
-    columns: number,
+    elements: number,
     starts: number,
     rowStep: number,
     block: number,
     blocks: number,
     cells: number,
-    toValues: number,
-    toColumns: number,
+    to: number,
     toStarts: number,
   ): void;
 }

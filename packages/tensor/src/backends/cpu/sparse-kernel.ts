@@ -1,7 +1,7 @@
 /**
  * The products of sparse-loops.ts on rows that lie in WebAssembly memory, with 128-bit vectors and the same bits: sums of rows of B,
  *
- *   C[i, :] (+)= sum over the elements e of a range of  values[e] B[columns[e], :]
+ *   C[i, :] (+)= sum over the elements of a range of  value B[column, :]
  *
  * A row of C stays in vector registers while the elements of its range come by. Of X B they are those of a row of X; of X' D those of a
  * column, that is of a row of the compressed transpose. Columns of C go in strips of up to `STRIP` vectors: V8 loads all of a strip's vectors
@@ -51,8 +51,7 @@ const gather = (module: ModuleBuilder, vectors: number, madd: Madd): Call =>
       m: 'i32',
       ranges: 'i32',
       rangeStep: 'i32',
-      values: 'i32',
-      columns: 'i32',
+      elements: 'i32',
       b: 'i32',
       bRow: 'i32',
       c: 'i32',
@@ -61,19 +60,20 @@ const gather = (module: ModuleBuilder, vectors: number, madd: Madd): Call =>
       accumulate: 'i32',
       bias: 'i32',
     },
-    body: ({ m, ranges, rangeStep, values, columns, b, bRow, c, cRow, lanes, accumulate, bias }, local) => {
+    body: ({ m, ranges, rangeStep, elements, b, bRow, c, cRow, lanes, accumulate, bias }, local) => {
       const sums = range(vectors).map(() => local('v128'));
       const [value, zero] = [local('v128'), local('v128')];
       const [at, end, row] = [local('i32'), local('i32'), local('i32')];
       const element: Code = [
-        row.set(i32.add(b, i32.mul(i32.load(i32.add(columns, at)), bRow))),
-        value.set(f32x4.loadSplat(i32.add(values, at))),
+        row.set(i32.add(b, i32.mul(i32.load(at), bRow))),
+        value.set(f32x4.loadSplat(at, 4)),
         sums.map((sum, i) => sum.set(madd(value, v128.load(row, 16 * i), sum))),
-        advance(at, constant(4)),
+        advance(at, constant(8)),
       ];
+      const place = (number: Code): Code => i32.add(elements, i32.shl(number, constant(3)));
       return whileLoop(m, [
-        at.set(i32.shl(i32.load(ranges), constant(2))),
-        end.set(i32.shl(i32.load(ranges, 4), constant(2))),
+        at.set(place(i32.load(ranges))),
+        end.set(place(i32.load(ranges, 4))),
         sums.map((sum) => sum.set(zero)),
         whileLoop(i32.ltU(at, end), element),
         when(

@@ -6,14 +6,15 @@
  */
 import { K_BLOCK } from './gemm-loops.ts';
 
-/** The rows of a matrix [rows, width] as their nonzero elements, one row after another. */
+/**
+ * The rows of a matrix [rows, width] as their nonzero elements, one row after another. Element e is a pair: it stands in column
+ * `columns[2 * e]` and is `values[2 * e + 1]`. Both arrays are over the same memory, as who wants the one wants the other.
+ */
 export interface CompressedRows {
   readonly rows: number;
   readonly width: number;
-  /** The elements. */
-  readonly values: Float32Array;
-  /** In which column each stands. */
   readonly columns: Int32Array;
+  readonly values: Float32Array;
   /** Columns of a block. */
   readonly block: number;
   /** Where the elements begin of row i in block b: starts[i * blocks + b], and behind them all where they end. */
@@ -45,8 +46,9 @@ export function compress(dense: Float32Array, { rows, width, values, columns, bl
       if (j % block === 0) starts[next++] = at;
       const x = dense[i * width + j]!;
       if (x === 0) continue;
-      values[at] = x;
-      columns[at++] = j;
+      columns[2 * at] = j;
+      values[2 * at + 1] = x;
+      at++;
     }
   }
   starts[next] = at;
@@ -57,7 +59,7 @@ export function transpose(x: CompressedRows, into: CompressedRows): void {
   const { values, columns, starts } = into;
   const [blocks, blocksBefore] = [blocksOf(into), blocksOf(x)];
   const startOf = (i: number) => x.starts[i * blocksBefore]!;
-  const cell = (i: number, e: number) => x.columns[e]! * blocks + Math.floor(i / into.block);
+  const cell = (i: number, e: number) => x.columns[2 * e]! * blocks + Math.floor(i / into.block);
   // How many there are of each, one place ahead; then, added up, where they begin.
   starts.fill(0);
   for (let i = 0; i < x.rows; i++) {
@@ -68,8 +70,8 @@ export function transpose(x: CompressedRows, into: CompressedRows): void {
   for (let i = 0; i < x.rows; i++) {
     for (let e = startOf(i); e < startOf(i + 1); e++) {
       const at = next[cell(i, e)]!++;
-      values[at] = x.values[e]!;
-      columns[at] = i;
+      columns[2 * at] = i;
+      values[2 * at + 1] = x.values[2 * e + 1]!;
     }
   }
 }
@@ -81,10 +83,10 @@ export function rangesIn(x: CompressedRows, from: number, to: number, ranges: In
   for (let i = 0; i < x.rows; i++) {
     const end = x.starts[(i + 1) * blocks]!;
     let e = x.starts[i * blocks + first]!;
-    while (e < end && x.columns[e]! < from) e++;
+    while (e < end && x.columns[2 * e]! < from) e++;
     ranges[at + 2 * i] = e;
     if (last > first) e = x.starts[i * blocks + last]!;
-    while (e < end && x.columns[e]! < to) e++;
+    while (e < end && x.columns[2 * e]! < to) e++;
     ranges[at + 2 * i + 1] = e;
   }
 }
@@ -107,7 +109,7 @@ export function rowsTimes(x: CompressedRows, first: number, m: number, n: number
       sums.fill(0);
       const start = (first + i) * blocks + block;
       for (let e = x.starts[start]!; e < x.starts[start + 1]!; e++) {
-        const [value, row] = [x.values[e]!, b.at + x.columns[e]! * b.step];
+        const [value, row] = [x.values[2 * e + 1]!, b.at + x.columns[2 * e]! * b.step];
         for (let j = 0; j < n; j++) sums[j] = round(sums[j]! + round(value * b.data[row + j]!));
       }
       for (let j = 0; j < n; j++)
@@ -125,7 +127,7 @@ export function transposedRowsTimes(x: CompressedRows, first: number, k: number,
     for (let i = k0; i < Math.min(k, k0 + K_BLOCK); i++) {
       const row = d.at + i * d.step;
       for (let e = x.starts[(first + i) * blocks]!; e < x.starts[(first + i + 1) * blocks]!; e++) {
-        const [value, to] = [x.values[e]!, x.columns[e]! * n];
+        const [value, to] = [x.values[2 * e + 1]!, x.columns[2 * e]! * n];
         for (let j = 0; j < n; j++) sums[to + j] = round(sums[to + j]! + round(value * d.data[row + j]!));
       }
     }

@@ -21,7 +21,7 @@ const PRODUCTS_PER_NANOSECOND = 13;
 /** Columns of a block of a compressed transpose. Products of groups of rows that begin and end with one need not look for where they do. */
 const TRANSPOSED_BLOCK = 64;
 
-/** The rows of a matrix of finite numbers: values, columns and starts, one after another in one array. */
+/** The rows of a matrix of finite numbers: its elements, room for `SPARE` more, and starts, one after another in one array. */
 export interface PackedRows {
   readonly rows: number;
   readonly width: number;
@@ -30,6 +30,9 @@ export interface PackedRows {
   readonly count: number;
   readonly data: Float32Array;
 }
+
+/** So many elements are written behind the last, by kernels that do not ask where it is. */
+const SPARE = 1;
 
 /** Where there is room for so many floats; null if nowhere. It may detach arrays over the memory. */
 export type Room = (length: number) => Float32Array | null;
@@ -42,17 +45,13 @@ export interface Packing {
 
 /** Of 4 bytes. */
 const packedLength = ({ rows, count, ...columns }: Omit<PackedRows, 'data'>): number =>
-  2 * count + rows * blocksOf(columns) + 1;
+  2 * (count + SPARE) + rows * blocksOf(columns) + 1;
 
 /** The parts of packed rows. */
 export function unpacked({ rows, width, block, count, data }: PackedRows): CompressedRows {
   const ints = new Int32Array(data.buffer, data.byteOffset, data.length);
-  const [values, columns, starts] = [
-    data.subarray(0, count),
-    ints.subarray(count, 2 * count),
-    ints.subarray(2 * count),
-  ];
-  return { rows, width, block, values, columns, starts };
+  const [columns, values] = [ints.subarray(0, 2 * count), data.subarray(0, 2 * count)];
+  return { rows, width, block, columns, values, starts: ints.subarray(2 * (count + SPARE)) };
 }
 
 /**
@@ -78,8 +77,7 @@ export function packRows(
   const kernel = kernelOver(packing, from, data);
   if (kernel === null) compress(from, into);
   else {
-    const { values, columns, starts } = addressesOf(into);
-    kernel.compress(from.byteOffset, rows, width, of.block, values, columns, starts);
+    kernel.compress(from.byteOffset, rows, width, of.block, data.byteOffset, into.starts.byteOffset);
   }
   return packed;
 }
@@ -97,12 +95,6 @@ function countIn(x: Float32Array, limit: number, packing: Packing | null): numbe
   return count < 0 ? Number.POSITIVE_INFINITY : count + countNonzero(x.subarray(4 * vectors), limit);
 }
 
-const addressesOf = ({ values, columns, starts }: CompressedRows) => ({
-  values: values.byteOffset,
-  columns: columns.byteOffset,
-  starts: starts.byteOffset,
-});
-
 /** The rows of the transpose; null if there is no room, to find which may detach arrays: so `x` is asked for twice. */
 export function packTranspose(x: () => PackedRows, room: Room, packing: Packing | null = null): PackedRows | null {
   const { rows, width, count } = x();
@@ -114,21 +106,18 @@ export function packTranspose(x: () => PackedRows, room: Room, packing: Packing 
   const kernel = kernelOver(packing, from.values, data);
   if (kernel === null) transpose(from, into);
   else {
-    const [a, b] = [addressesOf(from), addressesOf(into)];
     const [rowStep, blocks] = [4 * blocksOf(from), blocksOf(into)];
     into.starts.fill(0);
     kernel.transpose(
       rows,
-      a.values,
-      a.columns,
-      a.starts,
+      from.values.byteOffset,
+      from.starts.byteOffset,
       rowStep,
       into.block,
       blocks,
       width * blocks,
-      b.values,
-      b.columns,
-      b.starts,
+      data.byteOffset,
+      into.starts.byteOffset,
     );
   }
   return packed;
@@ -159,12 +148,6 @@ export interface SparseEngine {
   rowsTimes(x: PackedRows, first: number, m: number, n: number, b: Strided, c: Target): boolean;
   /** C[width, n] = X[first..first + k, :]' D[k, n] + bias from the transpose of X. @returns as rowsTimes. */
   transposedRowsTimes(transposed: PackedRows, first: number, k: number, n: number, d: Strided, c: Target): boolean;
-}
-
-/** Where packed rows have their elements, and the columns of those. */
-interface Elements {
-  readonly values: number;
-  readonly columns: number;
 }
 
 interface Kernels extends SparseKernel {
@@ -198,7 +181,7 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
    */
   const gather = (
     wasm: Kernels,
-    { elements, m, n, b, c, bias }: { elements: Elements; m: number; n: number; b: Placed; c: number; bias: number },
+    { elements, m, n, b, c, bias }: { elements: number; m: number; n: number; b: Placed; c: number; bias: number },
     {
       at,
       rangeStep,
@@ -219,8 +202,7 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
               rows,
               ranges,
               rangeStep,
-              elements.values,
-              elements.columns,
+              elements,
               b.at + 4 * column,
               b.step,
               c + 4 * (i * n + column),
@@ -235,20 +217,16 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
       }
     });
   };
-  const elementsOf = (x: PackedRows): Elements => ({
-    values: addressOf(x.data),
-    columns: addressOf(x.data) + 4 * x.count,
-  });
 
   return {
     rowsTimes(x, first, m, n, b, c) {
       const wasm = kernels();
       if (wasm === null || !isHere(x.data) || !isHere(c.data)) return false;
-      const [elements, to] = [elementsOf(x), addressOf(c.data) + 4 * c.offset];
+      const [elements, to] = [addressOf(x.data), addressOf(c.data) + 4 * c.offset];
       const rows = place(wasm, workspace, x.width, n, b, 0);
       if (rows === null) return false;
       const blocks = blocksOf(x);
-      const at = elements.columns + 4 * (x.count + first * blocks);
+      const at = elements + 8 * (x.count + SPARE) + 4 * first * blocks;
       const terms = (x.count * m) / Math.max(1, x.rows);
       gather(
         wasm,
@@ -261,13 +239,12 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
     transposedRowsTimes(x, first, k, n, d, c) {
       const wasm = kernels();
       if (wasm === null || !isHere(x.data) || !isHere(c.data)) return false;
-      const [elements, to] = [elementsOf(x), addressOf(c.data) + 4 * c.offset];
-      const at = addressOf(x.data);
+      const [elements, to] = [addressOf(x.data), addressOf(c.data) + 4 * c.offset];
       const [m, blocks] = [x.rows, Math.max(1, Math.ceil(k / K_BLOCK))];
       const rows = place(wasm, workspace, k, n, d, 8 * m * blocks);
       if (rows === null) return false;
       // To find room may have detached the arrays.
-      const columns = unpacked({ ...x, data: new Float32Array(memory.buffer, at, packedLength(x)) });
+      const columns = unpacked({ ...x, data: new Float32Array(memory.buffer, elements, packedLength(x)) });
       const ranges = new Int32Array(memory.buffer);
       for (let block = 0; block < blocks; block++) {
         const [from, end] = [K_BLOCK * block, Math.min(k, K_BLOCK * (block + 1))];
