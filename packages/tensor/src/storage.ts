@@ -28,16 +28,14 @@ export interface Lease {
 export interface Packed {
   readonly rows: number;
   readonly width: number;
-  /** In how many columns at a time. */
-  readonly block: number;
   /** How many elements are not 0. */
   readonly count: number;
   readonly storage: Storage;
 }
 
-/** Those of a matrix, and of its transpose if that has been asked for. */
+/** Those of a matrix, and by the first of them those of the transposes of groups of its rows that have been asked for. */
 export interface Compressed extends Packed {
-  transposed: Packed | null;
+  readonly transposed: Map<number, Packed>;
 }
 
 /** One flat buffer. Several tensors (views) may share it. */
@@ -113,9 +111,11 @@ export class Storage {
     this.#lease = null;
     this.address = -1;
     this.owner = null;
-    this.compressed?.storage.release();
-    this.compressed?.transposed?.storage.release();
+    if (this.compressed === null) return;
+    const { storage, transposed } = this.compressed;
     this.compressed = null;
+    storage.release();
+    for (const part of transposed.values()) part.storage.release();
   }
 
   /** Takes the storage out of its scope: it lives as long as someone holds it. */

@@ -61,6 +61,46 @@ describe('compressRows', () => {
     );
   });
 
+  test('transposes of groups of rows that share some give way to one another', () => {
+    scope(() => {
+      const x = sparse([120, 64], 1);
+      const packed = compressRows(x.copy());
+      const d = randn([120, 8], rng);
+      const groups = () => [...packed.storage.compressed!.transposed].map(([first, { width }]) => [first, width]);
+      const check = (first: number, end: number) => {
+        const product = (a: Tensor) =>
+          a
+            .slice([first, end])
+            .transpose()
+            .matmul(d.slice([first, end]));
+        expect(bits(product(packed))).toEqual(bits(product(x)));
+      };
+      check(0, 40);
+      check(40, 80);
+      check(80, 120);
+      const [kept, lost] = [0, 40].map((first) => packed.storage.compressed!.transposed.get(first)!.storage);
+      expect(groups()).toEqual([
+        [0, 40],
+        [40, 40],
+        [80, 40],
+      ]);
+      check(50, 110);
+      expect(groups()).toEqual([
+        [0, 40],
+        [50, 60],
+      ]);
+      expect([kept!.released, lost!.released]).toEqual([false, true]);
+      check(0, 39);
+      expect(kept!.released).toBe(true);
+      // Too few to be worth a transpose.
+      check(100, 110);
+      expect(groups()).toEqual([
+        [50, 60],
+        [0, 39],
+      ]);
+    });
+  });
+
   test('NaN and infinity in the other operand meet the zeros', () => {
     const x = compressRows(sparse([30, 64], 1).copy());
     for (const odd of [Number.NaN, Number.POSITIVE_INFINITY]) {

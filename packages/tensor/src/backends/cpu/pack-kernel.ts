@@ -16,6 +16,7 @@ import {
   wasmModule,
   whileLoop,
 } from './assembler.ts';
+import { K_BLOCK } from './gemm-loops.ts';
 import { instantiate, type WasmMemory } from './module.ts';
 
 const constant = i32.const;
@@ -57,8 +58,8 @@ const count = (module: ModuleBuilder) =>
 const compress = (module: ModuleBuilder) =>
   module.func({
     export: 'compress',
-    params: { dense: 'i32', rows: 'i32', width: 'i32', block: 'i32', elements: 'i32', starts: 'i32' },
-    body: ({ dense, rows, width, block, elements, starts }, local) => {
+    params: { dense: 'i32', rows: 'i32', width: 'i32', elements: 'i32', starts: 'i32' },
+    body: ({ dense, rows, width, elements, starts }, local) => {
       const [x, j, end, at] = [local('f32'), local('i32'), local('i32'), local('i32')];
       const start = i32.store(starts, i32.shrU(i32.sub(at, elements), constant(3)));
       return [
@@ -68,7 +69,7 @@ const compress = (module: ModuleBuilder) =>
           whileLoop(i32.ltU(j, width), [
             start,
             advance(starts, constant(4)),
-            end.set(i32.add(j, block)),
+            end.set(i32.add(j, constant(K_BLOCK))),
             end.set(select(i32.ltU(end, width), end, width)),
             whileLoop(i32.ltU(j, end), [
               x.set(f32.load(dense)),
@@ -98,18 +99,17 @@ const transpose = (module: ModuleBuilder) =>
       elements: 'i32',
       starts: 'i32',
       rowStep: 'i32',
-      block: 'i32',
       blocks: 'i32',
       cells: 'i32',
       to: 'i32',
       toStarts: 'i32',
     },
-    body: ({ rows, elements, starts, rowStep, block, blocks, cells, to, toStarts }, local) => {
+    body: ({ rows, elements, starts, rowStep, blocks, cells, to, toStarts }, local) => {
       const [i, e, end, at] = [local('i32'), local('i32'), local('i32'), local('i32')];
       const [base, stride, cell, sum] = [local('i32'), local('i32'), local('i32'), local('i32')];
       const place = (first: Code, number: Code): Code => i32.add(first, times8(number));
       const startOfRow = place(elements, i32.load(i32.add(starts, i32.mul(i, rowStep))));
-      const cellsOfRow = i32.add(toStarts, times4(i32.divU(i, block)));
+      const cellsOfRow = i32.add(toStarts, times4(i32.divU(i, constant(K_BLOCK))));
       const cellOf = cell.set(i32.add(base, i32.mul(i32.load(e), stride)));
       return [
         stride.set(times4(blocks)),
@@ -153,13 +153,12 @@ const transpose = (module: ModuleBuilder) =>
 /** Pointers in bytes. */
 export interface PackKernel {
   count(p: number, vectors: number): number;
-  compress(dense: number, rows: number, width: number, block: number, elements: number, starts: number): void;
+  compress(dense: number, rows: number, width: number, elements: number, starts: number): void;
   transpose(
     rows: number,
     elements: number,
     starts: number,
     rowStep: number,
-    block: number,
     blocks: number,
     cells: number,
     to: number,

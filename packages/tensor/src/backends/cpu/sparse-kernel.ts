@@ -4,7 +4,7 @@
  *   C[i, :] (+)= sum over the elements of a range of  value B[column, :]
  *
  * A row of C stays in vector registers while the elements of its range come by. Of X B they are those of a row of X; of X' D those of a
- * column, that is of a row of the compressed transpose. Columns of C go in strips of up to `STRIP` vectors: V8 loads all of a strip's vectors
+ * column, that is of a row of the transpose. Columns of C go in strips of up to `STRIP` vectors: V8 loads all of a strip's vectors
  * before it uses one, and has registers for so many vectors and sums.
  */
 import {

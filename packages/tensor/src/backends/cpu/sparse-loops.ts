@@ -15,15 +15,12 @@ export interface CompressedRows {
   readonly width: number;
   readonly columns: Int32Array;
   readonly values: Float32Array;
-  /** Columns of a block. */
-  readonly block: number;
-  /** Where the elements begin of row i in block b: starts[i * blocks + b], and behind them all where they end. */
+  /** Where the elements begin of row i in block b of `K_BLOCK` columns: starts[i * blocks + b], and behind them all where they end. */
   readonly starts: Int32Array;
 }
 
 /** How many blocks of columns a row has. */
-export const blocksOf = ({ width, block }: { readonly width: number; readonly block: number }): number =>
-  Math.ceil(width / block);
+export const blocksOf = ({ width }: { readonly width: number }): number => Math.ceil(width / K_BLOCK);
 
 /** How many elements are not 0, if no more than `limit`; infinity if one of those before that is no finite number. */
 export function countNonzero(data: Float32Array, limit: number): number {
@@ -39,11 +36,11 @@ export function countNonzero(data: Float32Array, limit: number): number {
 }
 
 /** Fills `into`, which has room for the nonzero elements, from a dense matrix. */
-export function compress(dense: Float32Array, { rows, width, values, columns, block, starts }: CompressedRows): void {
+export function compress(dense: Float32Array, { rows, width, values, columns, starts }: CompressedRows): void {
   let [at, next] = [0, 0];
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < width; j++) {
-      if (j % block === 0) starts[next++] = at;
+      if (j % K_BLOCK === 0) starts[next++] = at;
       const x = dense[i * width + j]!;
       if (x === 0) continue;
       columns[2 * at] = j;
@@ -54,40 +51,25 @@ export function compress(dense: Float32Array, { rows, width, values, columns, bl
   starts[next] = at;
 }
 
-/** Fills `into`, which has room for as many elements, with the rows of the transpose. */
-export function transpose(x: CompressedRows, into: CompressedRows): void {
-  const { values, columns, starts } = into;
+/** Fills `into`, which has room for its elements, with the transpose of rows of x: of as many as it has columns, from `first` on. */
+export function transpose(x: CompressedRows, first: number, into: CompressedRows): void {
+  const { width, values, columns, starts } = into;
   const [blocks, blocksBefore] = [blocksOf(into), blocksOf(x)];
-  const startOf = (i: number) => x.starts[i * blocksBefore]!;
-  const cell = (i: number, e: number) => x.columns[2 * e]! * blocks + Math.floor(i / into.block);
+  const startOf = (i: number) => x.starts[(first + i) * blocksBefore]!;
+  const cell = (i: number, e: number) => x.columns[2 * e]! * blocks + Math.floor(i / K_BLOCK);
   // How many there are of each, one place ahead; then, added up, where they begin.
   starts.fill(0);
-  for (let i = 0; i < x.rows; i++) {
+  for (let i = 0; i < width; i++) {
     for (let e = startOf(i); e < startOf(i + 1); e++) starts[cell(i, e) + 1]!++;
   }
   for (let c = 1; c < starts.length; c++) starts[c]! += starts[c - 1]!;
   const next = starts.slice();
-  for (let i = 0; i < x.rows; i++) {
+  for (let i = 0; i < width; i++) {
     for (let e = startOf(i); e < startOf(i + 1); e++) {
       const at = next[cell(i, e)]!++;
       columns[2 * at] = i;
       values[2 * at + 1] = x.values[2 * e + 1]!;
     }
-  }
-}
-
-/** Where in each row of x the elements of columns `from` to `to` begin and end: `ranges`, two numbers for each row, from `at` on. */
-export function rangesIn(x: CompressedRows, from: number, to: number, ranges: Int32Array, at: number): void {
-  const blocks = blocksOf(x);
-  const [first, last] = [Math.floor(from / x.block), Math.floor(to / x.block)];
-  for (let i = 0; i < x.rows; i++) {
-    const end = x.starts[(i + 1) * blocks]!;
-    let e = x.starts[i * blocks + first]!;
-    while (e < end && x.columns[2 * e]! < from) e++;
-    ranges[at + 2 * i] = e;
-    if (last > first) e = x.starts[i * blocks + last]!;
-    while (e < end && x.columns[2 * e]! < to) e++;
-    ranges[at + 2 * i + 1] = e;
   }
 }
 
@@ -114,28 +96,6 @@ export function rowsTimes(x: CompressedRows, first: number, m: number, n: number
       }
       for (let j = 0; j < n; j++)
         c.data[c.at + i * c.step + j] = (block === 0 ? 0 : c.data[c.at + i * c.step + j]!) + sums[j]!;
-    }
-  }
-}
-
-/** C[width, n] = X[first..first + k, :]' D[k, n], where X are compressed rows: each adds its outer product with a row of D. */
-export function transposedRowsTimes(x: CompressedRows, first: number, k: number, n: number, d: Rows, c: Rows): void {
-  const blocks = blocksOf(x);
-  const sums = new Float32Array(x.width * n);
-  for (let k0 = 0; k0 < k; k0 += K_BLOCK) {
-    sums.fill(0);
-    for (let i = k0; i < Math.min(k, k0 + K_BLOCK); i++) {
-      const row = d.at + i * d.step;
-      for (let e = x.starts[(first + i) * blocks]!; e < x.starts[(first + i + 1) * blocks]!; e++) {
-        const [value, to] = [x.values[2 * e + 1]!, x.columns[2 * e]! * n];
-        for (let j = 0; j < n; j++) sums[to + j] = round(sums[to + j]! + round(value * d.data[row + j]!));
-      }
-    }
-    for (let r = 0; r < x.width; r++) {
-      for (let j = 0; j < n; j++) {
-        const at = c.at + r * c.step + j;
-        c.data[at] = (k0 === 0 ? 0 : c.data[at]!) + sums[r * n + j]!;
-      }
     }
   }
 }

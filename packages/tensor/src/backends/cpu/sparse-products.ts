@@ -9,6 +9,9 @@ import type { Heap } from './heap.ts';
 import { compilePack } from './pack-kernel.ts';
 import { createSparse, type PackedRows, type Packing, packRows, packTranspose, type Room } from './sparse.ts';
 
+/** The fewest rows whose transpose is worth one: of fewer, its rows have about as many beginnings and ends as elements. */
+const SMALLEST_GROUP = 16;
+
 export interface SparseProducts {
   /**
    * Computes a b, plus a bias as in Vectors.matmul, into `result`, or gives false if that is for the dense form: another view, or numbers that
@@ -44,10 +47,22 @@ export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProduc
   };
   const floats = (storage: Storage) => heap.elementsOf(storage) as Float32Array;
   const packed = ({ storage, ...of }: Packed): PackedRows => ({ ...of, data: floats(storage) });
-  /** Made when first asked for: not everybody who multiplies by rows does by their transpose. */
-  const transposeOf = (compressed: Compressed): Packed | null => {
-    compressed.transposed ??= noted((room) => packTranspose(() => packed(compressed), room, packing()));
-    return compressed.transposed;
+  /**
+   * The transpose of k rows, made for the first product with it: they are often multiplied in groups, and always in the same. Those of other
+   * groups that share rows with this one give way, so all together are no more than the rows.
+   */
+  const transposeOf = (compressed: Compressed, first: number, k: number): Packed | null => {
+    const { transposed } = compressed;
+    const known = transposed.get(first);
+    if (known?.width === k) return known;
+    for (const [start, { width, storage }] of transposed) {
+      if (start + width <= first || first + k <= start) continue;
+      storage.release();
+      transposed.delete(start);
+    }
+    const made = noted((room) => packTranspose(() => packed(compressed), first, k, room, packing()));
+    if (made !== null) transposed.set(first, made);
+    return made;
   };
 
   return {
@@ -58,10 +73,8 @@ export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProduc
       const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, a.shape.at(-1)!];
       const [row, col] = [a.strides.at(-2)!, a.strides.at(-1)!];
       const areRows = k === width && row === width && col === 1;
-      const areColumns = m === width && row === 1 && col === width;
+      const areColumns = m === width && row === 1 && col === width && k >= SMALLEST_GROUP;
       if (!(areRows || areColumns)) return false;
-      const elements = areRows ? compressed : transposeOf(compressed);
-      if (elements === null) return false;
       const stacks = (x: Operand) => positions({ shape: x.shape.slice(0, -2), strides: x.strides, offset: x.offset });
       const startsB = stacks(b);
       let offset = 0;
@@ -69,6 +82,8 @@ export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProduc
         const startB = startsB.next().value as number;
         if (startA % width !== 0) return false;
         const first = startA / width;
+        const elements = areRows ? compressed : transposeOf(compressed, first, k);
+        if (elements === null) return false;
         const right = {
           data: floats(b.storage),
           offset: startB,
@@ -76,9 +91,7 @@ export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProduc
           col: b.strides.at(-1)!,
         };
         const target = { data: floats(result), offset, bias };
-        const done = areRows
-          ? engine.rowsTimes(packed(elements), first, m, n, right, target)
-          : engine.transposedRowsTimes(packed(elements), first, k, n, right, target);
+        const done = engine.rowsTimes(packed(elements), areRows ? first : 0, m, n, right, target);
         if (!done) return false;
         offset += m * n;
       }
@@ -88,7 +101,7 @@ export function createSparseProducts(heap: Heap, relaxed: boolean): SparseProduc
     compressRows(storage, rows, width, maxDensity) {
       const dense = () => floats(storage);
       const found = noted((room) => packRows(dense, rows, width, maxDensity, room, packing()));
-      if (found !== null) storage.compressed = { ...found, transposed: null };
+      if (found !== null) storage.compressed = { ...found, transposed: new Map() };
     },
   };
 }

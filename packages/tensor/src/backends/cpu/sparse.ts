@@ -4,11 +4,10 @@
  */
 
 import { NO_BIAS } from './gemm-kernel.ts';
-import { K_BLOCK } from './gemm-loops.ts';
 import type { WasmMemory, Workspace } from './module.ts';
 import type { PackKernel } from './pack-kernel.ts';
 import { compileSparse, type SparseKernel, STRIP } from './sparse-kernel.ts';
-import { blocksOf, type CompressedRows, compress, countNonzero, rangesIn, transpose } from './sparse-loops.ts';
+import { blocksOf, type CompressedRows, compress, countNonzero, transpose } from './sparse-loops.ts';
 import { inParts } from './threads.ts';
 import { compileTranspose, type Transpose } from './transpose.ts';
 
@@ -18,20 +17,16 @@ const ROWS_AT_A_TIME = 64;
 /** About, of one thread. */
 const PRODUCTS_PER_NANOSECOND = 13;
 
-/** Columns of a block of a compressed transpose. Products of groups of rows that begin and end with one need not look for where they do. */
-const TRANSPOSED_BLOCK = 64;
-
 /** The rows of a matrix of finite numbers: its elements, room for `SPARE` more, and starts, one after another in one array. */
 export interface PackedRows {
   readonly rows: number;
   readonly width: number;
-  readonly block: number;
   /** How many elements are not 0. */
   readonly count: number;
   readonly data: Float32Array;
 }
 
-/** So many elements are written behind the last, by kernels that do not ask where it is. */
+/** So many elements more are written behind the last: kernels do not ask whether there is one. */
 const SPARE = 1;
 
 /** Where there is room for so many floats; null if nowhere. It may detach arrays over the memory. */
@@ -44,14 +39,14 @@ export interface Packing {
 }
 
 /** Of 4 bytes. */
-const packedLength = ({ rows, count, ...columns }: Omit<PackedRows, 'data'>): number =>
-  2 * (count + SPARE) + rows * blocksOf(columns) + 1;
+const packedLength = ({ rows, width, count }: Omit<PackedRows, 'data'>): number =>
+  2 * (count + SPARE) + rows * blocksOf({ width }) + 1;
 
 /** The parts of packed rows. */
-export function unpacked({ rows, width, block, count, data }: PackedRows): CompressedRows {
+export function unpacked({ rows, width, count, data }: PackedRows): CompressedRows {
   const ints = new Int32Array(data.buffer, data.byteOffset, data.length);
   const [columns, values] = [ints.subarray(0, 2 * count), data.subarray(0, 2 * count)];
-  return { rows, width, block, columns, values, starts: ints.subarray(2 * (count + SPARE)) };
+  return { rows, width, columns, values, starts: ints.subarray(2 * (count + SPARE)) };
 }
 
 /**
@@ -69,16 +64,14 @@ export function packRows(
   const most = maxDensity * rows * width;
   const count = countIn(dense(), most, packing);
   if (count > most) return null;
-  const of = { rows, width, block: K_BLOCK, count };
+  const of = { rows, width, count };
   const data = room(packedLength(of));
   if (data === null) return null;
   const packed = { ...of, data };
   const [from, into] = [dense(), unpacked(packed)];
   const kernel = kernelOver(packing, from, data);
   if (kernel === null) compress(from, into);
-  else {
-    kernel.compress(from.byteOffset, rows, width, of.block, data.byteOffset, into.starts.byteOffset);
-  }
+  else kernel.compress(from.byteOffset, rows, width, data.byteOffset, into.starts.byteOffset);
   return packed;
 }
 
@@ -95,25 +88,32 @@ function countIn(x: Float32Array, limit: number, packing: Packing | null): numbe
   return count < 0 ? Number.POSITIVE_INFINITY : count + countNonzero(x.subarray(4 * vectors), limit);
 }
 
-/** The rows of the transpose; null if there is no room, to find which may detach arrays: so `x` is asked for twice. */
-export function packTranspose(x: () => PackedRows, room: Room, packing: Packing | null = null): PackedRows | null {
-  const { rows, width, count } = x();
-  const of = { rows: width, width: rows, block: TRANSPOSED_BLOCK, count };
+/** The transpose of k rows, from `first` on; null if there is no room, to find which may detach arrays: so `x` is asked for twice. */
+export function packTranspose(
+  x: () => PackedRows,
+  first: number,
+  k: number,
+  room: Room,
+  packing: Packing | null = null,
+): PackedRows | null {
+  const before = unpacked(x());
+  const { width } = before;
+  const startOf = (row: number) => before.starts[row * blocksOf(before)]!;
+  const of = { rows: width, width: k, count: startOf(first + k) - startOf(first) };
   const data = room(packedLength(of));
   if (data === null) return null;
   const packed = { ...of, data };
   const [from, into] = [unpacked(x()), unpacked(packed)];
   const kernel = kernelOver(packing, from.values, data);
-  if (kernel === null) transpose(from, into);
+  if (kernel === null) transpose(from, first, into);
   else {
     const [rowStep, blocks] = [4 * blocksOf(from), blocksOf(into)];
     into.starts.fill(0);
     kernel.transpose(
-      rows,
+      k,
       from.values.byteOffset,
-      from.starts.byteOffset,
+      from.starts.byteOffset + first * rowStep,
       rowStep,
-      into.block,
       blocks,
       width * blocks,
       data.byteOffset,
@@ -146,19 +146,16 @@ interface Target {
 export interface SparseEngine {
   /** C[m, n] = X[first.., :] B[width, n] + bias. @returns false if that is to be had from the dense product only; C is then undefined. */
   rowsTimes(x: PackedRows, first: number, m: number, n: number, b: Strided, c: Target): boolean;
-  /** C[width, n] = X[first..first + k, :]' D[k, n] + bias from the transpose of X. @returns as rowsTimes. */
-  transposedRowsTimes(transposed: PackedRows, first: number, k: number, n: number, d: Strided, c: Target): boolean;
 }
 
 interface Kernels extends SparseKernel {
   readonly transpose: Transpose;
 }
 
-/** Rows in the memory of the kernels: a pointer, how far apart they lie, and how much room was left before them, in bytes. */
+/** Rows in the memory of the kernels: a pointer, and how far apart they lie, in bytes. */
 interface Placed {
   readonly at: number;
   readonly step: number;
-  readonly spare: number;
 }
 
 /** An engine over the memory that tensors live in; products of others are left to the dense form. */
@@ -173,91 +170,44 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
     return compiled;
   };
   const isHere = (x: Float32Array) => x.buffer === memory.buffer;
-  const addressOf = (x: Float32Array) => x.byteOffset;
-
-  /**
-   * C[m, n] = sums of rows of B: for each row of C those of `blocks` ranges, `rangeStep` from row to row and `blockStep` from one to the next;
-   * `terms` in all, about. Threads share the rows of C.
-   */
-  const gather = (
-    wasm: Kernels,
-    { elements, m, n, b, c, bias }: { elements: number; m: number; n: number; b: Placed; c: number; bias: number },
-    {
-      at,
-      rangeStep,
-      blocks,
-      blockStep,
-      terms,
-    }: { at: number; rangeStep: number; blocks: number; blockStep: number; terms: number },
-  ): void => {
-    const strips = stripsOf(n);
-    inParts(memory, (terms * n) / PRODUCTS_PER_NANOSECOND, m, 1, (call, from, count) => {
-      for (let i = from; i < from + count; i += ROWS_AT_A_TIME) {
-        const rows = Math.min(ROWS_AT_A_TIME, from + count - i);
-        for (let block = 0; block < blocks; block++) {
-          const ranges = at + i * rangeStep + block * blockStep;
-          for (const { column, vectors, lanes } of strips) {
-            call(
-              wasm.gather[vectors - 1]!,
-              rows,
-              ranges,
-              rangeStep,
-              elements,
-              b.at + 4 * column,
-              b.step,
-              c + 4 * (i * n + column),
-              4 * n,
-              lanes,
-              block,
-              // To the whole sum.
-              bias === NO_BIAS || block + 1 < blocks ? NO_BIAS : bias + 4 * column,
-            );
-          }
-        }
-      }
-    });
-  };
 
   return {
     rowsTimes(x, first, m, n, b, c) {
       const wasm = kernels();
       if (wasm === null || !isHere(x.data) || !isHere(c.data)) return false;
-      const [elements, to] = [addressOf(x.data), addressOf(c.data) + 4 * c.offset];
-      const rows = place(wasm, workspace, x.width, n, b, 0);
-      if (rows === null) return false;
+      // Growing the memory detaches the arrays over it, but moves nothing.
+      const [elements, to] = [x.data.byteOffset, c.data.byteOffset + 4 * c.offset];
+      const placed = place(wasm, workspace, x.width, n, b);
+      if (placed === null) return false;
       const blocks = blocksOf(x);
-      const at = elements + 8 * (x.count + SPARE) + 4 * first * blocks;
-      const terms = (x.count * m) / Math.max(1, x.rows);
-      gather(
-        wasm,
-        { elements, m, n, b: rows, c: to, bias: c.bias },
-        { at, rangeStep: 4 * blocks, blocks, blockStep: 4, terms },
-      );
-      return true;
-    },
-
-    transposedRowsTimes(x, first, k, n, d, c) {
-      const wasm = kernels();
-      if (wasm === null || !isHere(x.data) || !isHere(c.data)) return false;
-      const [elements, to] = [addressOf(x.data), addressOf(c.data) + 4 * c.offset];
-      const [m, blocks] = [x.rows, Math.max(1, Math.ceil(k / K_BLOCK))];
-      const rows = place(wasm, workspace, k, n, d, 8 * m * blocks);
-      if (rows === null) return false;
-      // To find room may have detached the arrays.
-      const columns = unpacked({ ...x, data: new Float32Array(memory.buffer, elements, packedLength(x)) });
-      const ranges = new Int32Array(memory.buffer);
-      for (let block = 0; block < blocks; block++) {
-        const [from, end] = [K_BLOCK * block, Math.min(k, K_BLOCK * (block + 1))];
-        rangesIn(columns, first + from, first + end, ranges, rows.spare / 4 + 2 * m * block);
-      }
-      // Elements know their row of D by its number in X.
-      const b = { ...rows, at: rows.at - first * rows.step };
-      const terms = (x.count * k) / Math.max(1, x.width);
-      gather(
-        wasm,
-        { elements, m, n, b, c: to, bias: c.bias },
-        { at: rows.spare, rangeStep: 8, blocks, blockStep: 8 * m, terms },
-      );
+      const starts = elements + 8 * (x.count + SPARE) + 4 * first * blocks;
+      const strips = stripsOf(n);
+      const products = ((x.count * m) / Math.max(1, x.rows)) * n;
+      // Threads share the rows of C.
+      inParts(memory, products / PRODUCTS_PER_NANOSECOND, m, 1, (call, from, count) => {
+        for (let i = from; i < from + count; i += ROWS_AT_A_TIME) {
+          const rows = Math.min(ROWS_AT_A_TIME, from + count - i);
+          for (let block = 0; block < blocks; block++) {
+            for (const { column, vectors, lanes } of strips) {
+              call(
+                wasm.gather[vectors - 1]!,
+                rows,
+                starts + 4 * (i * blocks + block),
+                4 * blocks,
+                elements,
+                placed.at + 4 * column,
+                placed.step,
+                to + 4 * (i * n + column),
+                4 * n,
+                lanes,
+                block,
+                // To the whole sum.
+                c.bias === NO_BIAS || block + 1 < blocks ? NO_BIAS : c.bias + 4 * column,
+              );
+            }
+          }
+        }
+      });
       return true;
     },
   };
@@ -275,24 +225,19 @@ function stripsOf(n: number): { column: number; vectors: number; lanes: number }
   }));
 }
 
-/**
- * The rows of a matrix [k, n] as they are, or copied behind one another, and `spare` bytes of room. Null if not all elements are finite.
- */
+/** The rows of a matrix [k, n] as they are, or copied behind one another. Null if not all elements are finite. */
 function place(
   wasm: Kernels,
   workspace: Workspace,
   k: number,
   n: number,
   { data, offset, row, col }: Strided,
-  spare: number,
 ): Placed | null {
   const { memory } = workspace;
-  // Growing the memory detaches the arrays over it, but moves nothing: addresses are taken before.
   const address = data.buffer === memory.buffer ? data.byteOffset + 4 * offset : null;
   const here = col === 1 && row === n ? address : null;
   const padded = 4 * Math.ceil(n / 4);
-  const scratch = workspace.reserve(spare + (here === null ? 4 * k * padded : 0));
-  const at = here ?? scratch + spare;
+  const at = here ?? workspace.reserve(4 * k * padded);
   if (here === null && address !== null && row === 1) wasm.transpose(n, k, address, 4 * col, at, 4 * padded);
   else if (here === null) {
     const floats = new Float32Array(memory.buffer);
@@ -301,7 +246,7 @@ function place(
   }
   const size = here === null ? k * padded : k * n;
   if (wasm.finite(at, Math.ceil(size / 4)) === 0) return null;
-  return { at, step: here === null ? 4 * padded : 4 * n, spare: scratch };
+  return { at, step: here === null ? 4 * padded : 4 * n };
 }
 
 /** Rows of n, `width` apart, with zeros between them. */
