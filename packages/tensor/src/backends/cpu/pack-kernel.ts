@@ -60,27 +60,32 @@ const compress = (module: ModuleBuilder) =>
     export: 'compress',
     params: { dense: 'i32', rows: 'i32', width: 'i32', elements: 'i32', starts: 'i32' },
     body: ({ dense, rows, width, elements, starts }, local) => {
-      const [x, j, end, at] = [local('f32'), local('i32'), local('i32'), local('i32')];
-      const start = i32.store(starts, i32.shrU(i32.sub(at, elements), constant(3)));
+      const [x, j, at, p] = [local('f32'), local('i32'), local('i32'), local('i32')];
+      const [block, end, row, left] = [local('i32'), local('i32'), local('i32'), local('i32')];
+      const start = [i32.store(starts, i32.shrU(i32.sub(at, elements), constant(3))), advance(starts, constant(4))];
       return [
         at.set(elements),
-        whileLoop(rows, [
-          j.set(constant(0)),
-          whileLoop(i32.ltU(j, width), [
+        whileLoop(i32.ltU(block, width), [
+          end.set(i32.add(block, constant(K_BLOCK))),
+          end.set(select(i32.ltU(end, width), end, width)),
+          row.set(i32.add(dense, times4(block))),
+          left.set(rows),
+          whileLoop(left, [
             start,
-            advance(starts, constant(4)),
-            end.set(i32.add(j, constant(K_BLOCK))),
-            end.set(select(i32.ltU(end, width), end, width)),
+            p.set(row),
+            j.set(block),
             whileLoop(i32.ltU(j, end), [
-              x.set(f32.load(dense)),
+              x.set(f32.load(p)),
               i32.store(at, j),
               f32.store(at, x, 4),
               advance(at, times8(isNonzero(x))),
-              advance(dense, constant(4)),
+              advance(p, constant(4)),
               advance(j, constant(1)),
             ]),
+            advance(row, times4(width)),
+            advance(left, constant(-1)),
           ]),
-          advance(rows, constant(-1)),
+          block.set(end),
         ]),
         start,
       ];
@@ -88,43 +93,48 @@ const compress = (module: ModuleBuilder) =>
   });
 
 /**
- * The rows of the transpose, in `cells` blocks in all, `blocks` to a row. First a cell's start is how many elements it has (it begins as 0),
- * then where they end; then they are written from the last to the first, and it moves down to where they begin.
+ * The transpose [width, k] of some rows of a matrix, whose first row's elements in the first of its `blocks` blocks begin at the first of `starts`.
+ * First a cell's start, that is one of a row and block of the transpose, is how many elements it has (it begins as 0), then where they end; then
+ * they are written from the last to the first, and it moves down to where they begin.
  */
 const transpose = (module: ModuleBuilder) =>
   module.func({
     export: 'transpose',
     params: {
-      rows: 'i32',
-      elements: 'i32',
-      starts: 'i32',
-      rowStep: 'i32',
-      blocks: 'i32',
-      cells: 'i32',
+      k: 'i32',
       to: 'i32',
       toStarts: 'i32',
+      width: 'i32',
+      elements: 'i32',
+      starts: 'i32',
+      rows: 'i32',
+      blocks: 'i32',
     },
-    body: ({ rows, elements, starts, rowStep, blocks, cells, to, toStarts }, local) => {
-      const [i, e, end, at] = [local('i32'), local('i32'), local('i32'), local('i32')];
-      const [base, stride, cell, sum] = [local('i32'), local('i32'), local('i32'), local('i32')];
+    body: ({ k, to, toStarts, width, elements, starts, rows, blocks }, local) => {
+      const [i, e, end, at, block] = [local('i32'), local('i32'), local('i32'), local('i32'), local('i32')];
+      const [base, cell, sum, cells] = [local('i32'), local('i32'), local('i32'), local('i32')];
       const place = (first: Code, number: Code): Code => i32.add(first, times8(number));
-      const startOfRow = place(elements, i32.load(i32.add(starts, i32.mul(i, rowStep))));
-      const cellsOfRow = i32.add(toStarts, times4(i32.divU(i, constant(K_BLOCK))));
-      const cellOf = cell.set(i32.add(base, i32.mul(i32.load(e), stride)));
+      const startOfRow = place(elements, i32.load(i32.add(starts, times4(i32.add(i32.mul(block, rows), i)))));
+      const cellsOfRow = i32.add(toStarts, times4(i32.mul(i32.divU(i, constant(K_BLOCK)), width)));
+      const cellOf = cell.set(i32.add(base, times4(i32.load(e))));
       return [
-        stride.set(times4(blocks)),
-        e.set(startOfRow),
-        whileLoop(i32.ltU(i, rows), [
-          base.set(cellsOfRow),
-          advance(i, constant(1)),
-          end.set(startOfRow),
-          whileLoop(i32.ltU(e, end), [
-            cellOf,
-            i32.store(cell, i32.add(i32.load(cell), constant(1))),
-            advance(e, constant(8)),
+        whileLoop(i32.ltU(block, blocks), [
+          i.set(constant(0)),
+          e.set(startOfRow),
+          whileLoop(i32.ltU(i, k), [
+            base.set(cellsOfRow),
+            advance(i, constant(1)),
+            end.set(startOfRow),
+            whileLoop(i32.ltU(e, end), [
+              cellOf,
+              i32.store(cell, i32.add(i32.load(cell), constant(1))),
+              advance(e, constant(8)),
+            ]),
           ]),
+          advance(block, constant(1)),
         ]),
         cell.set(toStarts),
+        cells.set(i32.mul(width, i32.divU(i32.add(k, constant(K_BLOCK - 1)), constant(K_BLOCK)))),
         whileLoop(cells, [
           sum.set(i32.add(sum, i32.load(cell))),
           i32.store(cell, sum),
@@ -132,18 +142,23 @@ const transpose = (module: ModuleBuilder) =>
           advance(cells, constant(-1)),
         ]),
         i32.store(cell, sum),
-        whileLoop(i, [
-          advance(i, constant(-1)),
-          base.set(cellsOfRow),
-          end.set(startOfRow),
-          whileLoop(i32.gtU(e, end), [
-            advance(e, constant(-8)),
-            cellOf,
-            sum.set(i32.sub(i32.load(cell), constant(1))),
-            i32.store(cell, sum),
-            at.set(place(to, sum)),
-            i32.store(at, i),
-            f32.store(at, f32.load(e, 4), 4),
+        whileLoop(block, [
+          advance(block, constant(-1)),
+          i.set(k),
+          e.set(startOfRow),
+          whileLoop(i, [
+            advance(i, constant(-1)),
+            base.set(cellsOfRow),
+            end.set(startOfRow),
+            whileLoop(i32.gtU(e, end), [
+              advance(e, constant(-8)),
+              cellOf,
+              sum.set(i32.sub(i32.load(cell), constant(1))),
+              i32.store(cell, sum),
+              at.set(place(to, sum)),
+              i32.store(at, i),
+              f32.store(at, f32.load(e, 4), 4),
+            ]),
           ]),
         ]),
       ];
@@ -155,14 +170,14 @@ export interface PackKernel {
   count(p: number, vectors: number): number;
   compress(dense: number, rows: number, width: number, elements: number, starts: number): void;
   transpose(
-    rows: number,
-    elements: number,
-    starts: number,
-    rowStep: number,
-    blocks: number,
-    cells: number,
+    k: number,
     to: number,
     toStarts: number,
+    width: number,
+    elements: number,
+    starts: number,
+    rows: number,
+    blocks: number,
   ): void;
 }
 

@@ -43,14 +43,13 @@ const storeStrip = (at: Local, vectors: readonly Local[], lanes: Local): Code =>
   ];
 };
 
-/** C[m, strip] (+)= the sums of the ranges (+ bias), the pairs of numbers at `ranges`, `rangeStep` apart. */
+/** C[m, strip] (+)= the sums of the ranges (+ bias): the m + 1 numbers at `starts` are where they begin, and where the last ends. */
 const gather = (module: ModuleBuilder, vectors: number, madd: Madd): Call =>
   module.func({
     export: `gather${vectors}`,
     params: {
       m: 'i32',
-      ranges: 'i32',
-      rangeStep: 'i32',
+      starts: 'i32',
       elements: 'i32',
       b: 'i32',
       bRow: 'i32',
@@ -60,7 +59,7 @@ const gather = (module: ModuleBuilder, vectors: number, madd: Madd): Call =>
       accumulate: 'i32',
       bias: 'i32',
     },
-    body: ({ m, ranges, rangeStep, elements, b, bRow, c, cRow, lanes, accumulate, bias }, local) => {
+    body: ({ m, starts, elements, b, bRow, c, cRow, lanes, accumulate, bias }, local) => {
       const sums = range(vectors).map(() => local('v128'));
       const [value, zero] = [local('v128'), local('v128')];
       const [at, end, row] = [local('i32'), local('i32'), local('i32')];
@@ -72,8 +71,8 @@ const gather = (module: ModuleBuilder, vectors: number, madd: Madd): Call =>
       ];
       const place = (number: Code): Code => i32.add(elements, i32.shl(number, constant(3)));
       return whileLoop(m, [
-        at.set(place(i32.load(ranges))),
-        end.set(place(i32.load(ranges, 4))),
+        at.set(place(i32.load(starts))),
+        end.set(place(i32.load(starts, 4))),
         sums.map((sum) => sum.set(zero)),
         whileLoop(i32.ltU(at, end), element),
         when(
@@ -85,7 +84,7 @@ const gather = (module: ModuleBuilder, vectors: number, madd: Madd): Call =>
           sums.map((sum, i) => sum.set(f32x4.add(sum, v128.load(bias, 16 * i)))),
         ),
         storeStrip(c, sums, lanes),
-        advance(ranges, rangeStep),
+        advance(starts, constant(4)),
         advance(c, cRow),
         advance(m, constant(-1)),
       ]);

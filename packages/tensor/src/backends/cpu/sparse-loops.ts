@@ -7,15 +7,16 @@
 import { K_BLOCK } from './gemm-loops.ts';
 
 /**
- * The rows of a matrix [rows, width] as their nonzero elements, one row after another. Element e is a pair: it stands in column
- * `columns[2 * e]` and is `values[2 * e + 1]`. Both arrays are over the same memory, as who wants the one wants the other.
+ * The rows of a matrix [rows, width] as their nonzero elements: one row after another those in the first `K_BLOCK` columns, then those in the next,
+ * as the products of many rows want them. Element e is a pair: it stands in column `columns[2 * e]` and is `values[2 * e + 1]`. Both arrays are
+ * over the same memory, as who wants the one wants the other.
  */
 export interface CompressedRows {
   readonly rows: number;
   readonly width: number;
   readonly columns: Int32Array;
   readonly values: Float32Array;
-  /** Where the elements begin of row i in block b of `K_BLOCK` columns: starts[i * blocks + b], and behind them all where they end. */
+  /** Where the elements begin of row i in block b of columns: starts[b * rows + i], and behind them all where they end. */
   readonly starts: Int32Array;
 }
 
@@ -38,14 +39,16 @@ export function countNonzero(data: Float32Array, limit: number): number {
 /** Fills `into`, which has room for the nonzero elements, from a dense matrix. */
 export function compress(dense: Float32Array, { rows, width, values, columns, starts }: CompressedRows): void {
   let [at, next] = [0, 0];
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < width; j++) {
-      if (j % K_BLOCK === 0) starts[next++] = at;
-      const x = dense[i * width + j]!;
-      if (x === 0) continue;
-      columns[2 * at] = j;
-      values[2 * at + 1] = x;
-      at++;
+  for (let from = 0; from < width; from += K_BLOCK) {
+    for (let i = 0; i < rows; i++) {
+      starts[next++] = at;
+      for (let j = from; j < Math.min(from + K_BLOCK, width); j++) {
+        const x = dense[i * width + j]!;
+        if (x === 0) continue;
+        columns[2 * at] = j;
+        values[2 * at + 1] = x;
+        at++;
+      }
     }
   }
   starts[next] = at;
@@ -54,23 +57,28 @@ export function compress(dense: Float32Array, { rows, width, values, columns, st
 /** Fills `into`, which has room for its elements, with the transpose of rows of x: of as many as it has columns, from `first` on. */
 export function transpose(x: CompressedRows, first: number, into: CompressedRows): void {
   const { width, values, columns, starts } = into;
-  const [blocks, blocksBefore] = [blocksOf(into), blocksOf(x)];
-  const startOf = (i: number) => x.starts[(first + i) * blocksBefore]!;
-  const cell = (i: number, e: number) => x.columns[2 * e]! * blocks + Math.floor(i / K_BLOCK);
+  const each = (visit: (e: number, i: number, cell: number) => void) => {
+    for (let block = 0; block < blocksOf(x); block++) {
+      for (let i = 0; i < width; i++) {
+        const start = block * x.rows + first + i;
+        for (let e = x.starts[start]!; e < x.starts[start + 1]!; e++) {
+          visit(e, i, Math.floor(i / K_BLOCK) * into.rows + x.columns[2 * e]!);
+        }
+      }
+    }
+  };
   // How many there are of each, one place ahead; then, added up, where they begin.
   starts.fill(0);
-  for (let i = 0; i < width; i++) {
-    for (let e = startOf(i); e < startOf(i + 1); e++) starts[cell(i, e) + 1]!++;
-  }
+  each((_, __, cell) => {
+    starts[cell + 1]!++;
+  });
   for (let c = 1; c < starts.length; c++) starts[c]! += starts[c - 1]!;
   const next = starts.slice();
-  for (let i = 0; i < width; i++) {
-    for (let e = startOf(i); e < startOf(i + 1); e++) {
-      const at = next[cell(i, e)]!++;
-      columns[2 * at] = i;
-      values[2 * at + 1] = x.values[2 * e + 1]!;
-    }
-  }
+  each((e, i, cell) => {
+    const at = next[cell]!++;
+    columns[2 * at] = i;
+    values[2 * at + 1] = x.values[2 * e + 1]!;
+  });
 }
 
 /** B or C: an array, where in it the matrix begins, and the distance of its rows, which lie dense. */
@@ -89,7 +97,7 @@ export function rowsTimes(x: CompressedRows, first: number, m: number, n: number
   for (let i = 0; i < m; i++) {
     for (let block = 0; block < blocks; block++) {
       sums.fill(0);
-      const start = (first + i) * blocks + block;
+      const start = block * x.rows + first + i;
       for (let e = x.starts[start]!; e < x.starts[start + 1]!; e++) {
         const [value, row] = [x.values[2 * e + 1]!, b.at + x.columns[2 * e]! * b.step];
         for (let j = 0; j < n; j++) sums[j] = round(sums[j]! + round(value * b.data[row + j]!));

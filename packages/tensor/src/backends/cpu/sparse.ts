@@ -96,10 +96,14 @@ export function packTranspose(
   room: Room,
   packing: Packing | null = null,
 ): PackedRows | null {
-  const before = unpacked(x());
-  const { width } = before;
-  const startOf = (row: number) => before.starts[row * blocksOf(before)]!;
-  const of = { rows: width, width: k, count: startOf(first + k) - startOf(first) };
+  const { rows, width } = x();
+  const { starts } = unpacked(x());
+  let count = 0;
+  for (let block = 0; block < blocksOf({ width }); block++) {
+    const start = block * rows + first;
+    count += starts[start + k]! - starts[start]!;
+  }
+  const of = { rows: width, width: k, count };
   const data = room(packedLength(of));
   if (data === null) return null;
   const packed = { ...of, data };
@@ -107,17 +111,16 @@ export function packTranspose(
   const kernel = kernelOver(packing, from.values, data);
   if (kernel === null) transpose(from, first, into);
   else {
-    const [rowStep, blocks] = [4 * blocksOf(from), blocksOf(into)];
     into.starts.fill(0);
     kernel.transpose(
       k,
-      from.values.byteOffset,
-      from.starts.byteOffset + first * rowStep,
-      rowStep,
-      blocks,
-      width * blocks,
       data.byteOffset,
       into.starts.byteOffset,
+      width,
+      from.values.byteOffset,
+      from.starts.byteOffset + 4 * first,
+      rows,
+      blocksOf(from),
     );
   }
   return packed;
@@ -180,7 +183,7 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
       const placed = place(wasm, workspace, x.width, n, b);
       if (placed === null) return false;
       const blocks = blocksOf(x);
-      const starts = elements + 8 * (x.count + SPARE) + 4 * first * blocks;
+      const starts = elements + 8 * (x.count + SPARE) + 4 * first;
       const strips = stripsOf(n);
       const products = ((x.count * m) / Math.max(1, x.rows)) * n;
       // Threads share the rows of C.
@@ -192,8 +195,7 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
               call(
                 wasm.gather[vectors - 1]!,
                 rows,
-                starts + 4 * (i * blocks + block),
-                4 * blocks,
+                starts + 4 * (block * x.rows + i),
                 elements,
                 placed.at + 4 * column,
                 placed.step,
