@@ -175,6 +175,8 @@ export const i32x4 = {
   lane: (vector: Code, lane: number): Code => [vector, simd(0x1b), lane],
   withLane: (vector: Code, lane: number, value: Code): Code => [vector, value, simd(0x1c), lane],
   eq: simdBinary(0x37),
+  /** A bit for each lane, its highest. */
+  bitmask: simdUnary(0xa4),
   /** The four low, the four high lanes of eight bytes loaded by `i16x8.load8x8U`. */
   fromLowI16x8: simdUnary(0xa9),
   fromHighI16x8: simdUnary(0xaa),
