@@ -344,4 +344,24 @@ describe('control', () => {
     });
     expect([run(6), run(5)]).toEqual([-1 + 298 - 1, 299 - 2 + 299]);
   });
+
+  test('functions of any length, and modules of many', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 3000 }), { minLength: 1, maxLength: 9 }), (lengths) => {
+        const module = wasmModule();
+        const sums = lengths.map((length) =>
+          module.func({
+            params: {},
+            result: 'i32',
+            body: () => Array.from({ length }, () => i32.const(1)).reduce(i32.add, i32.const(0)),
+          }),
+        );
+        const all = sums.map((sum) => sum()).reduce((a, b) => i32.add(a, b));
+        module.func({ export: 'run', params: {}, result: 'i32', body: () => all });
+        const { run } = instantiate<{ run(): number }>(module, memory)!;
+        expect(run()).toBe(lengths.reduce((a, b) => a + b));
+      }),
+      { numRuns: 30 },
+    );
+  });
 });

@@ -21,14 +21,24 @@ export type ValueType = keyof typeof TYPES;
 /** A local variable. As code it reads itself; `set` writes it, `tee` writes it and is the value written. */
 export type Local = readonly Code[] & { set(value: Code): Code; tee(value: Code): Code };
 
+/** `[0x20, number]`: kernels have hundreds of them, and methods of their own would be most of what these take. */
+class Variable extends Array<Code> {
+  set(value: Code): Code {
+    return [value, 0x21, this[1]!];
+  }
+  tee(value: Code): Code {
+    return [value, 0x22, this[1]!];
+  }
+}
+
 // --- Operators -------------------------------------------------------------------------------------------------------------
 
 /** LEB128, the variable-length integers of the format: seven bits per byte, low bits first, the top bit says "more follow". */
-const unsigned = (n: number): number[] => (n < 0x80 ? [n] : [(n & 0x7f) | 0x80, ...unsigned(n >>> 7)]);
-const signed = (n: number): number[] => (n >= -0x40 && n < 0x40 ? [n & 0x7f] : [(n & 0x7f) | 0x80, ...signed(n >> 7)]);
+const unsigned = (n: number): Code => (n < 0x80 ? n : [(n & 0x7f) | 0x80, unsigned(n >>> 7)]);
+const signed = (n: number): Code => (n >= -0x40 && n < 0x40 ? n & 0x7f : [(n & 0x7f) | 0x80, signed(n >> 7)]);
 
 /** Vector instructions are numbered on their own, behind a prefix byte. */
-const simd = (opcode: number): number[] => [0xfd, ...unsigned(opcode)];
+const simd = (opcode: number): Code => [0xfd, unsigned(opcode)];
 
 const unary = (opcode: Code) => (a: Code) => [a, opcode] as Code;
 const binary = (opcode: Code) => (a: Code, b: Code) => [a, b, opcode] as Code;
@@ -36,20 +46,20 @@ const ternary = (opcode: Code) => (a: Code, b: Code, c: Code) => [a, b, c, opcod
 const simdUnary = (opcode: number) => unary(simd(opcode));
 const simdBinary = (opcode: number) => binary(simd(opcode));
 
-/** Memory operands: a promise of alignment (none, so that any address is right; engines on x64 and arm64 ignore it) and an offset. */
-const memory = (offset: number): Code => [0, unsigned(offset)];
+/** Memory operands are a promise of alignment (none, so that any address is right; engines on x64 and arm64 ignore it) and an offset. */
+const UNALIGNED = 0;
 const load =
   (opcode: Code) =>
   (address: Code, offset = 0) =>
-    [address, opcode, memory(offset)] as Code;
+    [address, opcode, UNALIGNED, unsigned(offset)] as Code;
 const store =
   (opcode: Code) =>
   (address: Code, value: Code, offset = 0) =>
-    [address, value, opcode, memory(offset)] as Code;
+    [address, value, opcode, UNALIGNED, unsigned(offset)] as Code;
 const storeLane =
   (opcode: Code) =>
   (address: Code, vector: Code, lane: number, offset = 0) =>
-    [address, vector, opcode, memory(offset), lane] as Code;
+    [address, vector, opcode, UNALIGNED, unsigned(offset), lane] as Code;
 
 /** Operators whose opcodes follow one another: the specification numbers every number type in the same order. */
 const family = <Name extends string, Operator>(
@@ -131,7 +141,7 @@ export const v128 = {
   select: ternary(simd(0x52)),
   anyTrue: simdUnary(0x53),
   /** Four bytes into one lane of `vector`, the other lanes kept. */
-  load32Lane: (address: Code, vector: Code, lane: number): Code => [address, vector, simd(0x56), memory(0), lane],
+  load32Lane: (address: Code, vector: Code, lane: number): Code => [address, vector, simd(0x56), UNALIGNED, 0, lane],
   store32Lane: storeLane(simd(0x5a)),
   store64Lane: storeLane(simd(0x5b)),
   /** Four, eight bytes into the low lanes, zeros above. */
@@ -260,43 +270,56 @@ export interface ModuleBuilder {
 /** A shared memory has a largest size, in pages of 64 KiB; this is the largest of all, and only address space. */
 export const SHARED_PAGES = 65536;
 
-const list = (items: readonly Code[]): Code => [unsigned(items.length), items];
+const list = (items: readonly Code[]): readonly Code[] => [unsigned(items.length), items];
 const text = (value: string): Code => list([...value].map((letter) => letter.charCodeAt(0)));
 
-/** Appends the bytes of `code`. The first kernels are encoded before any of this has been compiled: hence no iterator. */
-const append = (code: readonly Code[], out: number[]): void => {
+/**
+ * Writes the bytes of `code` from `at` on, as far as `out` goes, and gives where they end. The first kernels are encoded before any of this has
+ * been compiled: hence no iterator.
+ */
+const write = (code: readonly Code[], out: Uint8Array, at: number): number => {
   for (let i = 0; i < code.length; i++) {
     const part = code[i]!;
-    if (typeof part === 'number') out.push(part);
-    else append(part, out);
+    if (typeof part === 'number') out[at++] = part;
+    else at = write(part, out, at);
   }
+  return at;
 };
 
-const flatten = (code: Code): number[] => {
-  const out: number[] = [];
-  append([code], out);
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Most functions have fewer bytes. */
+const ROOM = 2048;
+
+const flatten = (code: readonly Code[]): Bytes => {
+  const out = new Uint8Array(ROOM);
+  const size = write(code, out, 0);
+  if (size <= ROOM) return out.subarray(0, size);
+  const all = new Uint8Array(size);
+  write(code, all, 0);
+  return all;
+};
+
+const joined = (parts: readonly Bytes[]): Bytes => {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
   return out;
-};
-
-const sized = (code: Code): number[] => {
-  const content = flatten(code);
-  return unsigned(content.length).concat(content);
 };
 
 /** A module over the memory that the host passes as `env.memory`, so that several modules can work in the same one. */
 export const wasmModule = (): ModuleBuilder => {
   const types: Code[] = [];
   const exported: Code[] = [];
-  const bodies: number[][] = [];
+  const bodies: Bytes[] = [];
   return {
     func(spec) {
       const index = bodies.length;
       const declared: ValueType[] = [];
-      const local = (type: ValueType): Local => {
-        const number = unsigned(declared.push(type) - 1);
-        const write = (opcode: number) => (value: Code) => [value, opcode, number] as Code;
-        return Object.assign([0x20, number], { set: write(0x21), tee: write(0x22) });
-      };
+      const local = (type: ValueType): Local => new Variable(0x20, unsigned(declared.push(type) - 1));
       const names = Object.keys(spec.params) as (keyof typeof spec.params)[];
       const params = Object.fromEntries(names.map((name) => [name, local(spec.params[name])])) as Parameters<
         typeof spec.body
@@ -305,36 +328,27 @@ export const wasmModule = (): ModuleBuilder => {
       const typeBytes = declared.map((type) => TYPES[type]);
       const results = spec.result === undefined ? [] : [TYPES[spec.result]];
       types.push([0x60, list(typeBytes.slice(0, names.length)), list(results)]);
-      bodies.push(sized([list(typeBytes.slice(names.length).map((type) => [1, type])), body, END]));
+      bodies.push(flatten([list(typeBytes.slice(names.length).map((type) => [1, type])), body, END]));
       if (spec.export !== undefined) exported.push([text(spec.export), 0x00, unsigned(index)]);
       return (...args) => [args, 0x10, unsigned(index)];
     },
     bytes(shared = false) {
-      const section = (id: number, items: readonly Code[]): Code => [id, sized(list(items))];
-      const magicAndVersion = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
-      const limits = shared ? [0x03, unsigned(0), unsigned(SHARED_PAGES)] : [0x00, unsigned(0)];
-      const importedMemory = [text('env'), text('memory'), 0x02, limits];
-      const start = flatten([
+      const sized = (content: Bytes, id: readonly Code[] = []) => [flatten([id, unsigned(content.length)]), content];
+      const section = (id: number, items: readonly Code[]) => sized(flatten(list(items)), [id]);
+      const magicAndVersion = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00);
+      const limits = shared ? [0x03, 0, unsigned(SHARED_PAGES)] : [0x00, 0];
+      return joined([
         magicAndVersion,
-        section(1, types),
-        section(2, [importedMemory]),
-        section(
+        ...section(1, types),
+        ...section(2, [[text('env'), text('memory'), 0x02, limits]]),
+        ...section(
           3,
           bodies.map((_, index) => unsigned(index)),
         ),
-        section(7, exported),
+        ...section(7, exported),
+        // The bodies are nearly all of it, and flat already.
+        ...sized(joined([flatten([unsigned(bodies.length)]), ...bodies.flatMap((body) => sized(body))]), [10]),
       ]);
-      // The bodies are nearly all of it, and flat already.
-      const count = unsigned(bodies.length);
-      const size = bodies.reduce((sum, body) => sum + body.length, count.length);
-      const parts = [start, [10], unsigned(size), count, ...bodies];
-      const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-      let at = 0;
-      for (const part of parts) {
-        out.set(part, at);
-        at += part.length;
-      }
-      return out;
     },
   };
 };
