@@ -2,10 +2,12 @@
 // tensor. They advance the generator; the same generator at the same position gives the same tensor, on every device.
 
 import { type TensorOptions, tensor } from './create.ts';
+import { backendOf } from './device.ts';
 import { DTypeError } from './errors.ts';
-import type { Rng } from './random.ts';
+import type { FloatArray, RandomFloat, Rng } from './random.ts';
 import { checkShape, type Shape, sizeOf } from './shape.ts';
-import type { Tensor } from './tensor.ts';
+import { Tensor } from './tensor.ts';
+import { contiguousView } from './view.ts';
 
 /** Independent draws from the uniform distribution on [low, high). @throws DTypeError unless the dtype is a float. */
 export function rand(
@@ -15,7 +17,7 @@ export function rand(
 ): Tensor {
   checkShape('rand', shape);
   const dtype = floatOption('rand', options);
-  return tensor(rng.uniform(sizeOf(shape), low, high, dtype), { ...options, shape });
+  return floats(rng.uniform(sizeOf(shape), low, high, dtype), shape, dtype, options);
 }
 
 /** Independent draws from the normal distribution. @throws DTypeError unless the dtype is a float. */
@@ -26,7 +28,7 @@ export function randn(
 ): Tensor {
   checkShape('randn', shape);
   const dtype = floatOption('randn', options);
-  return tensor(rng.normal(sizeOf(shape), mean, std, dtype), { ...options, shape });
+  return floats(rng.normal(sizeOf(shape), mean, std, dtype), shape, dtype, options);
 }
 
 /**
@@ -46,7 +48,7 @@ export function truncatedNormal(
   checkShape('truncatedNormal', shape);
   const { mean, std, low, high, ...rest } = options;
   const dtype = floatOption('truncatedNormal', rest);
-  return tensor(rng.truncatedNormal(sizeOf(shape), mean, std, low, high, dtype), { ...rest, shape });
+  return floats(rng.truncatedNormal(sizeOf(shape), mean, std, low, high, dtype), shape, dtype, rest);
 }
 
 /** Independent draws from the exponential distribution of mean 1 / rate. @throws DTypeError unless the dtype is a float. */
@@ -57,7 +59,7 @@ export function exponential(
 ): Tensor {
   checkShape('exponential', shape);
   const dtype = floatOption('exponential', options);
-  return tensor(rng.exponential(sizeOf(shape), rate, dtype), { ...options, shape });
+  return floats(rng.exponential(sizeOf(shape), rate, dtype), shape, dtype, options);
 }
 
 /** Independent integers of [low, high), each equally likely; int32 by default. @throws RandomArgumentError unless low < high. */
@@ -106,4 +108,15 @@ export function choice(
 function floatOption(op: string, { dtype = 'float32' }: TensorOptions): 'float32' | 'float64' {
   if (dtype === 'float32' || dtype === 'float64') return dtype;
   throw new DTypeError(`${op}: draws are floats; found dtype '${dtype}'`, { dtype });
+}
+
+/** Draws as a tensor, by one copy less than `tensor` makes: nobody else has their array. */
+function floats<D extends RandomFloat>(
+  draws: FloatArray<D>,
+  shape: Shape,
+  dtype: D,
+  { device }: TensorOptions,
+): Tensor {
+  const backend = backendOf(device ?? 'cpu');
+  return new Tensor(backend, backend.upload(draws, dtype), contiguousView([...shape]));
 }

@@ -91,6 +91,13 @@ describe.each(devices)('%s', (device) => {
     ]);
   });
 
+  test('a shape that changes afterwards is not theirs', () => {
+    const shape = [2, 3];
+    const drawn = rand(shape, seeded(), { device });
+    shape[0] = 7;
+    expect(drawn.shape).toEqual([2, 3]);
+  });
+
   test('choice chooses rows', () => {
     const x = tensor(
       [
