@@ -46,7 +46,7 @@ export class Storage {
   address: number;
   /** True while no one but a parameter and tapes can hold a tensor on this storage (see `privately`). */
   isPrivate = false;
-  /** The same elements once more as rows without their zeros, for products: compressRows. It goes when this goes. */
+  /** The same elements once more as rows without their zeros, for products: of compressRows, or of relu. It goes when this goes. */
   compressed: Compressed | null = null;
   /** The scope that will release it, or null. */
   owner: Storage[] | null;

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compressRows, errors, Rng, randn, scope, type Tensor, tensor, where, zeros } from '../src/index.ts';
+import type { Storage } from '../src/storage.ts';
 
 const rng = new Rng(5);
 const sparse = (shape: number[], seed: number, density = 0.2): Tensor =>
@@ -131,5 +132,106 @@ describe('compressRows', () => {
     expect(storage.released).toBe(true);
     expect(storage.compressed).toBeNull();
     expect(() => compressRows(zeros([2, 2]), { maxDensity: 2 })).toThrow(errors.DataError);
+  });
+});
+
+describe('what relu made', () => {
+  /** About that share of the elements is not 0. */
+  const rectified = (shape: number[], seed: number, shift = -0.8): Tensor =>
+    randn(shape, rng.foldIn(seed)).add(shift).relu();
+  const isNoted = (x: Tensor) => x.storage.compressed !== null;
+
+  test('products have the same bits as those of a copy, which is not looked at', () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          groups: fc.integer({ min: 1, max: 4 }),
+          rows: fc.integer({ min: 20, max: 120 }),
+          width: fc.oneof(fc.integer({ min: 60, max: 200 }), fc.constant(530)),
+          n: fc.integer({ min: 1, max: 110 }),
+          shift: fc.constantFrom(-0.8, -0.2, 0.1),
+          seed: fc.nat(100),
+        }),
+        ({ groups, rows, width, n, shift, seed }) =>
+          scope(() => {
+            const x = rectified([groups * rows, width], seed, shift);
+            const plain = x.copy();
+            const [w, d] = [randn([n, width], rng.foldIn(seed + 2)), randn([groups * rows, n], rng.foldIn(seed + 3))];
+            const bias = randn([n], rng.foldIn(seed + 4));
+            const products: ((a: Tensor) => Tensor)[] = [
+              (a) => a.linear(w, bias),
+              (a) =>
+                a
+                  .reshape([groups, rows, width])
+                  .transpose(1, 2)
+                  .matmul(d.reshape([groups, rows, n])),
+              (a) => a.slice([1]).matmul(w.transpose()),
+              (a) => w.matmul(a.transpose()),
+            ];
+            for (const product of products) expect(bits(product(x))).toEqual(bits(product(plain)));
+            expect(isNoted(plain)).toBe(false);
+            expect(isNoted(x)).toBe(n >= 48 && x.size >= 2 ** 14 && shift < 0);
+          }),
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  test('is looked at once, by a product of all of it with many columns', () => {
+    scope(() => {
+      const w = randn([100, 100], rng);
+      const x = rectified([200, 100], 1);
+      x.slice([0, 10]).matmul(w);
+      x.matmul(w.slice(null, [0, 10]));
+      x.transpose().matmul(rectified([200, 100], 2));
+      expect(isNoted(x)).toBe(false);
+      x.matmul(w);
+      expect(isNoted(x)).toBe(true);
+      const small = rectified([100, 100], 1);
+      small.matmul(w);
+      expect(isNoted(small)).toBe(false);
+      const others = [
+        rectified([200, 100], 1).add(0),
+        rectified([4, 50, 100], 1),
+        rectified([200, 100], 1).cast('float64'),
+      ];
+      for (const other of others) {
+        other.matmul(w.cast(other.dtype));
+        expect(isNoted(other)).toBe(false);
+      }
+    });
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])(
+    '%d among its elements, or in the other operand, meets the zeros',
+    (odd) => {
+      scope(() => {
+        const at = tensor(Array.from({ length: 100 }, (_, i) => i === 9));
+        const w = where<Tensor>(at, odd, randn([100, 100], rng));
+        const x = rectified([200, 100], 1);
+        expect(x.matmul(w.transpose()).isNan().any().item()).toBe(true);
+        const y = where<Tensor>(at, odd, randn([200, 100], rng).sub(0.8)).relu();
+        expect(
+          y
+            .matmul(zeros([100, 100]))
+            .isNan()
+            .all()
+            .item(),
+        ).toBe(true);
+        expect(isNoted(y)).toBe(false);
+      });
+    },
+  );
+
+  test('its rows without zeros go with it', () => {
+    let x: Tensor | undefined;
+    let rows: Storage | undefined;
+    scope(() => {
+      x = rectified([200, 100], 1);
+      x.matmul(randn([100, 100], rng));
+      rows = x.storage.compressed!.storage;
+      expect(rows.released).toBe(false);
+    });
+    expect([x!.storage.compressed, rows!.released]).toEqual([null, true]);
   });
 });

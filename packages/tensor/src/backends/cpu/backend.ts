@@ -251,8 +251,10 @@ export function createCpuBackend(name: 'cpu' | 'cpu-fma', memory: CpuMemory, pat
     ...kernelsFor(UNARY, (op) => {
       const loop = unaryLoop(op, 'float64');
       const fast = vectors !== null && isOneOf(VECTOR_UNARY, op) ? op : null;
+      const isRelu = op === 'relu';
       return (_, [x], out) => {
         const result = fresh(out);
+        if (isRelu) sparse?.rectified(result, out);
         if (fast !== null && result.address >= 0 && vectors!.unary(fast, x!, out, result)) return result;
         return mapped(loop, x!, out, result);
       };

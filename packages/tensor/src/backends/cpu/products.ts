@@ -37,7 +37,7 @@ export function createProducts({
 
   /** a b, and what lies at `bias` added to each of its rows; false if not all of that lies in the heap. */
   const inHeap = (a: Operand, b: Operand, bias: number, out: Spec, result: Storage): boolean => {
-    if (a.storage.compressed !== null && sparse?.matmul(a, b, bias, out, result)) return true;
+    if (sparse?.matmul(a, b, bias, out, result)) return true;
     return result.address >= 0 && vectors !== null && vectors.matmul(a, b, bias, out, result);
   };
 
