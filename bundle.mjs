@@ -38,7 +38,7 @@ for (const name of readdirSync(`${root}packages`)) {
       dir: 'dist',
       chunkFileNames: 'chunks/[name].js',
       // Engines read every module whole before they run it: without comments, and with short names for what functions have inside, the first
-      // step of training comes a tenth sooner. Functions and classes keep their names and lines their breaks, so that stacks can be read.
+      // step of training comes a twelfth sooner. Functions and classes keep their names and lines their breaks, so that stacks can be read.
       comments: { annotation: true, jsdoc: false, legal: false },
       minify: { compress: false, mangle: { keepNames: true }, codegen: { removeWhitespace: false } },
       codeSplitting: { groups: [{ name: 'shared', minShareCount: 2 }] },
