@@ -44,15 +44,22 @@ interface Input {
   readonly dtype?: DType;
 }
 
-/** Runs `op` on the same numbers in all engines, and expects the same bits. */
+/** As if threads had done so much each in the same time: work is cut elsewhere each time. */
+const uneven = (seed: number, threads: number): number[] => {
+  const draw = numbers(seed);
+  return Array.from({ length: threads }, () => 0.1 + Math.abs(draw()));
+};
+
+/** Runs `op` on the same numbers in all engines, and expects the same bits, wherever work is cut. */
 const expectSameBits = (seed: number, inputs: readonly Input[], op: (...xs: Tensor[]) => Tensor) => {
   const draw = numbers(seed, 'special');
   const data = inputs.map(({ shape, dtype = 'float32' }) => {
     const values = Array.from({ length: shape.reduce((a, b) => a * b, 1) }, draw);
     return dtype === 'bool' ? Uint8Array.from(values, (v) => (v > 0 ? 1 : 0)) : toFloats(values, dtype);
   });
-  const found = engines.map(({ tensors: { scope, tensor } }) =>
+  const found = engines.map(({ tensors: { scope, tensor }, team }) =>
     scope(() => {
+      team?.speeds.learn(uneven(seed, team.size), new Array(team.size).fill(1));
       const xs = inputs.map(({ shape, dtype = 'float32' }, i) => tensor(data[i]!.slice(), { shape, dtype }));
       return bitsOf(op(...xs).dataSync());
     }),

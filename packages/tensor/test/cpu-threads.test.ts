@@ -108,6 +108,28 @@ describe('a team', () => {
     await setTeam(memory, 1);
   });
 
+  test('learns how fast its threads are from works of which it is told how much they are', async () => {
+    const { memory, reserve } = createWorkspace()!;
+    const { fill } = compileElementwise(memory)!;
+    reserve(1 << 20);
+    const team = await startTeam(memory, 2);
+    hesitate(team, 1);
+    team.run((call) => call(fill, 4, 1, 0));
+    vi.restoreAllMocks();
+    // As much to do for both, and one does it four times over.
+    const shares = (amounts?: readonly number[]) => {
+      for (let i = 0; i < 60; i++) {
+        team.run((call, thread) => {
+          for (let j = 0; j < (thread === 0 ? 4 : 16); j++) call(fill, 1 << 16, j, thread << 19);
+        }, amounts);
+      }
+      return team.speeds.cut(1000, 1, 2).map(([, count]) => count);
+    };
+    expect(shares()).toEqual([500, 500]);
+    expect(shares([100, 100])[0]).toBeGreaterThan(600);
+    await team.stop();
+  });
+
   test('leaves to the asking thread what it cannot pass on: functions of no module, and long lists', async () => {
     const { memory } = createWorkspace()!;
     const { fill } = compileElementwise(memory)!;

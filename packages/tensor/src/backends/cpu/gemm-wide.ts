@@ -19,6 +19,9 @@ const LINES = 64;
 /** Up to so many rows of A, dense rows of B are read in place. */
 const FEW_ROWS = 4;
 
+/** In so many shares is a triangle cut. */
+const SHARES = 256;
+
 const MULTIPLICATIONS_PER_NANOSECOND = 4;
 
 const even = (n: number): number => n + (n & 1);
@@ -150,12 +153,12 @@ export const createWideGemm = (workspace?: Workspace): WideGemm => {
         }
       });
     } else if (isGram) {
-      // The first rows are longer: so many make a part of the triangle.
-      const bound = (part: number) =>
-        part === threads ? m : Math.min(m, even(Math.floor(m * (1 - Math.sqrt(1 - part / threads)))));
-      inParts(memory, time, threads, 1, (call, part, count, thread) => {
-        const row = bound(part);
-        multiply(call, row, bound(part + count), row, m, scratch + thread * ownBytes);
+      // The first rows are longer: so many make a share of the triangle.
+      const bound = (share: number) =>
+        share === SHARES ? m : even(Math.floor(m * (1 - Math.sqrt(1 - share / SHARES))));
+      inParts(memory, time, SHARES, 1, (call, share, count, thread) => {
+        const [row, end] = [bound(share), Math.min(m, bound(share + count))];
+        multiply(call, row, end, row, m, scratch + thread * ownBytes);
       });
     } else if (m >= n) {
       inParts(memory, time, m, 2, (call, row, count, thread) =>

@@ -9,7 +9,10 @@
 
 import { DeviceError } from '../../errors.ts';
 import { isShared, sourceOf, type WasmMemory } from './module.ts';
+import { Speeds } from './speeds.ts';
 import { FAILED, IDLE, LEARN, OFFERED, ROOM, SPINS, startWorker, TAKEN } from './worker.ts';
+
+declare const performance: { now(): number };
 
 /** Has a function of a module over the memory (see `instantiate`) called with numbers: at once, or later by another thread. */
 export type Call = <A extends readonly number[]>(kernel: (...args: A) => void, ...args: A) => void;
@@ -19,8 +22,12 @@ export const atOnce: Call = (kernel, ...args) => kernel(...args);
 export interface Team {
   /** Threads, the asking one included. */
   readonly size: number;
-  /** Does what `part(call, i)` calls for each thread i, in order, and returns when all is done. Thread 0 is the asking one. */
-  run(part: (call: Call, thread: number) => void): void;
+  readonly speeds: Speeds;
+  /**
+   * Does what `part(call, i)` calls for each thread i, in order, and returns when all is done. Thread 0 is the asking one. With the `amounts`
+   * of work that these are, it learns how fast the threads are.
+   */
+  run(part: (call: Call, thread: number) => void, amounts?: readonly number[]): void;
   stop(): Promise<void>;
 }
 
@@ -69,6 +76,11 @@ class CallList {
     return Atomics.compareExchange(this.state, 0, OFFERED, IDLE) === OFFERED;
   }
 
+  /** How long the last list took, in milliseconds. */
+  get time(): number {
+    return this.list[0]!;
+  }
+
   /** Waits until all is done; false if a call threw. */
   wait(): boolean {
     let now = Atomics.load(this.state, 0);
@@ -100,6 +112,7 @@ export const startTeam = async (memory: WasmMemory, size: number): Promise<Team>
     throw new DeviceError(`threads: could not start ${lists.length} more: ${why}`, { size });
   }
   const numbers = new Map<unknown, number>();
+  const speeds = new Speeds(size);
 
   const awaitAll = (): void => {
     // Each is waited for, whatever came of the others.
@@ -140,18 +153,29 @@ export const startTeam = async (memory: WasmMemory, size: number): Promise<Team>
 
   return {
     size,
-    run(part) {
+    speeds,
+    run(part, amounts) {
       if (!write(part)) {
         for (let thread = 0; thread < size; thread++) part(atOnce, thread);
         return;
       }
       for (const list of lists) list.offer();
+      const times = new Array<number>(size).fill(0);
+      const late = new Set<CallList>();
       try {
+        const start = performance.now();
         part(atOnce, 0);
-        for (const [i, list] of lists.entries()) if (list.takeBack()) part(atOnce, i + 1);
+        times[0] = performance.now() - start;
+        for (const [i, list] of lists.entries()) {
+          if (!list.takeBack()) continue;
+          late.add(list);
+          part(atOnce, i + 1);
+        }
       } finally {
         awaitAll();
       }
+      for (const [i, list] of lists.entries()) times[i + 1] = late.has(list) ? 0 : list.time;
+      if (amounts !== undefined) speeds.learn(amounts, times);
     },
     stop,
   };
@@ -178,14 +202,6 @@ const WORTH = 15_000;
 export const threadsFor = (memory: WasmMemory, nanoseconds: number): number =>
   nanoseconds < 2 * WORTH ? 1 : Math.min(teams.get(memory)?.size ?? 1, Math.floor(nanoseconds / WORTH));
 
-/** Cuts n into at most `parts` ranges that begin at multiples of `unit`. */
-const cut = (n: number, unit: number, parts: number): [from: number, count: number][] => {
-  const units = Math.ceil(n / unit);
-  const count = Math.min(parts, units);
-  const bound = (i: number) => Math.min(n, unit * Math.floor((i * units) / count));
-  return Array.from({ length: count }, (_, i) => [bound(i), bound(i + 1) - bound(i)]);
-};
-
 /** Does `count` of some things from the `from`-th on, as that thread. */
 export type Part = (call: Call, from: number, count: number, thread: number) => void;
 
@@ -195,12 +211,14 @@ export type Part = (call: Call, from: number, count: number, thread: number) => 
  */
 export const inParts = (memory: WasmMemory, nanoseconds: number, n: number, unit: number, part: Part): void => {
   const threads = threadsFor(memory, nanoseconds);
-  const ranges = threads === 1 ? [] : cut(n, unit, threads);
-  if (ranges.length < 2) part(atOnce, 0, n, 0);
+  const team = threads === 1 ? undefined : teams.get(memory);
+  const ranges = team?.speeds.cut(n, unit, threads) ?? [];
+  if (team === undefined || ranges.length < 2) part(atOnce, 0, n, 0);
   else {
-    teams.get(memory)?.run((call, thread) => {
-      if (thread < ranges.length) part(call, ...ranges[thread], thread);
-    });
+    const amounts = ranges.map(([, count]) => count);
+    team.run((call, thread) => {
+      if (amounts[thread]! > 0) part(call, ...ranges[thread]!, thread);
+    }, amounts);
   }
 };
 

@@ -10,7 +10,7 @@
 export const [IDLE, OFFERED, TAKEN, FAILED] = [0, 1, 2, 3];
 /**
  * Numbers that a list may take. They are how many calls there are, and of each the number of its function, how many arguments it has, and
- * these.
+ * these. When they are done, how many milliseconds that took stands in place of how many they are.
  */
 export const ROOM = 65536;
 /** In place of a function: take the bytes of a module, behind the number that its first function is to have. */
@@ -50,7 +50,9 @@ const work = ({ memory, state, list, post }) => {
     if (Atomics.compareExchange(state, 0, ${OFFERED}, ${TAKEN}) !== ${OFFERED}) continue;
     let after = ${IDLE};
     try {
+      const start = performance.now();
       run();
+      list[0] = performance.now() - start;
     } catch {
       after = ${FAILED};
     }
