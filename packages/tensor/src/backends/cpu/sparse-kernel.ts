@@ -15,6 +15,7 @@ import {
   i32,
   type Local,
   type ModuleBuilder,
+  select,
   v128,
   wasmModule,
   when,
@@ -23,7 +24,9 @@ import {
 import { instantiate, type WasmMemory } from './module.ts';
 
 /** Vectors of a strip. Measured: 4 to 7 are nearly as fast, and 8 take twice as long. */
-export const STRIP = 5;
+const STRIP = 5;
+/** Rows of C that all strips of columns pass by before the next do: what they are made of stays in cache. */
+const ROWS_AT_A_TIME = 64;
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const constant = i32.const;
@@ -46,7 +49,6 @@ const storeStrip = (at: Local, vectors: readonly Local[], lanes: Local): Code =>
 /** C[m, strip] (+)= the sums of the ranges (+ bias): the m + 1 numbers at `starts` are where they begin, and where the last ends. */
 const gather = (module: ModuleBuilder, vectors: number, madd: Madd): Call =>
   module.func({
-    export: `gather${vectors}`,
     params: {
       m: 'i32',
       starts: 'i32',
@@ -91,6 +93,78 @@ const gather = (module: ModuleBuilder, vectors: number, madd: Madd): Call =>
     },
   });
 
+/**
+ * C[m, n] = the sums of the ranges of all `blocks` (+ bias), whose starts lie `blockStep` apart. Rows of C are dense. The vectors of a row of C
+ * are shared as evenly as may be by as few strips as there have to be.
+ */
+const product = (module: ModuleBuilder, madd: Madd): void => {
+  const strips = range(STRIP).map((i) => gather(module, i + 1, madd));
+  module.func({
+    export: 'product',
+    params: {
+      m: 'i32',
+      n: 'i32',
+      starts: 'i32',
+      blocks: 'i32',
+      blockStep: 'i32',
+      elements: 'i32',
+      b: 'i32',
+      bRow: 'i32',
+      c: 'i32',
+      bias: 'i32',
+    },
+    body: ({ m, n, starts, blocks, blockStep, elements, b, bRow, c, bias }, local) => {
+      const [rows, block, from] = [local('i32'), local('i32'), local('i32')];
+      const [vectors, count, strip] = [local('i32'), local('i32'), local('i32')];
+      const [first, next, column, lanes, added] = range(5).map(() => local('i32'));
+      const cRow = i32.shl(n, constant(2));
+      const call = (of: Call): Code =>
+        of(rows, from, elements, i32.add(b, column), bRow, i32.add(c, column), cRow, lanes, block, added);
+      const byWidth = strips.reduce(
+        (others: Code, of, i): Code => when(i32.eq(i32.sub(next, first), constant(i + 1)), call(of), others),
+        [],
+      );
+      const isLast = (i: Local, of: Local): Code => i32.eq(i32.add(i, constant(1)), of);
+      return [
+        vectors.set(i32.shrU(i32.add(n, constant(3)), constant(2))),
+        count.set(i32.divU(i32.add(vectors, constant(STRIP - 1)), constant(STRIP))),
+        whileLoop(m, [
+          rows.set(select(i32.ltU(m, constant(ROWS_AT_A_TIME)), m, constant(ROWS_AT_A_TIME))),
+          block.set(constant(0)),
+          from.set(starts),
+          whileLoop(i32.ltU(block, blocks), [
+            strip.set(constant(0)),
+            first.set(constant(0)),
+            whileLoop(i32.ltU(strip, count), [
+              next.set(i32.divU(i32.mul(i32.add(strip, constant(1)), vectors), count)),
+              column.set(i32.shl(first, constant(4))),
+              lanes.set(
+                select(
+                  isLast(strip, count),
+                  i32.sub(n, i32.shl(i32.sub(vectors, constant(1)), constant(2))),
+                  constant(4),
+                ),
+              ),
+              // To the whole sum.
+              added.set(
+                select(i32.and(isLast(block, blocks), i32.ne(bias, constant(0))), i32.add(bias, column), constant(0)),
+              ),
+              byWidth,
+              first.set(next),
+              advance(strip, constant(1)),
+            ]),
+            advance(from, blockStep),
+            advance(block, constant(1)),
+          ]),
+          advance(starts, i32.shl(rows, constant(2))),
+          advance(c, i32.mul(rows, cRow)),
+          m.set(i32.sub(m, rows)),
+        ]),
+      ];
+    },
+  });
+};
+
 /** 1 if the `count` vectors from `p` on hold nothing but finite numbers, else 0. */
 const finite = (module: ModuleBuilder): Call =>
   module.func({
@@ -111,23 +185,29 @@ const finite = (module: ModuleBuilder): Call =>
     },
   });
 
-type Strip = (...args: number[]) => void;
-
+/** Pointers and steps in bytes. */
 export interface SparseKernel {
   /** 1 if all numbers of that many vectors are finite, else 0. */
   finite(p: number, vectors: number): number;
-  /** By the vectors of a strip, less one. Pointers and steps in bytes. Up to 12 bytes behind a row of B and of C, and behind the bias, are read. */
-  readonly gather: readonly Strip[];
+  /** Without a bias that is 0. Up to 12 bytes behind a row of B and of C, and behind the bias, are read. */
+  product(
+    m: number,
+    n: number,
+    starts: number,
+    blocks: number,
+    blockStep: number,
+    elements: number,
+    b: number,
+    bRow: number,
+    c: number,
+    bias: number,
+  ): void;
 }
 
 /** Compiles the kernels over `memory`; undefined where the engine has no such vectors. */
 export const compileSparse = (memory: WasmMemory, relaxed: boolean): SparseKernel | undefined => {
-  const madd: Madd = (x, y, sum) => (relaxed ? f32x4.relaxedMadd(x, y, sum) : f32x4.add(sum, f32x4.mul(x, y)));
   const module = wasmModule();
   finite(module);
-  const strips = range(STRIP).map((i) => i + 1);
-  for (const vectors of strips) gather(module, vectors, madd);
-  const wasm = instantiate<Record<string, Strip> & Pick<SparseKernel, 'finite'>>(module, memory);
-  if (wasm === undefined) return undefined;
-  return { finite: wasm.finite, gather: strips.map((vectors) => wasm[`gather${vectors}`]!) };
+  product(module, (x, y, sum) => (relaxed ? f32x4.relaxedMadd(x, y, sum) : f32x4.add(sum, f32x4.mul(x, y))));
+  return instantiate<SparseKernel>(module, memory);
 };

@@ -3,16 +3,12 @@
  * kept in the same way. Same bits as the dense product: sparse-loops.ts says why, and where not.
  */
 
-import { NO_BIAS } from './gemm-kernel.ts';
 import type { WasmMemory, Workspace } from './module.ts';
 import type { PackKernel } from './pack-kernel.ts';
-import { compileSparse, type SparseKernel, STRIP } from './sparse-kernel.ts';
+import { compileSparse, type SparseKernel } from './sparse-kernel.ts';
 import { blocksOf, type CompressedRows, compress, countNonzero, transpose } from './sparse-loops.ts';
 import { inParts } from './threads.ts';
 import { compileTranspose, type Transpose } from './transpose.ts';
-
-/** Rows of C that all strips of columns pass by before the next do: what they are made of stays in cache. */
-const ROWS_AT_A_TIME = 64;
 
 /** About, of one thread. */
 const PRODUCTS_PER_NANOSECOND = 13;
@@ -182,50 +178,28 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
       const [elements, to] = [x.data.byteOffset, c.data.byteOffset + 4 * c.offset];
       const placed = place(wasm, workspace, x.width, n, b);
       if (placed === null) return false;
-      const blocks = blocksOf(x);
       const starts = elements + 8 * (x.count + SPARE) + 4 * first;
-      const strips = stripsOf(n);
       const products = ((x.count * m) / Math.max(1, x.rows)) * n;
       // Threads share the rows of C.
       inParts(memory, products / PRODUCTS_PER_NANOSECOND, m, 1, (call, from, count) => {
-        for (let i = from; i < from + count; i += ROWS_AT_A_TIME) {
-          const rows = Math.min(ROWS_AT_A_TIME, from + count - i);
-          for (let block = 0; block < blocks; block++) {
-            for (const { column, vectors, lanes } of strips) {
-              call(
-                wasm.gather[vectors - 1]!,
-                rows,
-                starts + 4 * (block * x.rows + i),
-                elements,
-                placed.at + 4 * column,
-                placed.step,
-                to + 4 * (i * n + column),
-                4 * n,
-                lanes,
-                block,
-                // To the whole sum.
-                c.bias === NO_BIAS || block + 1 < blocks ? NO_BIAS : c.bias + 4 * column,
-              );
-            }
-          }
-        }
+        call(
+          wasm.product,
+          count,
+          n,
+          starts + 4 * from,
+          blocksOf(x),
+          4 * x.rows,
+          elements,
+          placed.at,
+          placed.step,
+          to + 4 * from * n,
+          c.bias,
+        );
       });
       return true;
     },
   };
 };
-
-/** The strips of n columns. */
-function stripsOf(n: number): { column: number; vectors: number; lanes: number }[] {
-  const vectors = Math.ceil(n / 4);
-  const strips = Math.ceil(vectors / STRIP);
-  const first = (strip: number) => Math.floor((strip * vectors) / strips);
-  return Array.from({ length: strips }, (_, i) => ({
-    column: 4 * first(i),
-    vectors: first(i + 1) - first(i),
-    lanes: i + 1 < strips ? 4 : n - 4 * (vectors - 1),
-  }));
-}
 
 /** The rows of a matrix [k, n] as they are, or copied behind one another. Null if not all elements are finite. */
 function place(
