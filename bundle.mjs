@@ -37,10 +37,9 @@ for (const name of readdirSync(`${root}packages`)) {
     output: {
       dir: 'dist',
       chunkFileNames: 'chunks/[name].js',
-      // Engines read every module whole before they run it: without comments, and with short names for what functions have inside, the first
-      // step of training comes a twelfth sooner. Functions and classes keep their names and lines their breaks, so that stacks can be read.
+      // Engines read every module whole before they run it: without comments the first step of training comes a little sooner. Names
+      // stay, for who reads stacks or looks into a running program.
       comments: { annotation: true, jsdoc: false, legal: false },
-      minify: { compress: false, mangle: { keepNames: true }, codegen: { removeWhitespace: false } },
       codeSplitting: { groups: [{ name: 'shared', minShareCount: 2 }] },
       // The sources themselves are published too.
       sourcemap: true,
