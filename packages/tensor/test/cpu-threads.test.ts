@@ -6,7 +6,7 @@ import { createGemm, type Gemm } from '../src/backends/cpu/gemm.ts';
 import { compileGemm, NO_BIAS } from '../src/backends/cpu/gemm-kernel.ts';
 import { createWorkspace, isShared } from '../src/backends/cpu/module.ts';
 import { setTeam, startTeam, teamOf } from '../src/backends/cpu/threads.ts';
-import { bitsOf, hesitate, numbers } from './support/wasm.ts';
+import { bitsOf, compileFill, hesitate, numbers } from './support/wasm.ts';
 
 /** The bits of A B with each operand in rows or in columns. */
 const product = (gemm: Gemm, m: number, n: number, k: number, layout: number, draw: () => number): Buffer => {
@@ -87,7 +87,7 @@ describe('a team', () => {
 
   test('does what each thread is told, of modules that it has not met before as well', async () => {
     const { memory, reserve } = createWorkspace()!;
-    const elements = compileElementwise(memory)!;
+    const [elements, fill] = [compileElementwise(memory)!, compileFill(memory)];
     const compiled = compileGemm(memory, false)!;
     const floats = () => new Float32Array(memory.buffer);
     reserve(1 << 16);
@@ -96,7 +96,7 @@ describe('a team', () => {
     const threads: number[] = [];
     teamOf(memory)!.run((call, thread) => {
       threads.push(thread);
-      call(elements.fill, 4, thread + 0.5, 64 * thread);
+      call(fill, 4, thread + 0.5, 64 * thread);
       if (thread === 2) call(elements.neg, 4, 64 * thread, 64 * thread);
     });
     // The others are told once more after each module that they have learnt, and have been left to do it.
@@ -110,7 +110,7 @@ describe('a team', () => {
 
   test('learns how fast its threads are from works of which it is told how much they are', async () => {
     const { memory, reserve } = createWorkspace()!;
-    const { fill } = compileElementwise(memory)!;
+    const fill = compileFill(memory);
     reserve(1 << 20);
     const team = await startTeam(memory, 2);
     hesitate(team, 1);
@@ -132,7 +132,7 @@ describe('a team', () => {
 
   test('leaves to the asking thread what it cannot pass on: functions of no module, and long lists', async () => {
     const { memory } = createWorkspace()!;
-    const { fill } = compileElementwise(memory)!;
+    const fill = compileFill(memory);
     const team = await startTeam(memory, 2);
     const seen: number[] = [];
     team.run((call, thread) => call((n: number) => void seen.push(n), thread));
@@ -147,7 +147,7 @@ describe('a team', () => {
 
   test('says where a kernel failed, and goes on', async () => {
     const { memory } = createWorkspace()!;
-    const { fill } = compileElementwise(memory)!;
+    const fill = compileFill(memory);
     const team = await startTeam(memory, 2);
     hesitate(team, 200);
     // A pointer far outside of the memory.
@@ -160,7 +160,7 @@ describe('a team', () => {
 
   test('fails with the asking thread, and goes on', async () => {
     const { memory } = createWorkspace()!;
-    const { fill } = compileElementwise(memory)!;
+    const fill = compileFill(memory);
     const team = await startTeam(memory, 2);
     const fillFrom = (wrong: number) =>
       team.run((call, thread) => {
@@ -177,7 +177,7 @@ describe('a team', () => {
 
   test('that is not there in time is not waited for', async () => {
     const { memory } = createWorkspace()!;
-    const { fill } = compileElementwise(memory)!;
+    const fill = compileFill(memory);
     const team = await startTeam(memory, 2);
     team.run((call, thread) => call(fill, 4, thread, 64 * thread));
     // They are gone, and nobody was told.

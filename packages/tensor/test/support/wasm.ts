@@ -2,8 +2,18 @@
 // tests of threads need.
 
 import { expect, vi } from 'vitest';
-import { type Code, i32, type Local, type ValueType, v128, wasmModule } from '../../src/backends/cpu/assembler.ts';
-import { createWorkspace, instantiate } from '../../src/backends/cpu/module.ts';
+import {
+  advance,
+  type Code,
+  f32,
+  i32,
+  type Local,
+  repeat,
+  type ValueType,
+  v128,
+  wasmModule,
+} from '../../src/backends/cpu/assembler.ts';
+import { createWorkspace, instantiate, type WasmMemory } from '../../src/backends/cpu/module.ts';
 import type { Team } from '../../src/backends/cpu/threads.ts';
 
 const GUARD = 5;
@@ -71,6 +81,17 @@ export const hesitate = (team: Team, milliseconds: number) => {
       part(call, thread);
     }),
   );
+};
+
+/** A kernel that is easily watched: n elements from `out` on are that value. */
+export const compileFill = (memory: WasmMemory): ((n: number, value: number, out: number) => void) => {
+  const module = wasmModule();
+  module.func({
+    export: 'fill',
+    params: { n: 'i32', value: 'f32', out: 'i32' },
+    body: ({ n, value, out }) => repeat(n, 1, [f32.store(out, value), advance(out, i32.const(4))]),
+  });
+  return instantiate<{ fill(n: number, value: number, out: number): void }>(module, memory)!.fill;
 };
 
 interface Vectors {

@@ -244,17 +244,6 @@ const cast = (module: ModuleBuilder, name: string, from: Elements, to: Elements,
   });
 };
 
-const fill = (module: ModuleBuilder): void => {
-  module.func({
-    export: 'fill',
-    params: { n: 'i32', value: 'f32', out: 'i32' },
-    body: ({ n, value, out }, local) => {
-      const vector = local('v128');
-      return [vector.set(f32x4.splat(value)), sweep(FLOAT32, n, out, [standingStill(vector)], (v) => v)];
-    },
-  });
-};
-
 /** What adds each kernel to a module. */
 const makers = (): Map<string, (module: ModuleBuilder) => void> => {
   const made = new Map<string, (module: ModuleBuilder) => void>();
@@ -284,7 +273,6 @@ const makers = (): Map<string, (module: ModuleBuilder) => void> => {
   made.set('where', where);
   made.set('widen', (module) => cast(module, 'widen', FLOAT32, FLOAT64, f64x2.fromLowF32x4));
   made.set('narrow', (module) => cast(module, 'narrow', FLOAT64, FLOAT32, f32x4.fromF64x2));
-  for (const [name, make] of Object.entries({ axpy, fill })) made.set(name, make);
   return made;
 };
 
@@ -322,7 +310,6 @@ export type ElementwiseKernel = Readonly<
   where(n: number, condition: number, a: number, aStep: number, b: number, bStep: number, out: number): void;
   /** out[i] = a[i] + s b[i], product and sum rounded to float32 each; s is rounded to float32 first. */
   axpy(n: number, a: number, s: number, b: number, out: number): void;
-  fill(n: number, value: number, out: number): void;
 };
 
 /**
@@ -335,8 +322,10 @@ export const compileElementwise = (memory: WasmMemory): ElementwiseKernel | unde
     make(module);
     return instantiate<Record<string, UnaryKernel>>(module, memory)?.[name];
   };
-  if (compile('fill', fill) === undefined) return undefined;
-  const kernels = {};
+  // A program without vectors is told so by its first.
+  const first = compile('axpy', axpy);
+  if (first === undefined) return undefined;
+  const kernels = { axpy: first };
   for (const [name, make] of makers()) {
     const get = () => {
       const value = compile(name, make);
@@ -345,5 +334,5 @@ export const compileElementwise = (memory: WasmMemory): ElementwiseKernel | unde
     };
     Object.defineProperty(kernels, name, { get, enumerable: true, configurable: true });
   }
-  return kernels as ElementwiseKernel;
+  return kernels as unknown as ElementwiseKernel;
 };

@@ -40,8 +40,6 @@ const IN_PLACE_DEPTH = 64;
  * twice as many, as on arm64, a tall tile has enough sums to keep all units busy that multiply and add.
  */
 export const TILE_ROWS = { exact: 5, relaxed: 6, tall: 8 };
-/** Multiplications of a product that is worth timing: a tenth of a millisecond. */
-const TIMED = 2 ** 21;
 
 /** B as the tiles read it: eight columns of step k are at `pointer + (column / 8) * panel + k * step`. */
 export interface Columns {
@@ -106,22 +104,13 @@ export const compileGemm = (memory: WasmMemory, relaxed: boolean): GemmKernel | 
   const probe = new Probe(usual, () => compileTile(memory, relaxed, TILE_ROWS.tall));
   return {
     ...usual,
-    multiply(m, n, k, ...rest) {
-      if (m * n * k < TIMED) probe.chosen.multiply(m, n, k, ...rest);
-      else {
-        const [, , aCol] = rest;
-        const work = (kernel: GemmKernel) => kernel.multiply(m, n, k, ...rest);
-        probe.run(m * n * k, () => `${[m, n, k, aCol]}`, work);
-      }
+    multiply: (...args) => {
+      const [m, n, k, , , aCol] = args;
+      probe.run(m * n * k, [m, n, k, aCol], (kernel) => kernel.multiply(...args));
     },
-    multiplyStack(m, n, k, a, ...rest) {
-      const size = a.length * m * n * k;
-      if (size < TIMED) probe.chosen.multiplyStack(m, n, k, a, ...rest);
-      else {
-        const [, aCol, , , bCol] = rest;
-        const work = (kernel: GemmKernel) => kernel.multiplyStack(m, n, k, a, ...rest);
-        probe.run(size, () => `${[m, n, k, aCol, bCol, a.length]}`, work);
-      }
+    multiplyStack: (...args) => {
+      const [m, n, k, a, , aCol, , , bCol] = args;
+      probe.run(a.length * m * n * k, [m, n, k, aCol, bCol, a.length], (kernel) => kernel.multiplyStack(...args));
     },
   };
 };

@@ -11,6 +11,8 @@ declare const performance: { now(): number };
 
 /** How much comes first, in multiplications: a second or so. The other way is made when that is done, and making it takes some milliseconds. */
 export const ENOUGH = 2e10;
+/** A piece of work that is worth timing: a tenth of a millisecond. */
+export const TIMED = 2 ** 21;
 /** Of each way. The best counts: the engine compiles what is new a second time while it runs, and a machine has other things to do. */
 export const TRIALS = 16;
 /** After so much work of other kinds in a row the kind that was watched has gone, and another takes its place. */
@@ -38,6 +40,7 @@ const trialOf = <Way>(ways: Trial<Way>['ways'], kind: string): Trial<Way> => ({
 });
 
 export class Probe<Way> {
+  /** Which has been found faster; the usual one until then. */
   #chosen: Way;
   /** Makes the other way; null when it is decided. */
   #rival: (() => Way | undefined) | null;
@@ -52,22 +55,17 @@ export class Probe<Way> {
     this.#now = now;
   }
 
-  /** The way that has been found faster; the usual one until then. */
-  get chosen(): Way {
-    return this.#chosen;
-  }
-
   /** Has `work` do so many multiplications in one of the ways. Work of one kind takes as long each time. */
-  run(multiplications: number, kind: () => string, work: (way: Way) => void): void {
-    if (this.#rival === null) work(this.#chosen);
-    else if (this.#trial !== null) this.#compare(this.#trial, kind(), work);
+  run(multiplications: number, kind: readonly number[], work: (way: Way) => void): void {
+    if (this.#rival === null || multiplications < TIMED) work(this.#chosen);
+    else if (this.#trial !== null) this.#compare(this.#trial, `${kind}`, work);
     else {
       work(this.#chosen);
       this.#left -= multiplications;
       if (this.#left > 0) return;
       const rival = this.#rival();
       if (rival === undefined) this.#rival = null;
-      else this.#trial = trialOf([this.#chosen, rival], kind());
+      else this.#trial = trialOf([this.#chosen, rival], `${kind}`);
     }
   }
 

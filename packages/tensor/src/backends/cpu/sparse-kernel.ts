@@ -33,15 +33,16 @@ const constant = i32.const;
 
 type Madd = (x: Code, y: Code, sum: Code) => Code;
 
-/** Stores `vectors`, of whose last the first `lanes` columns exist. */
-const storeStrip = (at: Local, vectors: readonly Local[], lanes: Local): Code => {
+/** Stores `vectors`, as far as the `left` bytes of a row go: to some lane of the last. */
+const storeStrip = (at: Local, vectors: readonly Local[], left: Local): Code => {
   const last = vectors.at(-1)!;
   const offset = 16 * (vectors.length - 1);
+  const ends = (lanes: number): Code => i32.eq(left, constant(offset + 4 * lanes));
   return [
     vectors.slice(0, -1).map((v, i) => v128.store(at, v, 16 * i)),
-    when(i32.eq(lanes, constant(4)), v128.store(at, last, offset), [
-      when(i32.eq(lanes, constant(1)), v128.store32Lane(at, last, 0, offset), v128.store64Lane(at, last, 0, offset)),
-      when(i32.eq(lanes, constant(3)), v128.store32Lane(at, last, 2, offset + 8)),
+    when(i32.geU(left, constant(offset + 16)), v128.store(at, last, offset), [
+      when(ends(1), v128.store32Lane(at, last, 0, offset), v128.store64Lane(at, last, 0, offset)),
+      when(ends(3), v128.store32Lane(at, last, 2, offset + 8)),
     ]),
   ];
 };
@@ -57,11 +58,11 @@ const gather = (module: ModuleBuilder, vectors: number, madd: Madd): Call =>
       bRow: 'i32',
       c: 'i32',
       cRow: 'i32',
-      lanes: 'i32',
+      left: 'i32',
       accumulate: 'i32',
       bias: 'i32',
     },
-    body: ({ m, starts, elements, b, bRow, c, cRow, lanes, accumulate, bias }, local) => {
+    body: ({ m, starts, elements, b, bRow, c, cRow, left, accumulate, bias }, local) => {
       const sums = range(vectors).map(() => local('v128'));
       const [value, zero] = [local('v128'), local('v128')];
       const [at, end, row] = [local('i32'), local('i32'), local('i32')];
@@ -85,7 +86,7 @@ const gather = (module: ModuleBuilder, vectors: number, madd: Madd): Call =>
           bias,
           sums.map((sum, i) => sum.set(f32x4.add(sum, v128.load(bias, 16 * i)))),
         ),
-        storeStrip(c, sums, lanes),
+        storeStrip(c, sums, left),
         advance(starts, constant(4)),
         advance(c, cRow),
         advance(m, constant(-1)),
@@ -93,10 +94,7 @@ const gather = (module: ModuleBuilder, vectors: number, madd: Madd): Call =>
     },
   });
 
-/**
- * C[m, n] = the sums of the ranges of all `blocks` (+ bias), whose starts lie `blockStep` apart. Rows of C are dense. The vectors of a row of C
- * are shared as evenly as may be by as few strips as there have to be.
- */
+/** C[m, n] = the sums of the ranges of all `blocks` (+ bias), whose starts lie `blockStep` apart. Rows of C are dense. */
 const product = (module: ModuleBuilder, madd: Madd): void => {
   const strips = range(STRIP).map((i) => gather(module, i + 1, madd));
   module.func({
@@ -115,43 +113,39 @@ const product = (module: ModuleBuilder, madd: Madd): void => {
     },
     body: ({ m, n, starts, blocks, blockStep, elements, b, bRow, c, bias }, local) => {
       const [rows, block, from] = [local('i32'), local('i32'), local('i32')];
-      const [vectors, count, strip] = [local('i32'), local('i32'), local('i32')];
-      const [first, next, column, lanes, added] = range(5).map(() => local('i32'));
-      const cRow = i32.shl(n, constant(2));
-      const call = (of: Call): Code =>
-        of(rows, from, elements, i32.add(b, column), bRow, i32.add(c, column), cRow, lanes, block, added);
-      const byWidth = strips.reduce(
-        (others: Code, of, i): Code => when(i32.eq(i32.sub(next, first), constant(i + 1)), call(of), others),
-        [],
-      );
-      const isLast = (i: Local, of: Local): Code => i32.eq(i32.add(i, constant(1)), of);
+      // In bytes of a row of C.
+      const [column, left, added, cRow] = [local('i32'), local('i32'), local('i32'), local('i32')];
+      const run = (width: number): Code =>
+        strips[width - 1](
+          rows,
+          from,
+          elements,
+          i32.add(b, column),
+          bRow,
+          i32.add(c, column),
+          cRow,
+          left,
+          block,
+          select(added, i32.add(added, column), constant(0)),
+        );
+      /** The next strip, of up to `width` vectors. */
+      const next = (width: number): Code =>
+        width === 1 ? run(1) : when(i32.gtS(left, constant(16 * width - 16)), run(width), next(width - 1));
       return [
-        vectors.set(i32.shrU(i32.add(n, constant(3)), constant(2))),
-        count.set(i32.divU(i32.add(vectors, constant(STRIP - 1)), constant(STRIP))),
+        cRow.set(i32.shl(n, constant(2))),
         whileLoop(m, [
           rows.set(select(i32.ltU(m, constant(ROWS_AT_A_TIME)), m, constant(ROWS_AT_A_TIME))),
           block.set(constant(0)),
           from.set(starts),
           whileLoop(i32.ltU(block, blocks), [
-            strip.set(constant(0)),
-            first.set(constant(0)),
-            whileLoop(i32.ltU(strip, count), [
-              next.set(i32.divU(i32.mul(i32.add(strip, constant(1)), vectors), count)),
-              column.set(i32.shl(first, constant(4))),
-              lanes.set(
-                select(
-                  isLast(strip, count),
-                  i32.sub(n, i32.shl(i32.sub(vectors, constant(1)), constant(2))),
-                  constant(4),
-                ),
-              ),
-              // To the whole sum.
-              added.set(
-                select(i32.and(isLast(block, blocks), i32.ne(bias, constant(0))), i32.add(bias, column), constant(0)),
-              ),
-              byWidth,
-              first.set(next),
-              advance(strip, constant(1)),
+            // To the whole sum.
+            added.set(select(i32.eq(i32.add(block, constant(1)), blocks), bias, constant(0))),
+            column.set(constant(0)),
+            left.set(cRow),
+            whileLoop(i32.gtS(left, constant(0)), [
+              next(STRIP),
+              advance(column, constant(16 * STRIP)),
+              advance(left, constant(-16 * STRIP)),
             ]),
             advance(from, blockStep),
             advance(block, constant(1)),
