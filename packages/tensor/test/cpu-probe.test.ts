@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createWorkspace } from '../src/backends/cpu/module.ts';
-import { ENOUGH, GONE, Probe, TIMED, TRIALS } from '../src/backends/cpu/probe.ts';
+import { ENOUGH, GONE, Probe, TIME, TIMED, TRIALS } from '../src/backends/cpu/probe.ts';
 import { numbers } from './support/wasm.ts';
 
 /** Work in one of two ways on a clock of its own, which takes `cost` with up to as much again for other things that the machine does. */
@@ -28,12 +28,16 @@ const machine = (cost: Readonly<Record<'usual' | 'rival', number>>, noise: () =>
       done.push(way);
       time += cost[way] * (1 + noise());
     });
+  /** Does as much as it takes to find out. */
+  const decide = (kind?: number) => {
+    for (let i = 0; i < 2 * Math.max(TRIALS, Math.ceil(TIME / Math.min(cost.usual, cost.rival))); i++) run(TIMED, kind);
+  };
   /** The way that is taken now. */
   const chosen = () => {
     run(0);
     return done.at(-1);
   };
-  return { probe, run, chosen, done, looks };
+  return { probe, run, decide, chosen, done, looks };
 };
 
 /** Enough work that the other way is made. */
@@ -49,9 +53,10 @@ describe('a probe', () => {
         let pieces = 0;
         const m = machine({ usual: 1, rival }, () => (++pieces % 3 === 0 ? 0 : Math.abs(draw())));
         warmUp(m);
-        for (let i = 0; i < 2 * TRIALS; i++) m.run();
-        expect(m.done.length).toBe(1 + 2 * TRIALS);
-        expect(m.done.filter((way) => way === 'rival').length).toBe(TRIALS);
+        m.decide();
+        const both = m.done.slice(1, 1 + m.looks.clock / 2);
+        expect(both).toEqual(both.map((_, i) => (i % 2 === 0 ? 'usual' : 'rival')));
+        expect(both.length).toBeGreaterThanOrEqual(2 * TRIALS);
         // It is decided: nobody looks at the clock.
         const { clock } = m.looks;
         m.run();
@@ -66,7 +71,7 @@ describe('a probe', () => {
     for (const rival of [1, 0.98]) {
       const m = machine({ usual: 1, rival });
       warmUp(m);
-      for (let i = 0; i < 2 * TRIALS; i++) m.run();
+      m.decide();
       expect(m.chosen()).toBe('usual');
     }
   });
@@ -83,13 +88,13 @@ describe('a probe', () => {
   test('compares work of one kind, and of another when that comes no more', () => {
     const m = machine({ usual: 1, rival: 0.5 });
     warmUp(m);
-    for (let i = 0; i < TRIALS; i++) m.run();
+    for (let i = 0; i < TIME; i++) m.run();
     // Of other kinds, in the usual way.
     const before = m.done.length;
     for (let i = 0; i < GONE; i++) m.run(TIMED, 2 + (i % 2));
     expect(new Set(m.done.slice(before))).toEqual(new Set(['usual']));
     expect(m.chosen()).toBe('usual');
-    for (let i = 0; i < 4 * TRIALS; i++) m.run(TIMED, 2 + (i % 2));
+    for (let i = 0; i < 8 * TIME; i++) m.run(TIMED, 2 + (i % 2));
     expect(m.chosen()).toBe('rival');
   });
 
@@ -118,8 +123,20 @@ describe('a probe', () => {
       throw new Error('no room');
     };
     expect(() => m.probe.run(TIMED, [1], fail)).toThrow('no room');
-    for (let i = 0; i < 2 * TRIALS; i++) m.run();
+    m.decide();
     expect(m.chosen()).toBe('rival');
+  });
+
+  test('does not go on for long with large pieces of work, nor stop after a moment of small ones', () => {
+    for (const [cost, rounds] of [
+      [30, TRIALS],
+      [0.1, 500],
+    ] as const) {
+      const m = machine({ usual: cost, rival: cost });
+      warmUp(m);
+      for (let i = 0; i < 1200; i++) m.run();
+      expect(Math.abs(m.looks.clock / 4 - rounds)).toBeLessThanOrEqual(1);
+    }
   });
 });
 

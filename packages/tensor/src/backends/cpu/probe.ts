@@ -13,8 +13,10 @@ declare const performance: { now(): number };
 export const ENOUGH = 2e10;
 /** A piece of work that is worth timing: a tenth of a millisecond. */
 export const TIMED = 2 ** 21;
-/** Of each way. The best counts: the engine compiles what is new a second time while it runs, and a machine has other things to do. */
-export const TRIALS = 16;
+/** Of each way at least. The best counts: a machine has other things to do. */
+export const TRIALS = 4;
+/** And so long in all, in milliseconds: the engine compiles what is new a second time while it runs. */
+export const TIME = 50;
 /** After so much work of other kinds in a row the kind that was watched has gone, and another takes its place. */
 export const GONE = 64;
 /** The usual way is left for one that takes less than this share of its time. */
@@ -26,6 +28,8 @@ interface Trial<Way> {
   readonly kind: string;
   /** The least that each has taken. */
   readonly best: [usual: number, rival: number];
+  /** How long each has taken in all. */
+  readonly spent: [usual: number, rival: number];
   done: number;
   /** Pieces of other kinds since the last of this. */
   others: number;
@@ -35,6 +39,7 @@ const trialOf = <Way>(ways: Trial<Way>['ways'], kind: string): Trial<Way> => ({
   ways,
   kind,
   best: [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
+  spent: [0, 0],
   done: 0,
   others: 0,
 });
@@ -79,8 +84,10 @@ export class Probe<Way> {
     const turn = trial.done % 2;
     const start = this.#now();
     work(trial.ways[turn]!);
-    trial.best[turn] = Math.min(trial.best[turn]!, this.#now() - start);
-    if (++trial.done < 2 * TRIALS) return;
+    const time = this.#now() - start;
+    trial.best[turn] = Math.min(trial.best[turn]!, time);
+    trial.spent[turn] += time;
+    if (++trial.done < 2 * TRIALS || turn === 0 || Math.min(...trial.spent) < TIME) return;
     const [usual, rival] = trial.best;
     if (rival < WORTH * usual) this.#chosen = trial.ways[1];
     this.#rival = null;
