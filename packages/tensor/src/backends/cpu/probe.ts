@@ -13,9 +13,9 @@ declare const performance: { now(): number };
 export const ENOUGH = 2e10;
 /** A piece of work that is worth timing: a tenth of a millisecond. */
 export const TIMED = 2 ** 21;
-/** Of each way at least. The best counts: a machine has other things to do. */
-export const TRIALS = 4;
-/** And so long in all, in milliseconds: the engine compiles what is new a second time while it runs. */
+/** Of each way at least. The best counts: a machine has other things to do, and the engine compiles what is new a second time while it runs. */
+export const TRIALS = 2;
+/** And so long in all, in milliseconds: that takes some. */
 export const TIME = 50;
 /** After so much work of other kinds in a row the kind that was watched has gone, and another takes its place. */
 export const GONE = 64;
