@@ -2,9 +2,9 @@
  * Which of two ways is faster on this machine, where no program can ask: a product's tile of C wants as many vector registers as
  * the engine has to give, 15 on x64 and twice as many on arm64.
  *
- * Nothing is computed only to be timed. Whoever has done much work has some more of it done in either way by turns, work of one kind so
- * that the times can be compared, and from then on in the way that took less. Both ways give the same bits, so nothing but time tells which
- * was taken, and a short program never asks.
+ * Nothing is computed only to be timed. Whoever has done much work has every seventh piece of what is still to be done in the other way,
+ * until that has taken long enough to be judged, and from then on all of it in the way that took less. Both ways give the same bits, so
+ * nothing but time tells which was taken, and a short program never asks.
  */
 
 declare const performance: { now(): number };
@@ -13,84 +13,66 @@ declare const performance: { now(): number };
 export const ENOUGH = 2e10;
 /** A piece of work that is worth timing: a tenth of a millisecond. */
 export const TIMED = 2 ** 21;
-/** Of each way at least. The best counts: a machine has other things to do, and the engine compiles what is new a second time while it runs. */
-export const TRIALS = 2;
-/** And so long in all, in milliseconds: that takes some. */
+/** Every so many pieces one is done in the other way: should it be slow, nobody is to wait for it often. */
+export const EVERY = 7;
+/** It is done so often at least, */
+export const TRIALS = 4;
+/** and for so long in all, in milliseconds: the engine compiles what is new a second time while it runs. The best time counts. */
 export const TIME = 50;
-/** After so much work of other kinds in a row the kind that was watched has gone, and another takes its place. */
-export const GONE = 64;
 /** The usual way is left for one that takes less than this share of its time. */
 const WORTH = 0.97;
-
-/** Both ways by turns, on work of one kind. */
-interface Trial<Way> {
-  readonly ways: readonly [usual: Way, rival: Way];
-  readonly kind: string;
-  /** The least that each has taken. */
-  readonly best: [usual: number, rival: number];
-  /** How long each has taken in all. */
-  readonly spent: [usual: number, rival: number];
-  done: number;
-  /** Pieces of other kinds since the last of this. */
-  others: number;
-}
-
-const trialOf = <Way>(ways: Trial<Way>['ways'], kind: string): Trial<Way> => ({
-  ways,
-  kind,
-  best: [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
-  spent: [0, 0],
-  done: 0,
-  others: 0,
-});
 
 export class Probe<Way> {
   /** Which has been found faster; the usual one until then. */
   #chosen: Way;
   /** Makes the other way; null when it is decided. */
-  #rival: (() => Way | undefined) | null;
-  #trial: Trial<Way> | null = null;
+  #make: (() => Way | undefined) | null;
+  #other: Way | undefined;
   #left = ENOUGH;
+  /** The least that the usual way has taken, by the kind of work. */
+  readonly #usual = new Map<string, number>();
+  /** The least that the other has taken, as a share of that. */
+  #best = Number.POSITIVE_INFINITY;
+  #pieces = 0;
+  #trials = 0;
+  #spent = 0;
   readonly #now: () => number;
 
-  /** @param rival makes the other way; undefined where there is none. */
-  constructor(usual: Way, rival: () => Way | undefined, now = () => performance.now()) {
+  /** @param make makes the other way; undefined where there is none. */
+  constructor(usual: Way, make: () => Way | undefined, now = () => performance.now()) {
     this.#chosen = usual;
-    this.#rival = rival;
+    this.#make = make;
     this.#now = now;
   }
 
   /** Has `work` do so many multiplications in one of the ways. Work of one kind takes as long each time. */
   run(multiplications: number, kind: readonly number[], work: (way: Way) => void): void {
-    if (this.#rival === null || multiplications < TIMED) work(this.#chosen);
-    else if (this.#trial !== null) this.#compare(this.#trial, `${kind}`, work);
+    if (this.#make === null || multiplications < TIMED) work(this.#chosen);
+    else if (this.#other !== undefined) this.#compare(this.#other, `${kind}`, work);
     else {
       work(this.#chosen);
       this.#left -= multiplications;
       if (this.#left > 0) return;
-      const rival = this.#rival();
-      if (rival === undefined) this.#rival = null;
-      else this.#trial = trialOf([this.#chosen, rival], `${kind}`);
+      this.#other = this.#make();
+      if (this.#other === undefined) this.#make = null;
     }
   }
 
-  #compare(trial: Trial<Way>, kind: string, work: (way: Way) => void): void {
-    if (kind !== trial.kind) {
-      work(this.#chosen);
-      if (++trial.others === GONE) this.#trial = trialOf(trial.ways, kind);
+  #compare(other: Way, kind: string, work: (way: Way) => void): void {
+    const known = this.#usual.get(kind);
+    const isTrial = ++this.#pieces % EVERY === 0 && known !== undefined;
+    const start = this.#now();
+    work(isTrial ? other : this.#chosen);
+    const time = this.#now() - start;
+    if (!isTrial) {
+      this.#usual.set(kind, Math.min(known ?? time, time));
       return;
     }
-    trial.others = 0;
-    const turn = trial.done % 2;
-    const start = this.#now();
-    work(trial.ways[turn]!);
-    const time = this.#now() - start;
-    trial.best[turn] = Math.min(trial.best[turn]!, time);
-    trial.spent[turn] += time;
-    if (++trial.done < 2 * TRIALS || turn === 0 || Math.min(...trial.spent) < TIME) return;
-    const [usual, rival] = trial.best;
-    if (rival < WORTH * usual) this.#chosen = trial.ways[1];
-    this.#rival = null;
-    this.#trial = null;
+    this.#best = Math.min(this.#best, time / known);
+    this.#spent += time;
+    if (++this.#trials < TRIALS || this.#spent < TIME) return;
+    if (this.#best < WORTH) this.#chosen = other;
+    this.#make = null;
+    this.#usual.clear();
   }
 }
