@@ -17,10 +17,10 @@ export const TIMED = 2 ** 21;
 export const EVERY = 7;
 /** It is done so often at least, */
 export const TRIALS = 4;
-/** and for so long in all, in milliseconds: the engine compiles what is new a second time while it runs. The best time counts. */
+/** and for so long in all, in milliseconds: the engine compiles what is new a second time while it runs. */
 export const TIME = 50;
 /** The usual way is left for one that takes less than this share of its time. */
-const WORTH = 0.97;
+const WORTH = 0.95;
 
 export class Probe<Way> {
   /** Which has been found faster; the usual one until then. */
@@ -29,12 +29,11 @@ export class Probe<Way> {
   #make: (() => Way | undefined) | null;
   #other: Way | undefined;
   #left = ENOUGH;
-  /** The least that the usual way has taken, by the kind of work. */
+  /** What the usual way took last, by the kind of work. */
   readonly #usual = new Map<string, number>();
-  /** The least that the other has taken, as a share of that. */
-  #best = Number.POSITIVE_INFINITY;
+  /** What the other took, as shares of that: a processor's clock may be another one by and by, but hardly so soon. */
+  readonly #shares: number[] = [];
   #pieces = 0;
-  #trials = 0;
   #spent = 0;
   readonly #now: () => number;
 
@@ -65,13 +64,15 @@ export class Probe<Way> {
     work(isTrial ? other : this.#chosen);
     const time = this.#now() - start;
     if (!isTrial) {
-      this.#usual.set(kind, Math.min(known ?? time, time));
+      this.#usual.set(kind, time);
       return;
     }
-    this.#best = Math.min(this.#best, time / known);
+    this.#shares.push(time / known);
     this.#spent += time;
-    if (++this.#trials < TRIALS || this.#spent < TIME) return;
-    if (this.#best < WORTH) this.#chosen = other;
+    if (this.#shares.length < TRIALS || this.#spent < TIME) return;
+    // The median: in moments a machine has other things to do.
+    const share = this.#shares.sort((a, b) => a - b)[this.#shares.length >> 1]!;
+    if (share < WORTH) this.#chosen = other;
     this.#make = null;
     this.#usual.clear();
   }
