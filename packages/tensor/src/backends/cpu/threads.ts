@@ -73,10 +73,12 @@ class CallList {
 
   /** Whether nobody had taken it: then nobody will. */
   takeBack(): boolean {
-    return Atomics.compareExchange(this.state, 0, OFFERED, IDLE) === OFFERED;
+    const isBack = Atomics.compareExchange(this.state, 0, OFFERED, IDLE) === OFFERED;
+    if (isBack) this.clear();
+    return isBack;
   }
 
-  /** How long the last list took, in milliseconds. */
+  /** How long the thread took for the last list that is done, in milliseconds; 0 where it had nothing to do. */
   get time(): number {
     return this.list[0]!;
   }
@@ -160,22 +162,16 @@ export const startTeam = async (memory: WasmMemory, size: number): Promise<Team>
         return;
       }
       for (const list of lists) list.offer();
-      const times = new Array<number>(size).fill(0);
-      const late = new Set<CallList>();
+      const start = performance.now();
+      let own = 0;
       try {
-        const start = performance.now();
         part(atOnce, 0);
-        times[0] = performance.now() - start;
-        for (const [i, list] of lists.entries()) {
-          if (!list.takeBack()) continue;
-          late.add(list);
-          part(atOnce, i + 1);
-        }
+        own = performance.now() - start;
+        for (const [i, list] of lists.entries()) if (list.takeBack()) part(atOnce, i + 1);
       } finally {
         awaitAll();
       }
-      for (const [i, list] of lists.entries()) times[i + 1] = late.has(list) ? 0 : list.time;
-      if (amounts !== undefined) speeds.learn(amounts, times);
+      if (amounts !== undefined) speeds.learn(amounts, [own, ...lists.map(({ time }) => time)]);
     },
     stop,
   };
