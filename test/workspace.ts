@@ -8,6 +8,8 @@ export interface Manifest {
   readonly name: string;
   readonly private?: boolean;
   readonly exports?: Record<string, unknown>;
+  /** Modules that are other ones in Node: what stands for each everywhere else. */
+  readonly imports?: Record<string, { readonly default: { readonly default: string } }>;
   readonly dependencies?: Record<string, string>;
   readonly devDependencies?: Record<string, string>;
   readonly peerDependencies?: Record<string, string>;

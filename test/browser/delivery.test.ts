@@ -27,6 +27,9 @@ async function unbundled(): Promise<Site> {
   for (const { dir, manifest } of packages.filter((p) => !p.manifest.private)) {
     const name = manifest.name;
     imports[name] = `/${name}/index.js`;
+    for (const [specifier, { default: page }] of Object.entries(manifest.imports ?? {})) {
+      imports[specifier] = `/${name}/${page.default.replace('./dist/', '')}`;
+    }
     for (const file of readdirSync(join(dir, 'dist'), { recursive: true, encoding: 'utf8' })) {
       if (!file.endsWith('.js')) continue;
       site.set(`/${name}/${file}`, { body: readFileSync(join(dir, 'dist', file), 'utf8'), type: 'text/javascript' });

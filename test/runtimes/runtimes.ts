@@ -37,6 +37,7 @@ function node(path: string, version: string): Runtime {
 const imports = {
   '@gemlab/tensor': '/packages/tensor/dist/index.js',
   '@gemlab/autograd': '/packages/autograd/dist/index.js',
+  '#deflate': '/packages/tensor/dist/io/deflate.js',
   pako: '/packages/tensor/node_modules/pako/dist/pako.mjs',
 };
 const page = `<!doctype html><script type="importmap">${JSON.stringify({ imports })}</script><script type="module">

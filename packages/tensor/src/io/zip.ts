@@ -1,4 +1,4 @@
-// The zip container, as far as .npz needs it (PKWARE's APPNOTE 6.3; deflate, RFC 1951, is pako's part).
+// The zip container, as far as .npz needs it (PKWARE's APPNOTE 6.3; deflate, RFC 1951, is a library's part).
 //
 //   entry*     local header (30 bytes, name, extra field), data
 //   directory  for each entry a central header (46 bytes, name, extra field, comment)
@@ -9,7 +9,7 @@
 // entry may declare at most 1032 times its compressed size, which is as far as deflate goes, and at most what the caller
 // allows for all entries together; inflating stops at the first byte too many.
 
-import { deflateRaw, Inflate, Z_BUF_ERROR } from 'pako';
+import { deflateRaw, inflateRaw } from '#deflate';
 import type { Blame } from './format-error.ts';
 import { fromUtf8, quote, toUtf8 } from './text.ts';
 
@@ -166,18 +166,9 @@ export function unpack(bytes: Uint8Array, entry: ZipEntry, blame: Blame): Uint8A
 
 function inflated(packed: Uint8Array, { name, size, start }: ZipEntry, blame: Blame): Uint8Array {
   const wrong = (problem: string) => blame(`entry ${quote(name)} ${problem}`, start, { entry: name, size });
-  let data = new Uint8Array();
-  // What fits comes in one piece, and a piece that is full is a byte too long.
-  const stream = new Inflate({ raw: true, chunkSize: size + 1 });
-  stream.onData = (chunk) => {
-    if (chunk.length > size) throw wrong(`inflates to more than the ${size} bytes it declares`);
-    data = chunk;
-  };
-  stream.push(packed, true);
-  if (stream.err) {
-    const why = stream.err === Z_BUF_ERROR ? 'it is cut short' : stream.msg;
-    throw wrong(`is not valid deflate data: ${why}`);
-  }
+  const data = inflateRaw(packed, size);
+  if (data === 'too long') throw wrong(`inflates to more than the ${size} bytes it declares`);
+  if ('invalid' in data) throw wrong(`is not valid deflate data: ${data.invalid}`);
   if (data.length < size) throw wrong(`inflates to ${data.length} bytes and declares ${size}`);
   return data;
 }
@@ -194,7 +185,7 @@ export function writeZip(
       utf8: bytes.length !== name.length,
       data,
       crc: crc32(data),
-      packed: compress ? deflateRaw(data, { level: 6 }) : data,
+      packed: compress ? deflateRaw(data) : data,
     };
   });
   const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0);

@@ -1,9 +1,12 @@
-// Compressed entries against zlib, in both directions, on data of every kind: what one packs the other unpacks.
+// Compressed entries against zlib, in both directions, on data of every kind: what one packs the other unpacks. And the deflate that pages
+// get beside the one that Node gets, on data that is whole, damaged or no such data at all.
 
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readNpz, type Tensor, tensor, writeNpy, writeNpz } from '../../src/index.ts';
+import { deflateRaw, inflateRaw } from '../../src/io/deflate.ts';
+import { deflateRaw as deflateInNode, inflateRaw as inflateInNode } from '../../src/io/deflate-node.ts';
 import { archive, member } from './archive.ts';
 import { expectSame, refusal } from './cases.ts';
 
@@ -85,5 +88,58 @@ describe('a compressed entry', () => {
         expect(message).toMatch(/is not valid deflate data: it is cut short|inflates to more than/);
       }),
     );
+  });
+});
+
+describe('deflate in pages and in Node', () => {
+  const data = fc.oneof(fc.uint8Array({ maxLength: 300 }), random, repeated, skewed, numbers);
+  /** Packed data, and what was done to it: cut short, followed by more, or changed in a byte. */
+  const damaged = fc
+    .tuple(
+      data,
+      packing,
+      part,
+      fc.constantFrom('nothing', 'cut', 'longer', 'changed'),
+      fc.integer({ min: 1, max: 255 }),
+    )
+    .map(([whole, options, where, what, change]): readonly [packed: Uint8Array, size: number] => {
+      const packed = deflateRawSync(whole, options);
+      const at = Math.floor(where * packed.length);
+      if (what === 'cut') return [packed.subarray(0, at), whole.length];
+      if (what === 'longer') return [Buffer.concat([packed, packed]), whole.length];
+      if (what === 'changed') packed[at]! ^= change;
+      return [packed, whole.length];
+    });
+  const anything = fc.tuple(fc.uint8Array({ maxLength: 200 }), fc.nat(500));
+
+  it('each unpacks what the other packs', () => {
+    fc.assert(
+      fc.property(data, (whole) => {
+        expect(Buffer.compare(inflateRaw(deflateInNode(whole), whole.length) as Uint8Array, whole)).toBe(0);
+        expect(Buffer.compare(inflateInNode(deflateRaw(whole), whole.length) as Uint8Array, whole)).toBe(0);
+      }),
+    );
+  });
+
+  it('they say the same of any data', () => {
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(fc.oneof(damaged, anything), fc.constantFrom(-1, 0, 1, 100), ([packed, length], more) => {
+        const size = Math.max(0, length + more);
+        const [inPage, inNode] = [inflateRaw(packed, size), inflateInNode(packed, size)];
+        seen.add(inPage instanceof Uint8Array ? 'data' : inPage === 'too long' ? inPage : 'invalid');
+        if (inPage instanceof Uint8Array) expect(Buffer.compare(inNode as Uint8Array, inPage)).toBe(0);
+        // Where data is too long and invalid behind that, either may be seen first.
+        else if (inPage === 'too long' || inNode === 'too long') expect(inNode).not.toBeInstanceOf(Uint8Array);
+        else expect(inNode).toEqual(inPage);
+      }),
+      { numRuns: 1000 },
+    );
+    expect([...seen].sort()).toEqual(['data', 'invalid', 'too long']);
+  });
+
+  it('a bomb goes off in neither', () => {
+    const bomb = deflateRawSync(Buffer.alloc(2 ** 26));
+    for (const inflate of [inflateRaw, inflateInNode]) expect(inflate(bomb, 140)).toBe('too long');
   });
 });
