@@ -4,7 +4,8 @@
  *   C[i,j] = sum over k of A[i,k] B[k,j]
  *
  * A product is a sum of outer products: for each k, a column of A times a row of B. A tile of C, 5, 6 or 8 rows by 8 columns, stays in
- * vector registers while k runs, and one step is 8 values of B loaded and, for each row, one value of A splatted and two multiply-adds.
+ * vector registers while k runs, and one step is 8 values of B loaded and, for each row, one value of A splatted and two multiply-adds. (Where
+ * the last tile would have up to 4 columns, the last two become one of 3 rows by up to 12.)
  *
  * A is read where it lies if its rows are dense, or if its columns are and k is short. Anything else (and a B that is transposed or
  * large) is packed into panels, the rows of a tile of A or 8 columns of B interleaved, so that the values of one step lie side by side:

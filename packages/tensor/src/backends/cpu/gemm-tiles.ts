@@ -34,25 +34,34 @@ const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const constant = i32.const;
 
 /**
- * A function for one tile: C = `tileRows` rows of A times `vectors` vectors of B, and `more`. Of its rows the first `rows` exist, all or all
- * but one; of its last vector the first `lanes` columns. It holds no loop but those over k: V8 unrolls nested loops and then runs
- * out of registers.
+ * A function for one tile: C = `tileRows` rows of A times `vectors` vectors of B, and `more`. Of its rows the first `rows` exist, `sure` of
+ * them in any case; of its last vector the first `lanes` columns. A third vector is the next panel's. It holds no loop but those over k: V8
+ * unrolls nested loops and then runs out of registers.
  */
-const tile = (module: ModuleBuilder, layout: Layout, tileRows: number, vectors: number, relaxed: boolean): Call =>
-  module.func({
-    params: {
-      k: 'i32',
-      a: 'i32',
-      aStep: 'i32',
-      b: 'i32',
-      bStep: 'i32',
-      c: 'i32',
-      cStep: 'i32',
-      rows: 'i32',
-      lanes: 'i32',
-      more: 'i32',
-    },
-    body: ({ k, a, aStep, b, bStep, c, cStep, rows, lanes, more }, local) => {
+const tile = (
+  module: ModuleBuilder,
+  layout: Layout,
+  tileRows: number,
+  vectors: number,
+  relaxed: boolean,
+  sure = tileRows - 1,
+): Call => {
+  const isThree = vectors === 3;
+  const params = {
+    k: 'i32',
+    a: 'i32',
+    aStep: 'i32',
+    b: 'i32',
+    bStep: 'i32',
+    c: 'i32',
+    cStep: 'i32',
+    rows: 'i32',
+    lanes: 'i32',
+    more: 'i32',
+  } as const;
+  return module.func({
+    params: (isThree ? { ...params, bNext: 'i32' } : params) as typeof params & { bNext: 'i32' },
+    body: ({ k, a, aStep, b, bStep, c, cStep, rows, lanes, more, bNext }, local) => {
       const madd = (x: Code, y: Code, sum: Code) =>
         relaxed ? f32x4.relaxedMadd(x, y, sum) : f32x4.add(sum, f32x4.mul(x, y));
       const sums = range(tileRows).map(() => range(vectors).map(() => local('v128')));
@@ -62,7 +71,7 @@ const tile = (module: ModuleBuilder, layout: Layout, tileRows: number, vectors: 
       const starts = layout === 'rows' ? range(tileRows).map(() => local('i32')) : [];
       // A row that does not exist is the one before, computed and never stored.
       const start = starts.map((p, r) => {
-        const step = r === tileRows - 1 ? i32.mul(aStep, i32.gtS(rows, constant(r))) : aStep;
+        const step = r < sure ? aStep : i32.mul(aStep, i32.gtS(rows, constant(r)));
         return p.set(r === 0 ? a : i32.add(starts[r - 1], step));
       });
       const element = (r: number) => (layout === 'rows' ? f32x4.loadSplat(starts[r]) : f32x4.loadSplat(a, 4 * r));
@@ -70,13 +79,14 @@ const tile = (module: ModuleBuilder, layout: Layout, tileRows: number, vectors: 
       // agree is a splat used up before the next is loaded; otherwise all are loaded first and spill.
       const backwards = range(tileRows).reverse();
       const step: Code = [
-        bs.map((v, i) => v.set(v128.load(b, 16 * i))),
+        bs.map((v, i) => v.set(i < 2 ? v128.load(b, 16 * i) : v128.load(bNext))),
         backwards.map((r) => [
           splat.set(element(r)),
           sums[r].map((sum, i) => sum.set(madd(splat, bs[i], sum))).reverse(),
         ]),
         layout === 'rows' ? starts.map((p) => advance(p, constant(4))) : advance(a, aStep),
         advance(b, bStep),
+        isThree ? advance(bNext, bStep) : [],
       ];
       const storeRow = (row: readonly Local[]): Code => {
         const last = row[vectors - 1];
@@ -101,12 +111,11 @@ const tile = (module: ModuleBuilder, layout: Layout, tileRows: number, vectors: 
           advance(c, cStep),
         ];
       };
-      const stores = sums.map((row, r) =>
-        r < tileRows - 1 ? storeRow(row) : when(i32.gtS(rows, constant(r)), storeRow(row)),
-      );
+      const stores = sums.map((row, r) => (r < sure ? storeRow(row) : when(i32.gtS(rows, constant(r)), storeRow(row))));
       return [start, repeat(k, 1, step), bias.set(i32.and(more, constant(-4))), stores];
     },
   });
+};
 
 /** A function for the tiles of up to `tileRows` rows of C, one beside the other. */
 const strip = (module: ModuleBuilder, layout: Layout, tileRows: number, relaxed: boolean): Call => {
@@ -142,6 +151,52 @@ const strip = (module: ModuleBuilder, layout: Layout, tileRows: number, relaxed:
   });
 };
 
+/**
+ * A function for the last nine to twelve columns, where as many stand beside whole panels, that gives how many columns are left to do. In tiles of
+ * three vectors they take three quarters of the time of two vectors and then one, whose few sums wait for each other.
+ */
+const lastColumns = (module: ModuleBuilder, relaxed: boolean): Call => {
+  const tileRows = 3;
+  const three = tile(module, 'rows', tileRows, 3, relaxed, 1);
+  return module.func({
+    params: {
+      m: 'i32',
+      n: 'i32',
+      k: 'i32',
+      a: 'i32',
+      aStep: 'i32',
+      b: 'i32',
+      bStep: 'i32',
+      bPanel: 'i32',
+      c: 'i32',
+      cRow: 'i32',
+      more: 'i32',
+    },
+    result: 'i32',
+    body: ({ m, n, k, a, aStep, b, bStep, bPanel, c, cRow, more }, local) => {
+      const [behind, bNext] = [local('i32'), local('i32')];
+      const lanes = i32.add(behind, constant(1));
+      return [
+        behind.set(i32.and(i32.sub(n, constant(1)), constant(COLUMNS - 1))),
+        when(i32.and(i32.gtS(n, constant(COLUMNS)), i32.ltU(behind, constant(4))), [
+          n.set(i32.sub(i32.sub(n, constant(COLUMNS)), lanes)),
+          advance(b, i32.mul(i32.divU(n, constant(COLUMNS)), bPanel)),
+          bNext.set(i32.add(b, bPanel)),
+          advance(c, i32.shl(n, constant(2))),
+          when(i32.ltU(constant(C_ITSELF), more), advance(more, i32.shl(n, constant(2)))),
+          whileLoop(i32.gtS(m, constant(0)), [
+            three(k, a, aStep, b, bStep, c, cRow, m, lanes, more, bNext),
+            advance(a, i32.mul(aStep, constant(tileRows))),
+            advance(c, i32.mul(cRow, constant(tileRows))),
+            advance(m, constant(-tileRows)),
+          ]),
+        ]),
+        n,
+      ];
+    },
+  });
+};
+
 /** The whole module: packing, and `multiplyRows` and `multiplyColumns` for one block, C[m,n] = A[m,k] B[k,n] and `more`, by how A lies. */
 export const encodeGemm = (tileRows: number, relaxed: boolean): ModuleBuilder => {
   const module = wasmModule();
@@ -150,6 +205,7 @@ export const encodeGemm = (tileRows: number, relaxed: boolean): ModuleBuilder =>
   const heights = [tileRows, ...lower.reverse()];
   sidePacker(module, tileRows, 'packASide', packer(module, tileRows, 'packA'));
   packer(module, COLUMNS, 'packB');
+  const last = lastColumns(module, relaxed);
   for (const layout of ['rows', 'columns'] as const) {
     const strips = heights.map((rows) => strip(module, layout, rows, relaxed));
     module.func({
@@ -174,13 +230,15 @@ export const encodeGemm = (tileRows: number, relaxed: boolean): ModuleBuilder =>
           const call = strips[i](n, k, a, aStep, b, bStep, bPanel, c, cRow, rows, more);
           return i + 1 < strips.length ? when(i32.gtS(rows, constant(heights[i + 1])), call, run(i + 1)) : call;
         };
-        return whileLoop(i32.gtS(m, constant(0)), [
+        const allStrips = whileLoop(i32.gtS(m, constant(0)), [
           rows.set(select(i32.ltS(m, constant(tileRows)), m, constant(tileRows))),
           run(0),
           advance(a, aStrip),
           advance(c, i32.mul(cRow, constant(tileRows))),
           advance(m, constant(-tileRows)),
         ]);
+        if (layout === 'columns') return allStrips;
+        return [n.set(last(m, n, k, a, aStep, b, bStep, bPanel, c, cRow, more)), when(n, allStrips)];
       },
     });
   }
