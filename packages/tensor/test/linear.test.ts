@@ -112,6 +112,24 @@ describe.each(devices)('%s', (device) => {
     );
   });
 
+  test('however the weight lies, and whatever rows a row comes with', () => {
+    // The plain loops take long.
+    const [most, deepest, numRuns] = device === 'reference' ? [6, 20, 30] : [70, 700, 300];
+    const size = fc.integer({ min: 1, max: most });
+    fc.assert(
+      fc.property(size, size, fc.integer({ min: 1, max: deepest }), fc.nat(99), (m, n, k, seed) =>
+        scope(() => {
+          const [x, w] = [draw([m, k], 'float32', seed, device), draw([n, k], 'float32', seed + 1, device)];
+          const found = x.linear(w);
+          expect(bits(found)).toBe(bits(x.matmul(w.transpose().copy())));
+          const row = seed % m;
+          expect(bits(found.slice(row))).toBe(bits(x.slice([row, row + 1]).linear(w)));
+        }),
+      ),
+      { numRuns },
+    );
+  });
+
   test('dtypes meet as those of matmul and add do', () => {
     const dtypes: readonly DType[] = ['bool', 'int32', 'float32', 'float64'];
     for (const a of dtypes) {

@@ -348,11 +348,15 @@ function startsOf(x: Operand, address: number): number[] {
 }
 
 /**
- * Whether the product of A [m, k] and a B [k, n] whose columns lie side by side, as in the gradient of a convolution's filters, is formed as the
- * transpose of B'A': B is then read where it is, in place of being packed. That pays for a B beside which A is small and that is not in cache.
+ * Whether the product of A [m, k] and a B [k, n] whose columns lie side by side is formed as the transpose of B'A': B is then read where it is, in
+ * place of being packed. That pays for a B beside which A is small: where B is not in cache, as in the gradient of a convolution's filters, or
+ * where the rows of A, by then columns, are few and leave hardly a lane empty, as those of a small batch in a linear layer. To pack B
+ * takes as long as to multiply four rows by it.
  */
 function isLongSide(m: number, n: number, k: number): boolean {
-  return n * k >= 2 ** 19 && 2 * m <= n && m >= 16;
+  if (n * k >= 2 ** 19 && 2 * m <= n && m >= 16) return true;
+  const spare = -m & 3;
+  return m <= 32 && spare <= 1 && n >= 32 && n * k >= 2 ** 13;
 }
 
 /** Whether the elements of a view do not lie side by side. */
