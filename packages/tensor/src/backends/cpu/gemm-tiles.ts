@@ -67,7 +67,7 @@ const tile = (
       const sums = range(tileRows).map(() => range(vectors).map(() => local('v128')));
       const bs = range(vectors).map(() => local('v128'));
       const splat = local('v128');
-      const bias = local('i32');
+      const [old, bias] = [local('i32'), local('i32')];
       const starts = layout === 'rows' ? range(tileRows).map(() => local('i32')) : [];
       // A row that does not exist is the one before, computed and never stored.
       const start = starts.map((p, r) => {
@@ -88,31 +88,35 @@ const tile = (
         advance(b, bStep),
         isThree ? advance(bNext, bStep) : [],
       ];
-      const storeRow = (row: readonly Local[]): Code => {
-        const last = row[vectors - 1];
-        const at = 16 * (vectors - 1);
-        const storeLanes = [
-          when(i32.eq(lanes, constant(1)), v128.store32Lane(c, last, 0, at), v128.store64Lane(c, last, 0, at)),
-          when(i32.eq(lanes, constant(3)), v128.store32Lane(c, last, 2, at + 8)),
-        ];
-        return [
-          when(more, [
-            when(
-              i32.and(more, constant(C_ITSELF)),
-              row.map((sum, i) => sum.set(f32x4.add(v128.load(c, 16 * i), sum))),
-            ),
-            when(
-              bias,
-              row.map((sum, i) => sum.set(f32x4.add(sum, v128.load(bias, 16 * i)))),
-            ),
-          ]),
-          row.slice(0, -1).map((sum, i) => v128.store(c, sum, 16 * i)),
-          when(i32.eq(lanes, constant(4)), v128.store(c, last, at), storeLanes),
-          advance(c, cStep),
-        ];
-      };
-      const stores = sums.map((row, r) => (r < sure ? storeRow(row) : when(i32.gtS(rows, constant(r)), storeRow(row))));
-      return [start, repeat(k, 1, step), bias.set(i32.and(more, constant(-4))), stores];
+      /** For each row that exists, whose numbers are from `at` on. */
+      const eachRow = (at: Local, each: (row: readonly Local[]) => Code): Code =>
+        sums.map((row, r) => {
+          const code = [each(row), advance(at, cStep)];
+          return r < sure ? code : when(i32.gtS(rows, constant(r)), code);
+        });
+      const last = (row: readonly Local[]): Local => row[vectors - 1];
+      const behind = 16 * (vectors - 1);
+      const addC = eachRow(old, (row) => row.map((sum, i) => sum.set(f32x4.add(v128.load(old, 16 * i), sum))));
+      const addBias = sums.map((row) => row.map((sum, i) => sum.set(f32x4.add(sum, v128.load(bias, 16 * i)))));
+      const storeWhole = eachRow(c, (row) => row.map((sum, i) => v128.store(c, sum, 16 * i)));
+      const storeLanes = eachRow(c, (row) => [
+        row.slice(0, -1).map((sum, i) => v128.store(c, sum, 16 * i)),
+        when(
+          i32.eq(lanes, constant(1)),
+          v128.store32Lane(c, last(row), 0, behind),
+          v128.store64Lane(c, last(row), 0, behind),
+        ),
+        when(i32.eq(lanes, constant(3)), v128.store32Lane(c, last(row), 2, behind + 8)),
+      ]);
+      const finish = [
+        when(more, [
+          when(i32.and(more, constant(C_ITSELF)), [old.set(c), addC]),
+          bias.set(i32.and(more, constant(-4))),
+          when(bias, addBias),
+        ]),
+        when(i32.eq(lanes, constant(4)), storeWhole, storeLanes),
+      ];
+      return [start, repeat(k, 1, step), finish];
     },
   });
 };
