@@ -9,6 +9,7 @@ import {
   type Code,
   f32x4,
   i32,
+  i32s,
   type Local,
   type ModuleBuilder,
   v128,
@@ -28,7 +29,7 @@ const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 function arithmetic(module: ModuleBuilder, fused: boolean): void {
   module.func({
     export: 'multiplyAdd',
-    params: { rounds: 'i32', at: 'i32' },
+    params: i32s('rounds', 'at'),
     body: ({ rounds, at }, local) => {
       const xs = range(CHAINS).map(() => local('v128'));
       const [c, d] = [local('v128'), local('v128')];
@@ -49,7 +50,7 @@ function traffic(module: ModuleBuilder): void {
   const loop = (name: string, body: (a: Local, b: Local, c: Local, xs: readonly Local[]) => Code) =>
     module.func({
       export: name,
-      params: { rounds: 'i32', a: 'i32', b: 'i32', c: 'i32' },
+      params: i32s('rounds', 'a', 'b', 'c'),
       body: ({ rounds, a, b, c }, local) => {
         const xs = range(UNROLL).map(() => local('v128'));
         return [

@@ -13,6 +13,7 @@ import {
   f64,
   f64x2,
   i32,
+  i32s,
   i32x4,
   i64x2,
   repeat,
@@ -72,19 +73,7 @@ const uniforms = () => {
   const module = wasmModule();
   module.func({
     export: 'draw',
-    params: {
-      n: 'i32',
-      out: 'i32',
-      c0: 'i32',
-      c1: 'i32',
-      c2: 'i32',
-      c3: 'i32',
-      k0: 'i32',
-      k1: 'i32',
-      low: 'f64',
-      width: 'f64',
-      end: 'f32',
-    },
+    params: { ...i32s('n', 'out', 'c0', 'c1', 'c2', 'c3', 'k0', 'k1'), low: 'f64', width: 'f64', end: 'f32' },
     result: 'i32',
     body: (p, local) => {
       const vectors = (count: number) => Array.from({ length: count }, () => local('v128'));

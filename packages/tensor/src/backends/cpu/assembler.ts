@@ -245,10 +245,20 @@ export const repeat = (left: Local, step: number, body: Code): Code =>
 /** `condition ? a : b` on scalars; both are computed. */
 export const select = (condition: Code, a: Code, b: Code): Code => [a, b, condition, 0x1b];
 
+/** Stores the first one, two or three lanes of `vector`; `are` tells whether they are so many. */
+export const storeSome = (address: Code, vector: Code, offset: number, are: (lanes: number) => Code): Code => [
+  when(are(1), v128.store32Lane(address, vector, 0, offset), v128.store64Lane(address, vector, 0, offset)),
+  when(are(3), v128.store32Lane(address, vector, 2, offset + 8)),
+];
+
 // --- Modules ---------------------------------------------------------------------------------------------------------------
 
 /** The code that calls a function. */
 export type Call = (...args: Code[]) => Code;
+
+/** The types of parameters that are all addresses, counts and steps. */
+export const i32s = <P extends string>(...names: readonly P[]): Readonly<Record<P, 'i32'>> =>
+  Object.fromEntries(names.map((name) => [name, 'i32'])) as Record<P, 'i32'>;
 
 interface FunctionSpec<P extends string> {
   /** Under which the host finds it; without one the function can be called only inside the module. */

@@ -16,6 +16,7 @@ import {
   i8x16,
   i16x8,
   i32,
+  i32s,
   i32x4,
   type Local,
   type ModuleBuilder,
@@ -85,7 +86,7 @@ const sweep = (
 const unary = (module: ModuleBuilder, name: string, type: Elements, formula: (x: Code, zero: Code) => Code): void => {
   module.func({
     export: name,
-    params: { n: 'i32', x: 'i32', out: 'i32' },
+    params: i32s('n', 'x', 'out'),
     body: ({ n, x, out }, local) => {
       const zero = local('v128');
       return sweep(type, n, out, [sideBySide(x, type)], (v) => formula(v, zero));
@@ -103,17 +104,7 @@ const overRows = (
 ): void => {
   module.func({
     export: name,
-    params: {
-      rows: 'i32',
-      n: 'i32',
-      a: 'i32',
-      aRow: 'i32',
-      aStep: 'i32',
-      b: 'i32',
-      bRow: 'i32',
-      bStep: 'i32',
-      out: 'i32',
-    },
+    params: i32s('rows', 'n', 'a', 'aRow', 'aStep', 'b', 'bRow', 'bStep', 'out'),
     body: ({ rows, n, a, aRow, aStep, b, bRow, bStep, out }, local) => {
       const [left, aAt, bAt] = [local('i32'), local('i32'), local('i32')];
       const [still, constant] = [local('v128'), local('v128')];
@@ -167,7 +158,7 @@ const compare = (module: ModuleBuilder, name: string, holds: (a: Code, b: Code) 
 const where = (module: ModuleBuilder): void => {
   module.func({
     export: 'where',
-    params: { n: 'i32', condition: 'i32', a: 'i32', aStep: 'i32', b: 'i32', bStep: 'i32', out: 'i32' },
+    params: i32s('n', 'condition', 'a', 'aStep', 'b', 'bStep', 'out'),
     body: ({ n, condition, a, aStep, b, bStep, out }, local) => {
       const [bytes, zero, heldA, heldB] = [local('v128'), local('v128'), local('v128'), local('v128')];
       const choose = (half: Code, x: Operand, y: Operand, i: number) =>
@@ -226,7 +217,7 @@ const axpy = (module: ModuleBuilder): void => {
 const cast = (module: ModuleBuilder, name: string, from: Elements, to: Elements, formula: (x: Code) => Code): void => {
   module.func({
     export: name,
-    params: { n: 'i32', x: 'i32', out: 'i32' },
+    params: i32s('n', 'x', 'out'),
     body: ({ n, x, out }) => {
       const two = (i: number): Code => {
         const [source, target] = [2 * from.bytes * i, 2 * to.bytes * i];

@@ -14,6 +14,7 @@ import {
   f64,
   f64x2,
   i32,
+  i32s,
   type Local,
   type ModuleBuilder,
   repeat,
@@ -61,7 +62,7 @@ const rowOfLanes = (local: (type: ValueType) => Local, at: Local, left: Local) =
 const sumRows = (module: ModuleBuilder): void => {
   module.func({
     export: 'sumRows',
-    params: { rows: 'i32', n: 'i32', x: 'i32', rowStep: 'i32', out: 'i32' },
+    params: i32s('rows', 'n', 'x', 'rowStep', 'out'),
     body: ({ rows, n, x, rowStep, out }, local) => {
       const [at, left] = [local('i32'), local('i32')];
       const { total, start, whole, rest, join } = rowOfLanes(local, at, left);
@@ -84,7 +85,7 @@ const sumRows = (module: ModuleBuilder): void => {
 const sumRuns = (module: ModuleBuilder): void => {
   module.func({
     export: 'sumRuns',
-    params: { rows: 'i32', n: 'i32', x: 'i32', rowStep: 'i32', out: 'i32', runs: 'i32', runStep: 'i32' },
+    params: i32s('rows', 'n', 'x', 'rowStep', 'out', 'runs', 'runStep'),
     body: ({ rows, n, x, rowStep, out, runs, runStep }, local) => {
       const [at, left, run, count] = [local('i32'), local('i32'), local('i32'), local('i32')];
       const { total, start, whole, join } = rowOfLanes(local, at, left);
@@ -105,7 +106,7 @@ const sumRuns = (module: ModuleBuilder): void => {
 const sumColumns = (module: ModuleBuilder): void => {
   module.func({
     export: 'sumColumns',
-    params: { rows: 'i32', n: 'i32', x: 'i32', rowStep: 'i32', out: 'i32', table: 'i32' },
+    params: i32s('rows', 'n', 'x', 'rowStep', 'out', 'table'),
     body: ({ rows, n, x, rowStep, out, table }, local) => {
       const [width, bytes, end, row] = [local('i32'), local('i32'), local('i32'), local('i32')];
       const [i, from, to, left] = [local('i32'), local('i32'), local('i32'), local('i32')];
@@ -165,7 +166,7 @@ const sumColumns = (module: ModuleBuilder): void => {
 const extremeRows = (module: ModuleBuilder, name: string, start: number, best: (a: Code, b: Code) => Code): void => {
   module.func({
     export: `${name}Rows`,
-    params: { rows: 'i32', n: 'i32', x: 'i32', rowStep: 'i32', out: 'i32' },
+    params: i32s('rows', 'n', 'x', 'rowStep', 'out'),
     body: ({ rows, n, x, rowStep, out }, local) => {
       const [at, left, first] = [local('i32'), local('i32'), local('v128')];
       const lanes = VECTORS.map(() => local('v128'));
@@ -197,7 +198,7 @@ const extremeRows = (module: ModuleBuilder, name: string, start: number, best: (
 const extremeColumns = (module: ModuleBuilder, name: string, start: number, best: (a: Code, b: Code) => Code): void => {
   module.func({
     export: `${name}Columns`,
-    params: { rows: 'i32', n: 'i32', x: 'i32', rowStep: 'i32', out: 'i32' },
+    params: i32s('rows', 'n', 'x', 'rowStep', 'out'),
     body: ({ rows, n, x, rowStep, out }, local) => {
       const [from, to, left] = [local('i32'), local('i32'), local('i32')];
       const first = local('v128');

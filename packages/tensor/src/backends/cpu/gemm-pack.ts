@@ -9,6 +9,7 @@ import {
   f32,
   f32x4,
   i32,
+  i32s,
   type ModuleBuilder,
   repeat,
   v128,
@@ -23,7 +24,7 @@ const constant = i32.const;
 export const packer = (module: ModuleBuilder, width: number, name?: string): Call =>
   module.func({
     ...(name === undefined ? {} : { export: name }),
-    params: { lines: 'i32', k: 'i32', source: 'i32', lineStep: 'i32', kStep: 'i32', target: 'i32' },
+    params: i32s('lines', 'k', 'source', 'lineStep', 'kStep', 'target'),
     body: ({ lines, k, source, lineStep, kStep, target }, local) => {
       const line = range(width).map(() => local('i32'));
       const vectors = range(8).map(() => local('v128'));
@@ -93,7 +94,7 @@ export const packer = (module: ModuleBuilder, width: number, name?: string): Cal
 export const sidePacker = (module: ModuleBuilder, width: number, name: string, pack: Call): Call =>
   module.func({
     export: name,
-    params: { lines: 'i32', k: 'i32', source: 'i32', kStep: 'i32', target: 'i32' },
+    params: i32s('lines', 'k', 'source', 'kStep', 'target'),
     body: ({ lines, k, source, kStep, target }, local) => {
       const [whole, left, steps, from, to] = range(5).map(() => local('i32'));
       const [from0, to0, panel] = range(3).map(() => local('i32'));

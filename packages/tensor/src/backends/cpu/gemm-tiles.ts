@@ -7,10 +7,12 @@ import {
   type Code,
   f32x4,
   i32,
+  i32s,
   type Local,
   type ModuleBuilder,
   repeat,
   select,
+  storeSome,
   v128,
   wasmModule,
   when,
@@ -47,20 +49,9 @@ const tile = (
   sure = tileRows - 1,
 ): Call => {
   const isThree = vectors === 3;
-  const params = {
-    k: 'i32',
-    a: 'i32',
-    aStep: 'i32',
-    b: 'i32',
-    bStep: 'i32',
-    c: 'i32',
-    cStep: 'i32',
-    rows: 'i32',
-    lanes: 'i32',
-    more: 'i32',
-  } as const;
+  const params = ['k', 'a', 'aStep', 'b', 'bStep', 'c', 'cStep', 'rows', 'lanes', 'more'] as const;
   return module.func({
-    params: (isThree ? { ...params, bNext: 'i32' } : params) as typeof params & { bNext: 'i32' },
+    params: i32s(...params, ...(isThree ? (['bNext'] as const) : [])),
     body: ({ k, a, aStep, b, bStep, c, cStep, rows, lanes, more, bNext }, local) => {
       const madd = (x: Code, y: Code, sum: Code) =>
         relaxed ? f32x4.relaxedMadd(x, y, sum) : f32x4.add(sum, f32x4.mul(x, y));
@@ -101,12 +92,7 @@ const tile = (
       const storeWhole = eachRow(c, (row) => row.map((sum, i) => v128.store(c, sum, 16 * i)));
       const storeLanes = eachRow(c, (row) => [
         row.slice(0, -1).map((sum, i) => v128.store(c, sum, 16 * i)),
-        when(
-          i32.eq(lanes, constant(1)),
-          v128.store32Lane(c, last(row), 0, behind),
-          v128.store64Lane(c, last(row), 0, behind),
-        ),
-        when(i32.eq(lanes, constant(3)), v128.store32Lane(c, last(row), 2, behind + 8)),
+        storeSome(c, last(row), behind, (count) => i32.eq(lanes, constant(count))),
       ]);
       const finish = [
         when(more, [
@@ -126,19 +112,7 @@ const strip = (module: ModuleBuilder, layout: Layout, tileRows: number, relaxed:
   const narrow = tile(module, layout, tileRows, 1, relaxed);
   const wide = tile(module, layout, tileRows, 2, relaxed);
   return module.func({
-    params: {
-      n: 'i32',
-      k: 'i32',
-      a: 'i32',
-      aStep: 'i32',
-      b: 'i32',
-      bStep: 'i32',
-      bPanel: 'i32',
-      c: 'i32',
-      cRow: 'i32',
-      rows: 'i32',
-      more: 'i32',
-    },
+    params: i32s('n', 'k', 'a', 'aStep', 'b', 'bStep', 'bPanel', 'c', 'cRow', 'rows', 'more'),
     body: ({ n, k, a, aStep, b, bStep, bPanel, c, cRow, rows, more }) => {
       const next = constant(4 * COLUMNS);
       const run = (call: Call, lanes: Code) => call(k, a, aStep, b, bStep, c, cRow, rows, lanes, more);
@@ -163,19 +137,7 @@ const lastColumns = (module: ModuleBuilder, relaxed: boolean): Call => {
   const tileRows = 3;
   const three = tile(module, 'rows', tileRows, 3, relaxed, 1);
   return module.func({
-    params: {
-      m: 'i32',
-      n: 'i32',
-      k: 'i32',
-      a: 'i32',
-      aStep: 'i32',
-      b: 'i32',
-      bStep: 'i32',
-      bPanel: 'i32',
-      c: 'i32',
-      cRow: 'i32',
-      more: 'i32',
-    },
+    params: i32s('m', 'n', 'k', 'a', 'aStep', 'b', 'bStep', 'bPanel', 'c', 'cRow', 'more'),
     result: 'i32',
     body: ({ m, n, k, a, aStep, b, bStep, bPanel, c, cRow, more }, local) => {
       const [behind, bNext] = [local('i32'), local('i32')];
@@ -214,20 +176,7 @@ export const encodeGemm = (tileRows: number, relaxed: boolean): ModuleBuilder =>
     const strips = heights.map((rows) => strip(module, layout, rows, relaxed));
     module.func({
       export: layout === 'rows' ? 'multiplyRows' : 'multiplyColumns',
-      params: {
-        m: 'i32',
-        n: 'i32',
-        k: 'i32',
-        a: 'i32',
-        aStep: 'i32',
-        aStrip: 'i32',
-        b: 'i32',
-        bStep: 'i32',
-        bPanel: 'i32',
-        c: 'i32',
-        cRow: 'i32',
-        more: 'i32',
-      },
+      params: i32s('m', 'n', 'k', 'a', 'aStep', 'aStrip', 'b', 'bStep', 'bPanel', 'c', 'cRow', 'more'),
       body: ({ m, n, k, a, aStep, aStrip, b, bStep, bPanel, c, cRow, more }, local) => {
         const rows = local('i32');
         const run = (i: number): Code => {

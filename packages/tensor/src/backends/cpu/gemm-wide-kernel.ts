@@ -13,6 +13,7 @@ import {
   f64,
   f64x2,
   i32,
+  i32s,
   type Local,
   type ModuleBuilder,
   repeat,
@@ -40,7 +41,7 @@ const pair = (bytes: number, at: Code, index: number): Code =>
 const widen = (module: ModuleBuilder, bytes: 4 | 8): void => {
   module.func({
     export: `widen${8 * bytes}`,
-    params: { rows: 'i32', n: 'i32', x: 'i32', rowStep: 'i32', step: 'i32', out: 'i32' },
+    params: i32s('rows', 'n', 'x', 'rowStep', 'step', 'out'),
     body: ({ rows, n, x, rowStep, step, out }, local) => {
       const [left, at] = [local('i32'), local('i32')];
       const one = bytes === 4 ? f64.fromF32(f32.load(at)) : f64.load(at);
@@ -70,7 +71,7 @@ const widen = (module: ModuleBuilder, bytes: 4 | 8): void => {
  */
 const meet = (module: ModuleBuilder, xBytes: 4 | 8, madd: Madd) =>
   module.func({
-    params: { fours: 'i32', x0: 'i32', xStep: 'i32', y0: 'i32', yStep: 'i32', table: 'i32', tableRow: 'i32' },
+    params: i32s('fours', 'x0', 'xStep', 'y0', 'yStep', 'table', 'tableRow'),
     body: ({ fours, x0, xStep, y0, yStep, table, tableRow }, local) => {
       const [x1, y1, row1] = [local('i32'), local('i32'), local('i32')];
       const rows = [table, row1];
@@ -108,18 +109,7 @@ const block = (module: ModuleBuilder, name: string, xBytes: 4 | 8, madd: Madd): 
   const two = meet(module, xBytes, madd);
   module.func({
     export: name,
-    params: {
-      m: 'i32',
-      n: 'i32',
-      fours: 'i32',
-      x: 'i32',
-      xRow: 'i32',
-      y: 'i32',
-      yRow: 'i32',
-      table: 'i32',
-      tableRow: 'i32',
-      symmetric: 'i32',
-    },
+    params: i32s('m', 'n', 'fours', 'x', 'xRow', 'y', 'yRow', 'table', 'tableRow', 'symmetric'),
     body: ({ m, n, fours, x, xRow, y, yRow, table, tableRow, symmetric }, local) => {
       const [i, j, yAt, tableAt] = [local('i32'), local('i32'), local('i32'), local('i32')];
       const second = (at: Code, count: Code, step: Code) => mul(step, i32.ltS(add(at, int(1)), count));
@@ -144,7 +134,7 @@ const block = (module: ModuleBuilder, name: string, xBytes: 4 | 8, madd: Madd): 
 const clear = (module: ModuleBuilder): void => {
   module.func({
     export: 'clear',
-    params: { at: 'i32', end: 'i32' },
+    params: i32s('at', 'end'),
     body: ({ at, end }) =>
       whileLoop(i32.ltU(at, end), [v128.store(at, f64x2.splat(f64.const(0))), advance(at, int(16))]),
   });
@@ -154,7 +144,7 @@ const clear = (module: ModuleBuilder): void => {
 const join = (module: ModuleBuilder): void => {
   module.func({
     export: 'join',
-    params: { m: 'i32', n: 'i32', table: 'i32', tableRow: 'i32', out: 'i32', outRow: 'i32', symmetric: 'i32' },
+    params: i32s('m', 'n', 'table', 'tableRow', 'out', 'outRow', 'symmetric'),
     body: ({ m, n, table, tableRow, out, outRow, symmetric }, local) => {
       const [i, j, at] = [local('i32'), local('i32'), local('i32')];
       const lanes = local('v128');
@@ -181,7 +171,7 @@ const join = (module: ModuleBuilder): void => {
 const combine = (module: ModuleBuilder, bytes: 4 | 8, madd: Madd): void => {
   module.func({
     export: `combine${8 * bytes}`,
-    params: { n: 'i32', k: 'i32', a: 'i32', b: 'i32', bRow: 'i32', out: 'i32' },
+    params: i32s('n', 'k', 'a', 'b', 'bRow', 'out'),
     body: ({ n, k, a, b, bRow, out }, local) => {
       const [aAt, bAt, left] = [local('i32'), local('i32'), local('i32')];
       const factor = local('v128');

@@ -9,6 +9,7 @@ import {
   f32,
   f32x4,
   i32,
+  i32s,
   i32x4,
   type ModuleBuilder,
   select,
@@ -27,7 +28,7 @@ const times8 = (x: Code): Code => i32.shl(x, constant(3));
 const count = (module: ModuleBuilder) =>
   module.func({
     export: 'count',
-    params: { p: 'i32', vectors: 'i32' },
+    params: i32s('p', 'vectors'),
     result: 'i32',
     body: ({ p, vectors }, local) => {
       const [x, counts, sum, zero] = [local('v128'), local('v128'), local('v128'), local('v128')];
@@ -57,7 +58,7 @@ const count = (module: ModuleBuilder) =>
 const compress = (module: ModuleBuilder) =>
   module.func({
     export: 'compress',
-    params: { dense: 'i32', rows: 'i32', width: 'i32', elements: 'i32', starts: 'i32' },
+    params: i32s('dense', 'rows', 'width', 'elements', 'starts'),
     body: ({ dense, rows, width, elements, starts }, local) => {
       const [p, at, row, left] = [local('i32'), local('i32'), local('i32'), local('i32')];
       const [block, end, j, vectors, are] = [local('i32'), local('i32'), local('i32'), local('i32'), local('i32')];
@@ -122,16 +123,7 @@ const compress = (module: ModuleBuilder) =>
 const transpose = (module: ModuleBuilder) =>
   module.func({
     export: 'transpose',
-    params: {
-      k: 'i32',
-      to: 'i32',
-      toStarts: 'i32',
-      width: 'i32',
-      elements: 'i32',
-      starts: 'i32',
-      rows: 'i32',
-      blocks: 'i32',
-    },
+    params: i32s('k', 'to', 'toStarts', 'width', 'elements', 'starts', 'rows', 'blocks'),
     body: ({ k, to, toStarts, width, elements, starts, rows, blocks }, local) => {
       const [i, e, end, at, block] = [local('i32'), local('i32'), local('i32'), local('i32'), local('i32')];
       const [base, cell, sum, cells] = [local('i32'), local('i32'), local('i32'), local('i32')];

@@ -14,6 +14,7 @@ import {
   f64,
   f64x2,
   i32,
+  i32s,
   type Local,
   type ModuleBuilder,
   repeat,
@@ -43,7 +44,7 @@ const storePairs = (left: Local, out: Local, value: Code, next: (elements: numbe
 const exp = (module: ModuleBuilder): void => {
   module.func({
     export: 'exp',
-    params: { n: 'i32', x: 'i32', out: 'i32' },
+    params: i32s('n', 'x', 'out'),
     body: ({ n, x, out }, local) => {
       const { start, of } = expVectors(local);
       const low = local('v128');
@@ -125,7 +126,7 @@ const overRows = (
 const softmax = (module: ModuleBuilder): void => {
   module.func({
     export: 'softmax',
-    params: { rows: 'i32', n: 'i32', x: 'i32', exps: 'i32', out: 'i32' },
+    params: i32s('rows', 'n', 'x', 'exps', 'out'),
     body: ({ exps, out, ...operands }, local) => {
       const [at, left, sum] = [local('i32'), local('i32'), local('v128')];
       const divide = (_: Local, total: Local) => [
@@ -144,7 +145,7 @@ const softmax = (module: ModuleBuilder): void => {
 const sumExps = (module: ModuleBuilder): void => {
   module.func({
     export: 'sumExps',
-    params: { rows: 'i32', n: 'i32', x: 'i32', shifts: 'i32', sums: 'i32' },
+    params: i32s('rows', 'n', 'x', 'shifts', 'sums'),
     body: ({ shifts, sums, ...operands }, local) =>
       overRows(local, operands, (shift, total) => [
         v128.store64Lane(shifts, shift, 0),
@@ -158,7 +159,7 @@ const sumExps = (module: ModuleBuilder): void => {
 const logSums = (module: ModuleBuilder): void => {
   module.func({
     export: 'logSums',
-    params: { n: 'i32', sums: 'i32' },
+    params: i32s('n', 'sums'),
     body: ({ n, sums }, local) => {
       const { start, of } = logVectors(local);
       return [
@@ -173,7 +174,7 @@ const logSums = (module: ModuleBuilder): void => {
 const subtract = (module: ModuleBuilder): void => {
   module.func({
     export: 'subtract',
-    params: { rows: 'i32', n: 'i32', x: 'i32', shifts: 'i32', logs: 'i32', out: 'i32' },
+    params: i32s('rows', 'n', 'x', 'shifts', 'logs', 'out'),
     body: ({ rows, n, x, shifts, logs, out }, local) => {
       const [left, shift, log] = [local('i32'), local('v128'), local('v128')];
       const value = f64x2.sub(f64x2.sub(pair(x), shift), log);

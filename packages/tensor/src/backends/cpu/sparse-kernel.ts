@@ -13,9 +13,11 @@ import {
   type Code,
   f32x4,
   i32,
+  i32s,
   type Local,
   type ModuleBuilder,
   select,
+  storeSome,
   v128,
   wasmModule,
   when,
@@ -37,31 +39,20 @@ type Madd = (x: Code, y: Code, sum: Code) => Code;
 const storeStrip = (at: Local, vectors: readonly Local[], left: Local): Code => {
   const last = vectors.at(-1)!;
   const offset = 16 * (vectors.length - 1);
-  const ends = (lanes: number): Code => i32.eq(left, constant(offset + 4 * lanes));
   return [
     vectors.slice(0, -1).map((v, i) => v128.store(at, v, 16 * i)),
-    when(i32.geU(left, constant(offset + 16)), v128.store(at, last, offset), [
-      when(ends(1), v128.store32Lane(at, last, 0, offset), v128.store64Lane(at, last, 0, offset)),
-      when(ends(3), v128.store32Lane(at, last, 2, offset + 8)),
-    ]),
+    when(
+      i32.geU(left, constant(offset + 16)),
+      v128.store(at, last, offset),
+      storeSome(at, last, offset, (lanes) => i32.eq(left, constant(offset + 4 * lanes))),
+    ),
   ];
 };
 
 /** C[m, strip] (+)= the sums of the ranges (+ bias): the m + 1 numbers at `starts` are where they begin, and where the last ends. */
 const gather = (module: ModuleBuilder, vectors: number, madd: Madd): Call =>
   module.func({
-    params: {
-      m: 'i32',
-      starts: 'i32',
-      elements: 'i32',
-      b: 'i32',
-      bRow: 'i32',
-      c: 'i32',
-      cRow: 'i32',
-      left: 'i32',
-      accumulate: 'i32',
-      bias: 'i32',
-    },
+    params: i32s('m', 'starts', 'elements', 'b', 'bRow', 'c', 'cRow', 'left', 'accumulate', 'bias'),
     body: ({ m, starts, elements, b, bRow, c, cRow, left, accumulate, bias }, local) => {
       const sums = range(vectors).map(() => local('v128'));
       const [value, zero] = [local('v128'), local('v128')];
@@ -99,18 +90,7 @@ const product = (module: ModuleBuilder, madd: Madd): void => {
   const strips = range(STRIP).map((i) => gather(module, i + 1, madd));
   module.func({
     export: 'product',
-    params: {
-      m: 'i32',
-      n: 'i32',
-      starts: 'i32',
-      blocks: 'i32',
-      blockStep: 'i32',
-      elements: 'i32',
-      b: 'i32',
-      bRow: 'i32',
-      c: 'i32',
-      bias: 'i32',
-    },
+    params: i32s('m', 'n', 'starts', 'blocks', 'blockStep', 'elements', 'b', 'bRow', 'c', 'bias'),
     body: ({ m, n, starts, blocks, blockStep, elements, b, bRow, c, bias }, local) => {
       const [rows, block, from] = [local('i32'), local('i32'), local('i32')];
       // In bytes of a row of C.
@@ -163,7 +143,7 @@ const product = (module: ModuleBuilder, madd: Madd): void => {
 const finite = (module: ModuleBuilder): Call =>
   module.func({
     export: 'finite',
-    params: { p: 'i32', count: 'i32' },
+    params: i32s('p', 'count'),
     result: 'i32',
     body: ({ p, count }, local) => {
       const [sum, zero] = [local('v128'), local('v128')];

@@ -15,6 +15,7 @@ import {
   f64,
   f64x2,
   i32,
+  i32s,
   type Local,
   type ModuleBuilder,
   repeat,
@@ -31,16 +32,7 @@ const { const: int } = i32;
 /** Bytes of an axis in a table. */
 export const AXIS = 16;
 
-const WALK = {
-  n: 'i32',
-  step: 'i32',
-  outStep: 'i32',
-  rows: 'i32',
-  row: 'i32',
-  outRow: 'i32',
-  table: 'i32',
-  end: 'i32',
-} as const;
+const WALK = i32s('n', 'step', 'outStep', 'rows', 'row', 'outRow', 'table', 'end');
 type Walk = Readonly<Record<keyof typeof WALK, Local>>;
 
 /** Does `body` for each row of runs: `x` and `out` are where it begins. They are moved. */
@@ -96,7 +88,7 @@ const overRuns = (
 const copy = (module: ModuleBuilder): void => {
   module.func({
     export: 'copy',
-    params: { ...WALK, x: 'i32', out: 'i32' },
+    params: { ...WALK, ...i32s('x', 'out') },
     body: ({ x, out, ...walk }, local) => {
       const move = (from: Local, to: Local) => i32.store(to, i32.load(from));
       const dense = (from: Local, to: Local, left: Local) => {
@@ -116,7 +108,7 @@ const copy = (module: ModuleBuilder): void => {
 const addWindows = (module: ModuleBuilder): void => {
   module.func({
     export: 'addWindows',
-    params: { ...WALK, planes: 'i32', x: 'i32', plane: 'i32', sums: 'i32', size: 'i32', out: 'i32' },
+    params: { ...WALK, ...i32s('planes', 'x', 'plane', 'sums', 'size', 'out') },
     body: ({ planes, x, plane, sums, size, out, ...walk }, local) => {
       const [left, at, to] = [local('i32'), local('i32'), local('i32')];
       const zero = local('v128');

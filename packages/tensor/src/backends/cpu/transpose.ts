@@ -9,6 +9,7 @@ import {
   f32x4,
   f64,
   i32,
+  i32s,
   type Local,
   repeat,
   v128,
@@ -83,7 +84,7 @@ export const compileTranspose = (
   const module = wasmModule();
   module.func({
     export: 'transpose',
-    params: { rows: 'i32', columns: 'i32', x: 'i32', xRow: 'i32', out: 'i32', outRow: 'i32' },
+    params: i32s('rows', 'columns', 'x', 'xRow', 'out', 'outRow'),
     body: ({ rows, columns, x, xRow, out, outRow }, local) => {
       const lines = Array.from({ length: turn.rows }, () => local('i32'));
       const vectors = Array.from({ length: turn.vectors }, () => local('v128'));
