@@ -82,8 +82,8 @@ describeInChromium('in a page', () => {
     // gpu.js is in a file of its own, which a page that never asks for the gpu never loads.
     expect(holdingGpuJs(site)).not.toContain('/index.js');
     expect(holdingGpuJs(site).length).toBeGreaterThan(0);
-    // A library that comes in unasked is far more: gpu.js is twice as large as all of this.
-    expect(gzipped(site), 'of this page').toBeLessThan(90_000);
+    // Little more than it is: whoever makes it larger is to see by how much.
+    expect(gzipped(site), 'of this page').toBeLessThan(81_000);
   }, 60_000);
 
   test('errors keep their names where a minifier has renamed their classes', async () => {
