@@ -1,6 +1,6 @@
-// Imports go examples -> gem -> autograd -> tensor, and enter a package only where the exports in its package.json let
-// them. Biome checks this (biome.json, overrides). This file proves that the rule bites: it lints a bad source of each
-// kind, with the workspace's own configuration, in a skeleton of the workspace.
+// Imports go examples -> gem -> autograd -> tensor, enter a package only where the exports in its package.json let them,
+// and never lead back to where they began. Biome checks this (biome.json, overrides). This file proves that the rules bite:
+// it lints a bad source of each kind, with the workspace's own configuration, in a skeleton of the workspace.
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -15,7 +15,7 @@ const arrow: Record<string, readonly string[]> = {
   examples: ['tensor', 'autograd', 'gem'],
 };
 
-/** A source to lint, and where it would lie: only the folder and the ending of the path matter. */
+/** A source to lint, and where it would lie; a file named 'a' is given a name that no other source has. */
 type Source = readonly [path: string, text: string];
 const importing = (path: string, ...names: string[]): Source[] => names.map((name) => [path, `import '${name}';`]);
 
@@ -57,6 +57,14 @@ const forbidden: readonly (readonly [what: string, rule: string, sources: readon
       ...importing('packages/gem/src/qp/a.ts', '../../../tensor/src/index.ts'),
       ...importing('packages/gem/test/a.test.ts', '../../tensor/src/index.ts', '../../tensor/test/helper.ts'),
       ...importing('packages/examples/src/a.ts', '../../gem/src/index.ts'),
+    ],
+  ],
+  [
+    'modules that import one another',
+    'noImportCycles',
+    [
+      ['packages/gem/src/to.ts', "import { back } from './back.ts'; export const to = () => back;"],
+      ['packages/gem/src/back.ts', "import { to } from './to.ts'; export const back = () => to;"],
     ],
   ],
   [
@@ -112,6 +120,13 @@ const permitted: readonly (readonly [what: string, sources: readonly Source[]])[
       ...importing('packages/gem/src/qp/a.ts', './kkt.ts', '../project.ts'),
       ...importing('packages/gem/test/a.test.ts', '../src/index.ts', './helper.ts', 'vitest', 'fast-check', 'node:fs'),
       ...importing('packages/gem/test/qp/a.test.ts', '../../src/qp/kkt.ts', '../helper.ts'),
+    ],
+  ],
+  [
+    'a circle of types alone',
+    [
+      ['packages/gem/src/one.ts', "import type { Two } from './two.ts'; export type One = Two | 1;"],
+      ['packages/gem/src/two.ts', "import type { One } from './one.ts'; export type Two = { readonly one: One };"],
     ],
   ],
   [

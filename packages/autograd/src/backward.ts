@@ -5,10 +5,10 @@
 import { errors, type Tensor } from '@gemlab/tensor';
 import { backwardError } from './anomaly.ts';
 import { GradientError } from './errors.ts';
-import { enableGrad, noGrad } from './mode.ts';
+import { current, enableGrad, noGrad } from './mode.ts';
 import { pullBack } from './rules/index.ts';
 import { inputsThen, leadingTo, reverseOrder } from './tape.ts';
-import { current, type Variable } from './variable.ts';
+import type { Variable } from './variable.ts';
 
 export interface BackwardOptions {
   /** Put the gradients themselves on the tape, for derivatives of derivatives. */

@@ -4,8 +4,9 @@
 
 import { errors, type Tensor } from '@gemlab/tensor';
 import { GradientError } from './errors.ts';
+import { current } from './mode.ts';
 import type { PullBack } from './tape.ts';
-import { current, record, Variable } from './variable.ts';
+import { record, Variable } from './variable.ts';
 
 export interface CustomGradient<T extends readonly Tensor[]> {
   /** How errors and graphs call the step. Default 'custom'. */

@@ -4,9 +4,9 @@
 
 import { errors, Tensor } from '@gemlab/tensor';
 import { ModuleError } from './errors.ts';
-import { mode, within } from './mode.ts';
+import { current, mode, within } from './mode.ts';
 import type { Module } from './nn/module.ts';
-import { current, Variable } from './variable.ts';
+import { Variable } from './variable.ts';
 
 /**
  * The module's output with `parameters` in place of its own, by their paths as in `namedParameters` and `namedBuffers`;

@@ -21,16 +21,21 @@ export interface Watch {
   readonly infinities: boolean;
 }
 
-let current: Mode = { recording: true, substitutes: null, made: null, watch: null };
+let now: Mode = { recording: true, substitutes: null, made: null, watch: null };
 
 export function mode(): Mode {
-  return current;
+  return now;
+}
+
+/** For the engine: what `v` reads as now. */
+export function current(v: Variable): Variable {
+  return now.substitutes?.get(v) ?? v;
 }
 
 /** Runs `fn` in another mode. @throws GradientError if fn returns a promise: a mode lasts only until fn returns. */
 export function within<T>(name: string, change: Partial<Mode>, fn: () => T): T {
-  const before = current;
-  current = { ...before, ...change };
+  const before = now;
+  now = { ...before, ...change };
   try {
     const result = fn();
     if (result instanceof Promise) {
@@ -42,7 +47,7 @@ export function within<T>(name: string, change: Partial<Mode>, fn: () => T): T {
     }
     return result;
   } finally {
-    current = before;
+    now = before;
   }
 }
 

@@ -23,7 +23,7 @@ import {
 import { inspectStep } from './anomaly.ts';
 import { type BackwardOptions, backward } from './backward.ts';
 import { GradientError } from './errors.ts';
-import { mode } from './mode.ts';
+import { current, mode } from './mode.ts';
 import { type StepKind, type StepParams, stepName, type TapeNode } from './tape.ts';
 
 /** Looks at a gradient as it comes by, and may put another in its place. */
@@ -249,11 +249,6 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
       for (const input of v.node?.inputs ?? []) stack.push(input);
     }
   }
-}
-
-/** For the engine: what `v` reads as now (see Mode.substitutes). */
-export function current(v: Variable): Variable {
-  return mode().substitutes?.get(v) ?? v;
 }
 
 /** For the engine: the result of a step, on the tape if it can be differentiated and the tape is on. */
