@@ -114,13 +114,16 @@ function load(strategy: Strategy, { tensors, data: json }: State): Inner {
   const { clock, plugins, optimizer, lastLoss, results, rng, order, ending } = data!;
   const stateful = statefulPlugins(strategy);
   const names = (list: readonly { readonly name: string }[]) => list.map(({ name }) => name);
-  want('plugins', names(plugins), names(stateful));
+  want('plugins', Array.isArray(plugins) ? names(plugins) : typeof plugins, names(stateful));
   const rngs = moduleRngs(strategy);
   want(
     'moduleRngs',
-    Object.keys(data!.moduleRngs),
+    Object.keys(data!.moduleRngs ?? {}),
     rngs.map(([path]) => path),
   );
+  want('results', Array.isArray(results) ? [] : results, []);
+  for (const count of Object.keys(strategy.clock) as (keyof Clock)[])
+    want(`clock.${count}`, typeof clock[count], 'number');
 
   const { parameters } = strategy.optimizer;
   const gradients = ofOwner('gradients', tensors);

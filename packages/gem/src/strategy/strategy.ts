@@ -10,72 +10,20 @@ import { countCorrect } from '../metrics/accuracy.ts';
 import { type State, type Stateful, StateMismatchError } from '../state.ts';
 import type { Experience, Stream } from '../streams/stream.ts';
 import type { Callback, StrategyPlugin } from './callbacks.ts';
-import { breather, type StopSignal } from './pause.ts';
+import { breather } from './pause.ts';
+import {
+  type Clock,
+  type EvalResult,
+  experiencesOf,
+  type Loss,
+  type RunOptions,
+  resolveStrategyOptions,
+  type StrategyOptions,
+  type TrainOptions,
+} from './strategy-options.ts';
 import { readClock, readOrder, readStrategy, writeStrategy } from './strategy-state.ts';
 
-/** Outputs and targets to a scalar loss. */
-export type Loss = (outputs: Variable, targets: Tensor) => Variable;
-
-export interface StrategyOptions {
-  readonly model: nn.Module;
-  readonly optimizer: optim.Optimizer;
-  readonly loss: Loss;
-  /** Called in this order at every callback. */
-  readonly plugins?: readonly StrategyPlugin[];
-  readonly trainBatchSize: number;
-  /**
-   * How many batches make one update of the optimizer: that by the gradient of the mean loss over all their samples, as if they were one
-   * batch (fewer at the end of an epoch). Default 1.
-   */
-  readonly accumulationSteps?: number;
-  /** Passes over each experience. Default 1: GEM's setting sees each sample once. */
-  readonly trainEpochs?: number;
-  /** Default 1000. */
-  readonly evalBatchSize?: number;
-  /** Shuffles each epoch. */
-  readonly rng: Rng;
-  /** false: every epoch takes the samples in the order in which the dataset has them. Default true. */
-  readonly shuffle?: boolean;
-}
-
-export interface RunOptions {
-  /** Stops between two steps once aborted (an AbortSignal fits). */
-  readonly signal?: StopSignal | undefined;
-}
-
-export interface TrainOptions extends RunOptions {
-  /** Awaited after each step, when all callbacks have run and its scope has ended. */
-  readonly afterStep?: (() => Promise<void> | void) | undefined;
-  /**
-   * Goes on in the middle of the first experience, where this was the strategy's state. The callbacks that precede are called again, so
-   * the strategy is to be as it was when training began on that experience.
-   */
-  readonly middle?: State | null | undefined;
-}
-
-/** Where training is: all counts start at 0 and count what has been completed. Between experiences all but two are 0. */
-export interface Clock {
-  /** Experiences trained on. */
-  experience: number;
-  /** Epochs of this experience. */
-  epoch: number;
-  /** Steps of this epoch, and how many it has. */
-  iteration: number;
-  iterations: number;
-  /** Steps since the strategy was made. */
-  step: number;
-}
-
-/** How the model does on one experience's test set. */
-export interface EvalResult {
-  readonly experience: number;
-  readonly name: string;
-  /** Fraction of samples classified right. */
-  readonly accuracy: number;
-  /** Mean loss. */
-  readonly loss: number;
-  readonly samples: number;
-}
+export type { Clock, EvalResult, Loss, RunOptions, StrategyOptions, TrainOptions } from './strategy-options.ts';
 
 export class Strategy implements Stateful {
   readonly model: nn.Module;
@@ -90,7 +38,7 @@ export class Strategy implements Stateful {
   readonly shuffle: boolean;
   readonly clock: Clock = { experience: 0, epoch: 0, iteration: 0, iterations: 0, step: 0 };
 
-  /** The experience being trained on or evaluated; null outside. */
+  /** The experience being trained on or evaluated, and after training the last one; null before the first. */
   experience: Experience | null = null;
   /** Its data; a plugin may replace it between the two dataset-adaptation callbacks. */
   dataset: Dataset | null = null;
@@ -110,51 +58,64 @@ export class Strategy implements Stateful {
   /** The state of `rng` from which the order of the epoch was drawn. */
   #order: RngState | null = null;
   #ending = false;
+  #training = false;
+  /** Settles when the evaluation under way has ended. */
+  #evaluation: Promise<unknown> | null = null;
+  /** The callback under way. */
+  #callback: Callback | null = null;
 
-  /** @throws InvalidOptionError if a size is not a positive integer. */
+  /** @throws InvalidOptionError if a size is no positive integer, or there is no loss or generator. */
   constructor(options: StrategyOptions) {
-    const { trainEpochs = 1, evalBatchSize = 1000, accumulationSteps = 1, trainBatchSize } = options;
-    for (const [name, value] of Object.entries({ trainBatchSize, accumulationSteps, trainEpochs, evalBatchSize })) {
-      if (!Number.isInteger(value) || value < 1) {
-        throw new InvalidOptionError('Strategy', name, value, 'a positive integer');
-      }
-    }
-    this.model = options.model;
-    this.optimizer = options.optimizer;
-    this.criterion = options.loss;
-    this.plugins = options.plugins ?? [];
-    this.trainBatchSize = trainBatchSize;
-    this.accumulationSteps = accumulationSteps;
-    this.trainEpochs = trainEpochs;
-    this.evalBatchSize = evalBatchSize;
-    this.rng = options.rng;
-    this.shuffle = options.shuffle ?? true;
+    const resolved = resolveStrategyOptions(options);
+    this.model = resolved.model;
+    this.optimizer = resolved.optimizer;
+    this.criterion = resolved.loss;
+    this.plugins = resolved.plugins;
+    this.trainBatchSize = resolved.trainBatchSize;
+    this.accumulationSteps = resolved.accumulationSteps;
+    this.trainEpochs = resolved.trainEpochs;
+    this.evalBatchSize = resolved.evalBatchSize;
+    this.rng = resolved.rng;
+    this.shuffle = resolved.shuffle;
   }
 
   /**
    * Trains on one experience after another.
    * @returns true if all were finished; false if the signal stopped it, in which case the interrupted experience has had no
    * afterTrainingExp and counts as not trained on.
-   * @throws StateMismatchError if `middle` is no state of this strategy.
+   * @throws InvalidOptionError if it is training or evaluating already; StateMismatchError if `middle` is no state of this strategy.
    */
-  async train(stream: Experience | Stream, { signal, afterStep, middle }: TrainOptions = {}): Promise<boolean> {
+  async train(stream: Experience | Stream, options: TrainOptions = {}): Promise<boolean> {
+    const experiences = experiencesOf('Strategy.train', stream);
+    this.#wantTurn('Strategy.train', this.#training || this.#evaluation !== null);
+    this.#training = true;
+    try {
+      return await this.#train(experiences, options);
+    } finally {
+      this.#training = false;
+    }
+  }
+
+  async #train(experiences: Stream, { signal, afterStep, middle }: TrainOptions): Promise<boolean> {
     const breathe = breather(signal);
     let resumed = middle ?? null;
     this.#fire('beforeTraining');
-    for (const experience of Array.isArray(stream) ? (stream as Stream) : [stream as Experience]) {
+    for (const experience of experiences) {
+      this.#ending = false;
       this.#enter(experience, experience.train, 'beforeTrainDatasetAdaptation', 'afterTrainDatasetAdaptation');
       this.model.train();
       this.#fire('beforeTrainingExp');
-      this.#ending = false;
       this.clock.epoch = resumed === null ? 0 : readClock(resumed).epoch;
       for (; this.clock.epoch < this.trainEpochs && !this.#ending; this.clock.epoch++) {
         for (const indices of this.#startEpoch(resumed)) {
           if (this.#ending) break;
           if (await breathe()) return false;
-          scope(() => this.#trainStep(indices));
+          await this.#whileEvaluating();
+          this.#step(indices);
           this.clock.iteration++;
           this.clock.step++;
           if (afterStep) await afterStep();
+          await this.#whileEvaluating();
         }
         resumed = null;
         // What had been accumulated where the experience was ended.
@@ -166,6 +127,24 @@ export class Strategy implements Stateful {
     }
     this.#fire('afterTraining');
     return true;
+  }
+
+  /** Waits for an evaluation that was called between two steps, maybe by somebody who does not: a page's button. */
+  async #whileEvaluating(): Promise<void> {
+    while (this.#evaluation !== null) await this.#evaluation;
+  }
+
+  /** A step in its scope. One that throws leaves the gradients that others had accumulated, and none of its own. */
+  #step(indices: Tensor): void {
+    const parameters = this.startsUpdate ? [] : [...this.optimizer.parameters, ...this.model.parameters()];
+    const accumulated = parameters.map((p) => [p, p.grad] as const);
+    try {
+      scope(() => this.#trainStep(indices));
+    } catch (error) {
+      this.zeroGrad();
+      for (const [p, grad] of accumulated) p.grad = grad;
+      throw error;
+    }
   }
 
   #trainStep(indices: Tensor): void {
@@ -224,15 +203,32 @@ export class Strategy implements Stateful {
   }
 
   /**
-   * Measures the model on the test set of each experience.
+   * Measures the model on the test set of each experience. While training it may be called between two steps (in `afterStep`, or by whoever
+   * has the thread then; the next step waits for it), and then all is as it was before.
    * @returns one result for each experience evaluated; fewer than asked for if the signal stopped it.
+   * @throws InvalidOptionError in a callback, which ends before it could; while another evaluation is under way.
    */
-  async eval(stream: Experience | Stream, { signal }: RunOptions = {}): Promise<readonly EvalResult[]> {
+  async eval(stream: Experience | Stream, options: RunOptions = {}): Promise<readonly EvalResult[]> {
+    const experiences = experiencesOf('Strategy.eval', stream);
+    this.#wantTurn('Strategy.eval', this.#evaluation !== null);
+    const { experience, dataset, indices, batch, outputs, loss } = this;
+    const modes = [...this.model.namedModules()].map(([, module]) => [module, module.training] as const);
+    const evaluation = this.#eval(experiences, options).finally(() => {
+      Object.assign(this, { experience, dataset, indices, batch, outputs, loss });
+      for (const [module, training] of modes) module.training = training;
+      this.#evaluation = null;
+    });
+    // Who waits for its end is not told how it ended.
+    this.#evaluation = evaluation.catch(() => undefined);
+    return await evaluation;
+  }
+
+  async #eval(experiences: Stream, { signal }: RunOptions): Promise<readonly EvalResult[]> {
     const breathe = breather(signal);
     const results: EvalResult[] = [];
     this.results = results;
     this.#fire('beforeEval');
-    for (const experience of Array.isArray(stream) ? (stream as Stream) : [stream as Experience]) {
+    for (const experience of experiences) {
       this.#enter(experience, experience.test, 'beforeEvalDatasetAdaptation', 'afterEvalDatasetAdaptation');
       this.model.eval();
       this.#fire('beforeEvalExp');
@@ -319,13 +315,25 @@ export class Strategy implements Stateful {
     throw new StateMismatchError('Strategy.train', 'clock.iterations', this.clock.iterations, expected);
   }
 
+  /** Training and evaluation share the model and all that the strategy says of the batch. @throws InvalidOptionError unless it is free. */
+  #wantTurn(operation: string, taken: boolean): void {
+    if (this.#callback === null && !taken) return;
+    const now = this.#callback ?? (this.#evaluation === null ? 'training' : 'an evaluation');
+    throw new InvalidOptionError(operation, 'what is under way', now, 'nothing; await what was called before');
+  }
+
   /** @throws InvalidOptionError if a callback returns a promise: what it does after an await would come too late. */
   #fire(callback: Callback): void {
-    for (const plugin of this.plugins) {
-      const result: unknown = plugin[callback]?.(this);
-      if (result instanceof Promise) {
-        throw new InvalidOptionError('Strategy', `${plugin.name}.${callback}`, 'a promise', 'a synchronous function');
+    this.#callback = callback;
+    try {
+      for (const plugin of this.plugins) {
+        const result: unknown = plugin[callback]?.(this);
+        if (result instanceof Promise) {
+          throw new InvalidOptionError('Strategy', `${plugin.name}.${callback}`, 'a promise', 'a synchronous function');
+        }
       }
+    } finally {
+      this.#callback = null;
     }
   }
 }
