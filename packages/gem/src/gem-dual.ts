@@ -15,6 +15,7 @@ import { type ProfileName, type ProfileOptions, type ResolvedProfile, resolvePro
 import type { KKTResiduals, QPSolution, QPTraceStep } from './qp/problem.ts';
 import { solveQP } from './qp/solve.ts';
 import { EPS } from './qp/vector.ts';
+import { wantArray } from './row-geometry.ts';
 
 export interface ProjectionOptions extends ProfileOptions {
   /** Record the active-set method's steps in `steps`. Default false. */
@@ -88,7 +89,7 @@ export const noResiduals: KKTResiduals = { stationarity: 0, primal: 0, dual: 0, 
 /**
  * GEM's multipliers from the Gram matrix (t x t, GG') and the dots (t, Gg) alone.
  *
- * @throws ShapeMismatchError, NonFiniteGradientError naming the row; InvalidOptionError
+ * @throws ShapeMismatchError, NonFiniteGradientError naming the row; InvalidOptionError, also for what is no array
  */
 export function projectFromGram(
   gram: ArrayLike<ArrayLike<number>>,
@@ -122,7 +123,10 @@ export function projectFromGram(
   };
 }
 
-/** With n_k = |(g_k, sqrt(ridge))|: P_kl = <g_k, g_l> / (n_k n_l), P_kk = 1, q_k = <g, g_k> / (n_k |g|), and v_k = |g| / n_k times x_k. */
+/**
+ * With n_k = |(g_k, sqrt(ridge))|: P_kl = <g_k, g_l> / (n_k n_l), P_kk = 1, q_k = <g, g_k> / (n_k |g|), and v_k = |g| / n_k times x_k. Where
+ * the bounds are so far above that they would overflow, a larger length stands for |g|.
+ */
 export function solveDual(operation: string, unit: UnitDual, resolved: ResolvedProfile, trace: boolean): DualAnswer {
   const { cosines, cosinesWithG, lengths, gLength } = unit;
   const { profile, memoryStrength, ridge } = resolved;
@@ -133,12 +137,13 @@ export function solveDual(operation: string, unit: UnitDual, resolved: ResolvedP
   const P = cosines.map((row, k) =>
     row.map((cos, l) => (k === l ? (lengths[k] > 0 || ridge > 0 ? 1 : 0) : shares[k] * shares[l] * cos)),
   );
-  const q = cosinesWithG.map((cos, k) => shares[k] * cos);
-  const lb = sizes.map((size) => bound * (size / gLength));
+  const length = Math.max(gLength, bound * (2 ** -1000 * Math.max(...sizes)));
+  const q = cosinesWithG.map((cos, k) => shares[k] * cos * (gLength / length));
+  const lb = sizes.map((size) => (bound === 0 ? 0 : bound * (size / length)));
   const { solution, shift } = solveShifted(operation, P, q, lb, trace);
 
   const atBound = new Set(solution.activeSet.filter(({ kind }) => kind === 'lower').map(({ index }) => index));
-  const toV = (x: readonly number[]): number[] => x.map((value, k) => value * (gLength / sizes[k]));
+  const toV = (x: readonly number[]): number[] => x.map((value, k) => value * (length / sizes[k]));
   const v = toV(solution.x).map((value, k) => (atBound.has(k) ? bound : value));
   return {
     v: isAdded ? v.map((value) => value + memoryStrength) : v,
@@ -196,6 +201,8 @@ function unitDual(gram: ArrayLike<ArrayLike<number>>, dots: ArrayLike<number>): 
 }
 
 function checkInnerProducts(operation: string, gram: ArrayLike<ArrayLike<number>>, dots: ArrayLike<number>): void {
+  wantArray(operation, 'dots', dots);
+  wantArray(operation, 'gram', gram);
   const t = dots.length;
   const requireFinite = (name: string, row: number | undefined, values: ArrayLike<number>): void => {
     for (let i = 0; i < values.length; i++) {
@@ -205,6 +212,7 @@ function checkInnerProducts(operation: string, gram: ArrayLike<ArrayLike<number>
   requireFinite('dots', undefined, dots);
   if (gram.length !== t) throw new ShapeMismatchError(operation, 'gram', gram.length, t, `dots has length ${t}`);
   for (let k = 0; k < t; k++) {
+    wantArray(operation, `gram[${k}]`, gram[k]);
     if (gram[k].length !== t) {
       throw new ShapeMismatchError(operation, `gram[${k}]`, gram[k].length, t, `dots has length ${t}`);
     }

@@ -32,6 +32,7 @@ import {
   scaleRows,
   scaleVector,
   unscale,
+  wantArray,
 } from './row-geometry.ts';
 
 export { type DualProjection, type ProjectionOptions, type ProjectionStep, projectFromGram } from './gem-dual.ts';
@@ -53,7 +54,7 @@ export interface GradientProjection extends DualProjection {
  * any scale; with memoryStrength gamma, gamma * (sum of the rows) is added. Profiles `reference` and `avalanche`: v >= gamma and a ridge, as
  * the published code does, with the guarantee Gz + ridge v >= 0.
  *
- * @throws NonFiniteGradientError, ShapeMismatchError naming the row; InvalidOptionError
+ * @throws NonFiniteGradientError, ShapeMismatchError naming the row; InvalidOptionError, also for what is no array
  */
 export function projectGradient(
   g: ArrayLike<number>,
@@ -124,11 +125,12 @@ export interface AverageProjection {
  * Averaged GEM: one constraint, the gradient gRef on a sample of all memories, in closed form: z = g - (<g, gRef> / <gRef, gRef>) gRef if
  * <g, gRef> < 0, else z = g. Lengths p. Source: Chaudhry et al., Efficient Lifelong Learning with A-GEM (ICLR 2019), eq. 11.
  *
- * @throws NonFiniteGradientError, ShapeMismatchError
+ * @throws NonFiniteGradientError, ShapeMismatchError; InvalidOptionError for what is no array
  */
 export function projectAverageGradient(g: ArrayLike<number>, gRef: ArrayLike<number>): AverageProjection {
   const operation = 'projectAverageGradient';
   const gradient = scaleVector(operation, 'g', undefined, g);
+  wantArray(operation, 'gRef', gRef);
   if (gRef.length !== g.length) {
     throw new ShapeMismatchError(operation, 'gRef', gRef.length, g.length, `g has length ${g.length}`);
   }

@@ -3,7 +3,7 @@
  * before anything is squared, so 1e-200 does not underflow, 1e200 does not overflow, and no digit is lost.
  */
 
-import { NonFiniteGradientError, ShapeMismatchError } from './errors.ts';
+import { InvalidOptionError, NonFiniteGradientError, ShapeMismatchError } from './errors.ts';
 import { addScaled, dot, EPS, maxAbs, norm, powerOfTwo } from './qp/vector.ts';
 
 /** A vector as scale * values, the largest |value| in [1, 2); the zero vector has scale 1. */
@@ -14,13 +14,20 @@ export interface ScaledVector {
   readonly length: number;
 }
 
-/** @throws NonFiniteGradientError naming the vector and the entry */
+/** @throws InvalidOptionError unless it is an array: a tensor has no length, and would pass for an empty one. */
+export function wantArray(operation: string, argument: string, value: ArrayLike<unknown>): void {
+  if (typeof value === 'object' && Number.isInteger(value?.length)) return;
+  throw new InvalidOptionError(operation, argument, value, 'a plain or typed array; of a tensor: .toArray()');
+}
+
+/** @throws InvalidOptionError for what is no array; NonFiniteGradientError naming the vector and the entry */
 export function scaleVector(
   operation: string,
   argument: string,
   row: number | undefined,
   vector: ArrayLike<number>,
 ): ScaledVector {
+  wantArray(operation, argument, vector);
   const p = vector.length;
   for (let i = 0; i < p; i++) {
     if (!Number.isFinite(vector[i])) throw new NonFiniteGradientError(operation, argument, row, i, vector[i]);
@@ -32,9 +39,11 @@ export function scaleVector(
   return { scale, values, length: norm(values) };
 }
 
-/** @throws ShapeMismatchError, NonFiniteGradientError naming the row */
+/** @throws InvalidOptionError for what is no array; ShapeMismatchError, NonFiniteGradientError naming the row */
 export function scaleRows(operation: string, G: ArrayLike<ArrayLike<number>>, p: number): ScaledVector[] {
+  wantArray(operation, 'G', G);
   return Array.from(G, (row, k) => {
+    wantArray(operation, `G[${k}]`, row);
     if (row.length !== p) {
       throw new ShapeMismatchError(operation, `G[${k}]`, row.length, p, `g has length ${p}`);
     }
@@ -58,14 +67,15 @@ export function cosine(a: ScaledVector, b: ScaledVector): number {
   return dot(a.values, 0, b.values, 0, a.values.length) / (a.length * b.length);
 }
 
-/** base + sum_k weights[k] rows[k]. */
+/** base + sum_k weights[k] rows[k], on the scale of its largest term: a row may be 1e400 times as long as the base. */
 export function combine(base: ScaledVector, rows: readonly ScaledVector[], weights: ArrayLike<number>): ScaledVector {
-  const values = base.values.slice();
+  const terms = rows.map((row, k) => (row.length === 0 ? 0 : clampFinite(weights[k] * row.scale)));
+  const scale = Math.max(base.scale, powerOfTwo(maxAbs(terms)));
+  const values = base.values.map((value) => value * (base.scale / scale));
   rows.forEach((row, k) => {
-    if (weights[k] === 0 || row.length === 0) return;
-    addScaled(values, 0, weights[k] * (row.scale / base.scale), row.values, 0, values.length);
+    if (terms[k] !== 0) addScaled(values, 0, terms[k] / scale, row.values, 0, values.length);
   });
-  return { scale: base.scale, values, length: norm(values) };
+  return { scale, values, length: norm(values) };
 }
 
 /** The vector itself. */

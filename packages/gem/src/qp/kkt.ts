@@ -9,14 +9,34 @@
  * (2nd ed.), section 16.4; the running-error scale is Higham, Accuracy and Stability of Numerical Algorithms (2nd ed.), section 3.3.
  */
 
-import { checkProblem, type KKTResiduals, type QPMultipliers, type QPProblem, type QPVector } from './problem.ts';
+import {
+  type CheckedProblem,
+  checkPoint,
+  checkProblem,
+  type KKTResiduals,
+  type QPMultipliers,
+  type QPProblem,
+  type QPVector,
+} from './problem.ts';
 
 /**
  * The KKT residuals of x with its multipliers. Lengths: x n; multipliers as in QPMultipliers; xScale as in QPOptions.
- * @throws ShapeMismatchError, QPInputError as solveQP does
+ * @throws ShapeMismatchError, QPInputError as solveQP does, for problem, x and multipliers
  */
 export function kktResiduals(problem: QPProblem, x: QPVector, multipliers: QPMultipliers, xScale = 0): KKTResiduals {
-  const { n, P, q, G, h, A, b, lb, ub } = checkProblem(problem);
+  const checked = checkProblem(problem);
+  checkPoint(checked, x, multipliers);
+  return residualsAt(checked, x, multipliers, xScale);
+}
+
+/** The same of a problem that was checked; a solver's point may be anything. */
+export function residualsAt(
+  problem: CheckedProblem,
+  x: QPVector,
+  multipliers: QPMultipliers,
+  xScale = 0,
+): KKTResiduals {
+  const { n, P, q, G, h, A, b, lb, ub } = problem;
   const { inequality, equality, lower, upper } = multipliers;
 
   const gradient = Float64Array.from(q);

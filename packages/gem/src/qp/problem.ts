@@ -204,6 +204,21 @@ export function checkProblem(problem: QPProblem): CheckedProblem {
   return { n, P, q, G, h, A, b, lb, ub };
 }
 
+/** Refuses a point, or multipliers, that are not of this problem. @throws ShapeMismatchError, QPInputError as checkProblem. */
+export function checkPoint({ n, G, A }: CheckedProblem, x: QPVector, multipliers: QPMultipliers): void {
+  const { inequality, equality, lower, upper } = multipliers;
+  const want = (name: string, value: QPVector, length: number, why: string): void => {
+    if (vector(name, value).length === length) return;
+    throw new ShapeMismatchError('kktResiduals', name, value.length, length, why);
+  };
+  const variables = `there are ${n} variables (the length of q)`;
+  want('x', x, n, variables);
+  want('multipliers.inequality', inequality, G.length, `G has ${G.length} rows`);
+  want('multipliers.equality', equality, A.length, `A has ${A.length} rows`);
+  want('multipliers.lower', lower, n, variables);
+  want('multipliers.upper', upper, n, variables);
+}
+
 function vector(name: string, value: QPVector | undefined, allowed?: number): QPVector {
   requireArray(name, value);
   for (let i = 0; i < value.length; i++) {

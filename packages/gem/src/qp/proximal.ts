@@ -18,8 +18,8 @@
  */
 
 import { type Budget, DualActiveSet } from './goldfarb-idnani.ts';
-import type { CheckedProblem, QPCertificate, QPProblem, QPStatus, QPTraceRound, QPTraceStep } from './problem.ts';
-import { findRay } from './recession.ts';
+import type { CheckedProblem, QPCertificate, QPStatus, QPTraceRound, QPTraceStep } from './problem.ts';
+import { findConflict, findRay } from './recession.ts';
 import { type Candidate, candidateOf, farkas, ray, toMultipliers, toTraceRound, toTraceStep } from './report.ts';
 import { rowDot, type StandardForm } from './standard-form.ts';
 import { dot, EPS, maxAbs } from './vector.ts';
@@ -35,7 +35,6 @@ const REFINING_STEPS = 100;
 
 /** What a call of solveQP is about, whatever weight it is tried with. */
 export interface Solve {
-  readonly problem: QPProblem;
   readonly checked: CheckedProblem;
   readonly form: StandardForm;
   /** Constraints to begin with. */
@@ -56,7 +55,7 @@ export interface ProximalOutcome {
 
 /** Rounds with LL' = P + rho I until the answer is as good as it gets. */
 export function proximalRounds(solve: Solve, L: Float64Array, rho: number): ProximalOutcome {
-  const { problem, checked, form, start, origin, tolerance, xScale, budget, recording } = solve;
+  const { checked, form, start, origin, tolerance, xScale, budget, recording } = solve;
   const limit = Math.min(solve.maxIterations, budget.used + 50 * (form.n + form.count) + 1000);
   budget.limit = limit;
   const firstRound = recording?.rounds.length ?? 0;
@@ -67,6 +66,10 @@ export function proximalRounds(solve: Solve, L: Float64Array, rho: number): Prox
   const infeasible = (answer: Candidate, weights: ReadonlyMap<number, number>): ProximalOutcome => {
     const multipliers = toMultipliers(checked, form, [...weights.keys()], [...weights.values()]);
     return { status: 'infeasible', answer, proof: farkas(checked, multipliers) };
+  };
+  const unbounded = (answer: Candidate, direction: Float64Array): ProximalOutcome => {
+    const conflict = findConflict(form, tolerance);
+    return conflict ? infeasible(answer, conflict) : { status: 'unbounded', answer, proof: ray(form, direction) };
   };
   const impossible = solver.start(start);
   if (impossible !== undefined) return infeasible(origin, impossible);
@@ -79,7 +82,7 @@ export function proximalRounds(solve: Solve, L: Float64Array, rho: number): Prox
     if (round > 0 && best.kkt.relative <= tolerance) budget.limit = Math.min(limit, budget.used + REFINING_STEPS);
     recording?.rounds.push(toTraceRound(form, firstRound + round, budget.used, centre, rho, solver.active));
     const outcome = solver.solve(centre, gradientAt(form, centre));
-    const answer = candidateOf(problem, checked, form, solver, xScale);
+    const answer = candidateOf(checked, form, solver, xScale);
     if (typeof outcome === 'object') return infeasible(answer, outcome.contradiction);
     stale = round > 0 && answer.kkt.relative > 0.5 * best.kkt.relative ? stale + 1 : 0;
     const { move } = solver;
@@ -99,13 +102,16 @@ export function proximalRounds(solve: Solve, L: Float64Array, rho: number): Prox
       if (length > 1 && best.kkt.relative > tolerance) stale = 0;
     } else {
       const direction = findRay(form, tolerance);
-      if (direction !== undefined) return { status: 'unbounded', answer, proof: ray(form, direction) };
+      if (direction !== undefined) return unbounded(answer, direction);
     }
   }
-  if (best.kkt.relative <= tolerance) return { status: 'optimal', answer: best };
+  const isGood = best.kkt.relative <= tolerance;
+  // Far out on a ray the rounding of Px is as large as q, and any point looks stationary.
+  const isClear = best.kkt.stationarity <= tolerance * maxAbs(checked.q);
+  if (isGood && isClear) return { status: 'optimal', answer: best };
   const direction = rho === 0 ? undefined : findRay(form, tolerance);
-  if (direction !== undefined) return { status: 'unbounded', answer: best, proof: ray(form, direction) };
-  return { status: 'iteration-limit', answer: best };
+  if (direction !== undefined) return unbounded(best, direction);
+  return { status: isGood ? 'optimal' : 'iteration-limit', answer: best };
 }
 
 /** How much further along `move` the objective falls: to its minimum there, or to the first constraint; Infinity along a ray of descent. */

@@ -38,11 +38,24 @@ export function findRay(form: StandardForm, tolerance: number): Float64Array | u
   return ray !== undefined && isRay(form, ray, tolerance) ? ray.map((value) => value / maxAbs(ray)) : undefined;
 }
 
+/**
+ * Weights of constraints that contradict one another, undefined if a point fulfils all: asked of the point nearest to the origin, since
+ * far out along a ray a violation is lost in rounding.
+ */
+export function findConflict(form: StandardForm, tolerance: number): ReadonlyMap<number, number> | undefined {
+  const { n } = form;
+  const nearest = { ...form, P: identity(n), xScale: 0 };
+  const solver = new DualActiveSet(nearest, new WorkingSet(nearest, nearest.P, 0), patient(nearest), tolerance);
+  const ofEqualities = solver.start([]);
+  if (ofEqualities !== undefined) return ofEqualities;
+  const outcome = solver.solve(new Float64Array(n), new Float64Array(n));
+  return typeof outcome === 'object' ? outcome.contradiction : undefined;
+}
+
 /** argmin 1/2 |d|^2 + g'd over the cone. */
 function project(cone: StandardForm, g: Float64Array, tolerance: number): Float64Array | undefined {
   const { n } = cone;
-  const budget = { used: 0, limit: 50 * (n + cone.count) + 1000 };
-  const solver = new DualActiveSet(cone, new WorkingSet(cone, cone.P, 0), budget, tolerance);
+  const solver = new DualActiveSet(cone, new WorkingSet(cone, cone.P, 0), patient(cone), tolerance);
   if (solver.start([]) !== undefined) return undefined;
   return solver.solve(new Float64Array(n), g) === 'optimal' ? solver.x : undefined;
 }
@@ -81,12 +94,10 @@ function recessionCone(form: StandardForm): StandardForm {
   coneRows.set(rows, count * n);
   const isEquality = new Uint8Array(count + form.count).fill(1, 0, count);
   isEquality.set(form.isEquality, count);
-  const identity = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) identity[i * n + i] = 1;
   const curvatureRefs: ConstraintRef[] = curved.map((index) => ({ kind: 'equality', index }));
   return {
     ...form,
-    P: identity,
+    P: identity(n),
     xScale: maxAbs(form.q),
     count: count + form.count,
     rowCount: count + rowCount,
@@ -96,3 +107,11 @@ function recessionCone(form: StandardForm): StandardForm {
     refs: [...curvatureRefs, ...form.refs],
   };
 }
+
+function identity(n: number): Float64Array {
+  const I = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) I[i * n + i] = 1;
+  return I;
+}
+
+const patient = ({ n, count }: StandardForm) => ({ used: 0, limit: 50 * (n + count) + 1000 });

@@ -1,7 +1,7 @@
 /** From the solver's scaled constraint numbers back to the caller's words: candidates, certificates and trace steps. */
 
 import type { DualActiveSet, DualStep } from './goldfarb-idnani.ts';
-import { kktResiduals } from './kkt.ts';
+import { residualsAt } from './kkt.ts';
 import {
   type CheckedProblem,
   type ConstraintRef,
@@ -9,7 +9,6 @@ import {
   type KKTResiduals,
   type QPCertificate,
   type QPMultipliers,
-  type QPProblem,
   type QPTraceRound,
   type QPTraceStep,
   zeroMultipliers,
@@ -28,11 +27,11 @@ export interface Candidate {
 }
 
 /** The origin inside the bounds, where nothing is known yet. */
-export function originCandidate(problem: QPProblem, checked: CheckedProblem): Candidate {
+export function originCandidate(checked: CheckedProblem): Candidate {
   const { n, lb, ub } = checked;
   const x = Array.from({ length: n }, (_, j) => (lb[j] <= ub[j] ? clamp(0, lb[j], ub[j]) : 0));
   const multipliers = zeroMultipliers(checked);
-  return { x, multipliers, activeSet: [], kkt: kktResiduals(problem, x, multipliers) };
+  return { x, multipliers, activeSet: [], kkt: residualsAt(checked, x, multipliers) };
 }
 
 /**
@@ -41,7 +40,6 @@ export function originCandidate(problem: QPProblem, checked: CheckedProblem): Ca
  * a multiplier that balances no more than the pull of the proximal weights, rho |x - c|, or than rounding. The reading with the smallest residual stands.
  */
 export function candidateOf(
-  problem: QPProblem,
   checked: CheckedProblem,
   form: StandardForm,
   solver: DualActiveSet,
@@ -55,7 +53,7 @@ export function candidateOf(
     );
     const values = solver.multipliers.map((value) => (Math.abs(value) > smallestMultiplier ? value : 0));
     const multipliers = toMultipliers(checked, form, solver.active, values);
-    return { x, multipliers, activeSet, kkt: kktResiduals(problem, x, multipliers, xScale) };
+    return { x, multipliers, activeSet, kkt: residualsAt(checked, x, multipliers, xScale) };
   };
   const noise = form.n * EPS * Math.max(maxAbs(solver.x), maxAbs(form.q));
   const pull = Math.max(4 * form.n * solver.rho * maxAbs(solver.move), EPS * maxAbs(solver.x));
@@ -92,7 +90,6 @@ export function toMultipliers(
 
 /** The wide solver's answer, in the caller's words. */
 export function wideCandidate(
-  problem: QPProblem,
   checked: CheckedProblem,
   form: StandardForm,
   answer: WideAnswer,
@@ -107,7 +104,7 @@ export function wideCandidate(
   const values = answer.multipliers.map((u, k) => (form.isEquality[answer.active[k]] === 1 ? u : Math.max(0, u)));
   const multipliers = toMultipliers(checked, form, answer.active, values);
   const activeSet = sortedRefs(form, answer.active);
-  return { x, multipliers, activeSet, kkt: kktResiduals(problem, x, multipliers, xScale) };
+  return { x, multipliers, activeSet, kkt: residualsAt(checked, x, multipliers, xScale) };
 }
 
 function sortedRefs(form: StandardForm, active: readonly number[]): ConstraintRef[] {

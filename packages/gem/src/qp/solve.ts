@@ -83,7 +83,7 @@ export function solveQP(problem: QPProblem, options: QPOptions = {}): QPSolution
     ...(options.trace === true ? { trace, rounds } : {}),
   });
 
-  const origin = originCandidate(problem, checked);
+  const origin = originCandidate(checked);
   const start = constraintsToStartFrom(form, options.warmStart);
   const contradiction = findContradiction(checked);
   if (contradiction !== undefined) return finish('infeasible', origin, farkas(checked, contradiction));
@@ -93,7 +93,7 @@ export function solveQP(problem: QPProblem, options: QPOptions = {}): QPSolution
   }
 
   const recording = options.trace === true ? { trace, rounds } : undefined;
-  const solve: Solve = { problem, checked, form, start, origin, tolerance, xScale, maxIterations, budget, recording };
+  const solve: Solve = { checked, form, start, origin, tolerance, xScale, maxIterations, budget, recording };
   let best: ProximalOutcome = { status: 'iteration-limit', answer: origin };
   const isSmall = form.n <= WIDE_SIZE;
   const isUncertain = rounding.smallestPivot < DEFINITE && maxAbs(form.P) > 0;
@@ -121,7 +121,7 @@ const isBetter = (a: Candidate, b: Candidate): boolean => a.kkt.relative < b.kkt
 
 /** What numbers of 32 digits make of an answer that is as good as float64 can tell, or none. */
 function widened(
-  { problem, checked, form, tolerance, xScale }: Solve,
+  { checked, form, tolerance, xScale }: Solve,
   before: ProximalOutcome,
   data: WideData,
 ): ProximalOutcome {
@@ -138,7 +138,7 @@ function widened(
     );
     return { status: 'infeasible', answer: before.answer, proof: farkas(checked, multipliers) };
   }
-  const answer = wideCandidate(problem, checked, form, outcome, xScale);
+  const answer = wideCandidate(checked, form, outcome, xScale);
   const isGood = answer.kkt.relative <= Math.max(before.answer.kkt.relative, (16 + 8 * form.n) * EPS);
   if (before.status === 'optimal') return isGood ? { ...before, answer } : before;
   if (answer.kkt.relative <= tolerance) return { status: 'optimal', answer };

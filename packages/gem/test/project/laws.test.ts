@@ -3,9 +3,10 @@
 // Rounding is measured against eps |g| |g_k|: the terms that a dot product of those vectors sums. p + t of them add up in each, and
 // the basis that the solver works in is orthonormal to a few eps, so the bounds below allow a small multiple of that.
 
+import { tensor } from '@gemlab/tensor';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { projectAverageGradient, projectGradient } from '../../src/project.ts';
+import { projectAverageGradient, projectFromGram, projectGradient } from '../../src/project.ts';
 import { runs } from '../qp/problems.ts';
 
 const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
@@ -310,7 +311,32 @@ describe('the profiles differ as published', () => {
   );
 });
 
+test('rows may be 1e400 times as long as g', () => {
+  const [g, G] = [[1e-200, 1e-200], [[-1e200, 0]]];
+  for (const profile of ['exact', 'reference', 'avalanche'] as const) {
+    const { z, v } = projectGradient(g, G, { profile, memoryStrength: 0.5 });
+    expect(v).toEqual([0.5]);
+    expect(z[0]).toBeCloseTo(-5e199, -190);
+    expect(z.every(Number.isFinite)).toBe(true);
+  }
+});
+
 describe('bad input is refused by name', () => {
+  test('what is no array, such as a tensor, which has no length', () => {
+    const [g, G] = [tensor([3, 1]), tensor([[-1, 0]])] as never[];
+    expect(() => projectGradient(g!, G!)).toThrow(
+      'projectGradient: g is tensor([3., 1.]); expected a plain or typed array',
+    );
+    expect(() => projectGradient([3, 1], G!)).toThrow('G is tensor');
+    expect(() => projectGradient([3, 1], [g!])).toThrow('G[0] is tensor');
+    expect(() => projectGradient([3, 1], [-1, 0] as never)).toThrow('G[0] is -1');
+    expect(() => projectGradient([3, 1], undefined as never)).toThrow('G is undefined');
+    expect(() => projectAverageGradient([3, 1], g!)).toThrow('gRef is tensor');
+    expect(() => projectFromGram(G!, [1])).toThrow('gram is tensor');
+    expect(() => projectFromGram([[1]], g!)).toThrow('dots is tensor');
+    expect(() => projectFromGram([null] as never, [1])).toThrow('gram[0] is null');
+  });
+
   test.each([
     [[1, Number.NaN], [[1, 0]], {}, /g\[1\] is NaN/],
     [

@@ -331,6 +331,21 @@ describe('bad input is refused by name, in the words of the caller', () => {
     ).toThrow(message);
   });
 
+  test('a point, or multipliers, of another problem', () => {
+    const problem = { P: [[2]], q: [1], lb: [0] };
+    const none = { inequality: [], equality: [], lower: [1], upper: [0] };
+    expect(kktResiduals(problem, [0], none).relative).toBe(0);
+    expect(() => kktResiduals(problem, [0, 0], none)).toThrow(/x has length 2, expected 1/);
+    expect(() => kktResiduals(problem, [Number.NaN], none)).toThrow(/x\[0\] is NaN/);
+    expect(() => kktResiduals(problem, [0], { ...none, lower: [] })).toThrow(
+      /multipliers\.lower has length 0, expected 1/,
+    );
+    expect(() => kktResiduals(problem, [0], { ...none, equality: [1] })).toThrow(/A has 0 rows/);
+    expect(() => kktResiduals(problem, [0], { ...none, upper: undefined as never })).toThrow(
+      /multipliers\.upper is undefined/,
+    );
+  });
+
   test('the problem is not written to', () => {
     const problem = {
       P: [
