@@ -115,6 +115,23 @@ export class NonFiniteGradientError extends GemError {
   }
 }
 
+/** Gradients in float64 so large or so small that their inner products leave its range: of those the signs say nothing. */
+export class GradientScaleError extends GemError {
+  static override readonly name: string = 'GradientScaleError';
+  /** The largest |entry| of g, and of the gradients on the memories. */
+  readonly largest: readonly [g: number, G: number];
+
+  constructor(operation: string, largest: readonly [g: number, G: number]) {
+    super(
+      operation,
+      `the largest entries of g and G are ${largest.join(' and ')}, and inner products of such gradients are no float64; ` +
+        'scale the loss so that the entries are between 1e-130 and 1e130',
+      { largest },
+    );
+    this.largest = largest;
+  }
+}
+
 /** An option outside its domain: an unknown profile, a negative memory strength or ridge. */
 export class InvalidOptionError extends GemError {
   static override readonly name: string = 'InvalidOptionError';

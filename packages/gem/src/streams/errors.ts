@@ -1,5 +1,7 @@
 // The errors of datasets and streams.
 
+import { Dataset, type Samples } from '@gemlab/autograd';
+import { Rng } from '@gemlab/tensor';
 import { GemError } from '../errors.ts';
 
 /** A dataset or a stream that cannot be built, or a question that it cannot answer. */
@@ -22,4 +24,17 @@ export function wantInteger(operation: string, argument: string, value: number, 
   if (Number.isInteger(value) && value >= low && value <= high) return;
   const range = high === Infinity ? `an integer >= ${low}` : `an integer from ${low} to ${high}`;
   throw new StreamError(operation, argument, value, `${argument} is ${String(value)}; expected ${range}`);
+}
+
+/** @throws StreamError unless `value` is a generator. */
+export function wantRng(operation: string, value: Rng): void {
+  if (value instanceof Rng) return;
+  throw new StreamError(operation, 'rng', value, `rng is ${String(value)}; expected a generator: new Rng(seed)`);
+}
+
+/** Samples as a dataset. @throws StreamError for nothing at all; DatasetError if they make none. */
+export function datasetOf(operation: string, argument: string, source: Dataset | Samples): Dataset {
+  if (typeof source === 'object' && source !== null) return Dataset.from(source);
+  const message = `${argument} is ${String(source)}; expected a Dataset, or samples { inputs, targets }`;
+  throw new StreamError(operation, argument, source, message);
 }

@@ -7,7 +7,7 @@
 
 import type { Transform } from '@gemlab/autograd';
 import type { Rng, Tensor } from '@gemlab/tensor';
-import { wantInteger } from './errors.ts';
+import { wantInteger, wantRng } from './errors.ts';
 import {
   drawSamples,
   type Experience,
@@ -58,6 +58,7 @@ export function permutedStream(options: PermutedStreamOptions): Stream<PermutedE
   const { train, test, shape } = openSources('permutedStream', options);
   wantInteger('permutedStream', 'tasks', options.tasks, 1);
   wantSampleCount('permutedStream', options.samplesPerTask, train);
+  wantRng('permutedStream', options.rng);
   const family = options.rng.foldIn(FAMILY);
   const pixels = shape.reduce((n, d) => n * d, 1);
   return Array.from({ length: options.tasks }, (_, index) => {

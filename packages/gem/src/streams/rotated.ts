@@ -6,7 +6,7 @@
 // the arithmetic of their data/mnist_rotations.py; the images are turned as Pillow turns them (rotation.ts).
 
 import { type Rng, type Shape, scope } from '@gemlab/tensor';
-import { StreamError, wantInteger } from './errors.ts';
+import { StreamError, wantInteger, wantRng } from './errors.ts';
 import { type ImageShape, type Interpolation, rotation } from './rotation.ts';
 import {
   drawSamples,
@@ -57,6 +57,7 @@ export function rotatedStream(options: RotatedStreamOptions): Stream<RotatedExpe
   const { train, test, shape } = openSources('rotatedStream', options);
   wantSampleCount('rotatedStream', options.samplesPerTask, train);
   const image = options.imageShape ?? imageShapeOf(shape);
+  wantRng('rotatedStream', options.rng);
   const family = options.rng.foldIn(FAMILY);
   const tasks = Array.from({ length: taskCount(options) }, (_, index) => family.foldIn(index).split(2) as [Rng, Rng]);
   const angles =

@@ -94,9 +94,8 @@ export function rotation(
   if (!Number.isFinite(degrees)) {
     throw new StreamError('rotation', 'degrees', degrees, `degrees is ${String(degrees)}; expected a finite number`);
   }
-  imageShape.forEach((size, i) => {
-    wantInteger('rotation', `imageShape[${i}]`, size, 1);
-  });
+  // Both are asked for: a list may be shorter than its type says.
+  for (const i of [0, 1] as const) wantInteger('rotation', `imageShape[${i}]`, imageShape[i], 1);
   const index = (pixels: number[]) => keep(tensor(Int32Array.from(pixels), { device }));
   if (interpolation === 'nearest') {
     // What lies outside shows a pixel of value 0 that is put after the last one.

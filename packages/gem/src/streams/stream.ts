@@ -8,7 +8,7 @@
 
 import { Dataset, type Samples } from '@gemlab/autograd';
 import { keep, type Rng, type Shape, type Tensor, tensor } from '@gemlab/tensor';
-import { StreamError, wantInteger } from './errors.ts';
+import { datasetOf, StreamError, wantInteger } from './errors.ts';
 
 /** One task of a stream. */
 export interface Experience {
@@ -45,7 +45,10 @@ export function streamOf(tasks: readonly TaskParts[]): Stream {
   wantInteger('streamOf', 'tasks.length', tasks.length, 1);
   return tasks.map((parts, index) => {
     wantInteger('streamOf', `tasks[${index}].taskLabel`, parts.taskLabel ?? 0, 0);
-    return experience(index, parts);
+    const [train, test] = (['train', 'test'] as const).map((part) =>
+      datasetOf('streamOf', `tasks[${index}].${part}`, parts[part]),
+    ) as [Dataset, Dataset];
+    return experience(index, { ...parts, train, test });
   });
 }
 
@@ -65,8 +68,8 @@ export interface Sources {
 
 /** The two sources as datasets. @throws StreamError unless their samples have one shape and live on one device. */
 export function openSources(operation: string, sources: Sources): { train: Dataset; test: Dataset; shape: Shape } {
-  const train = Dataset.from(sources.train);
-  const test = Dataset.from(sources.test);
+  const train = datasetOf(operation, 'train', sources.train);
+  const test = datasetOf(operation, 'test', sources.test);
   const [shape, other] = [train.sampleShape, test.sampleShape];
   if (shape.join() !== other.join()) {
     const message = `samples differ in shape: [${shape.join(',')}] in train, [${other.join(',')}] in test`;

@@ -5,7 +5,7 @@
 
 import { Dataset } from '@gemlab/autograd';
 import { arange, concat, full, type Rng, scope, type Tensor, tensor } from '@gemlab/tensor';
-import { wantInteger } from './errors.ts';
+import { wantInteger, wantRng } from './errors.ts';
 import { type Experience, experience, indexTensor, type Stream } from './stream.ts';
 
 /** 'orac' in ASCII. */
@@ -79,6 +79,7 @@ export function jointExperience(stream: Stream): Experience {
  */
 export function shuffledStream(stream: Stream, rng: Rng): Stream {
   const { train } = jointExperience(stream);
+  wantRng('shuffledStream', rng);
   const order = rng.foldIn(FAMILY).permutation(train.length);
   const cut = (t: number) => Math.round((t * train.length) / stream.length);
   return stream.map(({ test, name, taskLabel }, t) =>

@@ -4,7 +4,7 @@ import { losses, nn, optim, type Variable } from '@gemlab/autograd';
 import { Rng, type Tensor, tensor } from '@gemlab/tensor';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { NonFiniteGradientError } from '../../src/errors.ts';
+import { GradientScaleError, NonFiniteGradientError } from '../../src/errors.ts';
 import { type GEMOptions, GEMPlugin } from '../../src/plugins/gem.ts';
 import { type BatchNormMode, profiles } from '../../src/profiles.ts';
 import { projectGradient } from '../../src/project.ts';
@@ -196,27 +196,28 @@ describe('tasks with outputs of their own', () => {
   });
 });
 
+/** What reached the optimizer in the last step. */
+async function projected(G: readonly number[][], g: readonly number[], dtype: 'float32' | 'float64', scale = 1) {
+  let z: number[] = [];
+  const watch: StrategyPlugin = {
+    name: 'watch',
+    beforeUpdate: (s: Strategy) => {
+      z = gradients(s);
+    },
+  };
+  const optimizer = (parameters: readonly Variable[]) => new optim.SGD(parameters, { lr: 1 / scale });
+  const { plugin } = await train({
+    G,
+    g,
+    dtype,
+    optimizer,
+    watch,
+    loss: (outputs) => outputs.mean().mul(scale),
+  });
+  return { z, record: plugin.lastRecord! };
+}
+
 describe('rows as they come', () => {
-  /** What reached the optimizer in the last step. */
-  async function projected(G: readonly number[][], g: readonly number[], dtype: 'float32' | 'float64', scale = 1) {
-    let z: number[] = [];
-    const watch: StrategyPlugin = {
-      name: 'watch',
-      beforeUpdate: (s: Strategy) => {
-        z = gradients(s);
-      },
-    };
-    const optimizer = (parameters: readonly Variable[]) => new optim.SGD(parameters, { lr: 1 / scale });
-    const { plugin } = await train({
-      G,
-      g,
-      dtype,
-      optimizer,
-      watch,
-      loss: (outputs) => outputs.mean().mul(scale),
-    });
-    return { z, record: plugin.lastRecord! };
-  }
   const row = fc.array(fc.integer({ min: -4, max: 4 }), { minLength: 5, maxLength: 5 });
 
   test('duplicated, opposed, parallel and zero rows project without a ridge', async () => {
@@ -250,6 +251,28 @@ describe('rows as they come', () => {
       }),
       { numRuns: 30 },
     );
+  });
+});
+
+describe('gradients in float64 whose inner products are no float64', () => {
+  const [G, g] = [
+    [
+      [1, 0, 2, 0, 1],
+      [0, 0, 0, 0, 0],
+    ],
+    [-1, 2, 0, 1, 0],
+  ];
+
+  test.each([-400, 0, 400])('at 2^%i they project as those of 1, beside a memory without a gradient', async (e) => {
+    const plain = await projected(G, g, 'float64');
+    const scaled = await projected(G, g, 'float64', 2 ** e);
+    expect(plain.record.violated).toEqual([0]);
+    expect(scaled.z).toEqual(plain.z.map((x) => x * 2 ** e));
+  });
+
+  test.each([-560, 530])('at 2^%i they are refused, not let through', async (e) => {
+    await expect(projected(G, g, 'float64', 2 ** e)).rejects.toThrow(GradientScaleError);
+    await expect(projected(G, g, 'float64', 2 ** e)).rejects.toThrow(/largest entries of g and G are .*scale the loss/);
   });
 });
 

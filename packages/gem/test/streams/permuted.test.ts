@@ -194,6 +194,9 @@ describe('permutedStream', () => {
   it('names what does not fit', () => {
     const wide = { inputs: zeros([3, 13]), targets: arange(3) };
     expect(() => permutedStream(options({ tasks: 0 }))).toThrow(/permutedStream: tasks is 0; expected an integer >= 1/);
+    expect(() => permutedStream(options({ rng: 7 as never }))).toThrow(
+      /permutedStream: rng is 7; expected a generator/,
+    );
     expect(() => permutedStream(options({ samplesPerTask: 31 }))).toThrow(
       /samplesPerTask is 31; expected an integer from 1 to 30/,
     );

@@ -116,6 +116,9 @@ describe('rotatedStream', () => {
       [{ minDegrees: 10, maxDegrees: 0 }, /angles from 10 to 0; expected finite minDegrees <= maxDegrees/],
       [{ samplesPerTask: 0 }, /samplesPerTask is 0; expected an integer from 1 to 12/],
       [{ train: odd, test: odd }, /cannot tell height and width from samples of shape \[35\]; give imageShape/],
+      [{ imageShape: [6] as never }, /imageShape\[1\] is undefined; expected an integer >= 1/],
+      [{ rng: undefined as never }, /rng is undefined; expected a generator/],
+      [{ test: undefined as never }, /test is undefined; expected a Dataset, or samples/],
       [{ imageShape: [5, 5] }, /samples of shape \[36\] do not divide into images of 5x5/],
       [{ train: whole, test: whole, interpolation: 'bilinear' }, /inputs must be floats, found int32/],
     ];

@@ -141,6 +141,9 @@ describe('streamOf', () => {
 
   it('refuses no tasks, and labels that are none', () => {
     expect(() => streamOf([])).toThrow(/tasks.length is 0; expected an integer >= 1/);
+    expect(() => streamOf([{ train } as never])).toThrow(
+      /tasks\[0\].test is undefined; expected a Dataset, or samples/,
+    );
     expect(() => streamOf([{ train, test, taskLabel: -1 }])).toThrow(/tasks\[0\].taskLabel is -1/);
   });
 });
