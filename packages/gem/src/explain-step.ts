@@ -42,7 +42,7 @@ export function explainStep(record: StepRecord, { width = 80 }: ExplainOptions =
       : [
           ...text(violatedText(record), equation(record, projection)),
           ...text(...turnText(record, projection)),
-          ...text(strengthText(record)),
+          ...text(...strengthText(record, projection)),
           ...text(...proofText(record, projection)),
         ]),
     ...(details === null
@@ -97,7 +97,7 @@ function stepTable(record: StepRecord, p: ProjectionRecord): string[] {
     degrees(p.anglesBefore),
     tasks.map((_, i) => (violated.includes(i) ? 'yes' : 'no')),
     column(p.v),
-    column(withoutRounding(p)),
+    column(withoutRounding(record, p)),
     degrees(p.anglesAfter),
   ];
   const noun = `${NOUNS[record.groups].noun} k`;
@@ -106,9 +106,10 @@ function stepTable(record: StepRecord, p: ProjectionRecord): string[] {
   return table([['', '', 'before', '', '', '', 'after', ''], head, ...rows]);
 }
 
-/** <z, g_k>, and 0 where that is what is left of a constraint that holds with equality. */
-function withoutRounding({ dotsAfter, projectedNorm, memoryNorms }: ProjectionRecord): number[] {
-  return dotsAfter.map((d, k) => (Math.abs(d) <= 1e-12 * projectedNorm * memoryNorms[k]! ? 0 : d));
+/** <z, g_k>, and 0 where that is what is left of a constraint that holds with equality: rounding of the terms that make up z. */
+function withoutRounding({ gradientNorm }: StepRecord, { v, dotsAfter, memoryNorms }: ProjectionRecord): number[] {
+  const terms = memoryNorms.reduce((sum, norm, k) => sum + v[k]! * norm, gradientNorm);
+  return dotsAfter.map((d, k) => (Math.abs(d) <= 1e-12 * terms * memoryNorms[k]! ? 0 : d));
 }
 
 /** null stands for the angle of a zero vector. */
@@ -148,18 +149,30 @@ function turnText(record: StepRecord, { projectedNorm, turn, anglesAfter }: Proj
   ];
 }
 
-function strengthText({ memoryStrength, profile, project }: StepRecord): string {
-  if (memoryStrength === 0) return 'Memory strength 0 adds nothing: z is that nearest vector itself.';
+function strengthText(record: StepRecord, p: ProjectionRecord): string[] {
+  const { memoryStrength, profile, project } = record;
+  if (memoryStrength === 0) return ['Memory strength 0 adds nothing: z is that nearest vector itself.'];
   const [unit, bare] =
     project === 'gradient' ? ['', `v_k - ${memoryStrength}`] : [' times the learning rate', 'that much less'];
-  const how =
-    profiles[profile as ProfileName].gamma === 'added'
-      ? `is added to every multiplier: the constraints alone ask for ${bare}`
-      : `is the least that a multiplier may be: where v_k is larger, the constraints ask for it`;
-  return (
-    `Memory strength ${memoryStrength}${unit} ${how}. It carries z beyond the nearest vector, toward lowering the loss on the memories ` +
-    'too: old tasks may get better instead of just no worse.'
-  );
+  const isAdded = profiles[profile as ProfileName].gamma === 'added';
+  const how = isAdded
+    ? `is added to every multiplier: the constraints alone ask for ${bare}`
+    : `is the least that a multiplier may be: where v_k is larger, the constraints ask for it`;
+  const beyond = `Memory strength ${memoryStrength}${unit} ${how}. It carries z beyond the nearest vector, toward lowering`;
+  const broken = isAdded ? brokenBeyondRidge(record, p) : [];
+  if (broken.length === 0) {
+    return [`${beyond} the loss on the memories too: old tasks may get better instead of just no worse.`];
+  }
+  return [
+    `${beyond} the sum of the losses on the memories.`,
+    `Where their gradients oppose one another that can break a constraint: here it leaves ${listing(broken)} negative.`,
+  ];
+}
+
+/** The <z,g_k> that are less than the ridge lets them be. */
+function brokenBeyondRidge(record: StepRecord, p: ProjectionRecord): string[] {
+  const after = withoutRounding(record, p);
+  return record.tasks.flatMap((k, i) => (after[i]! < -record.ridge * p.v[i]! ? [`<z,g_${number(record, k)}>`] : []));
 }
 
 /** A residual of which float64 has nothing more to say. */
@@ -187,8 +200,11 @@ function proofText({ ridge, details }: StepRecord, { kkt, active }: ProjectionRe
 
 function movedText(record: StepRecord, { updateNorm, realised, actualChange }: StepDetails): string {
   const { noun } = NOUNS[record.groups];
+  const after = record.projection === null ? record.dots : withoutRounding(record, record.projection);
   // Beyond rounding, and where the projection promised none.
-  const rises = realised.some((change, k) => change > 1e-6 * updateNorm * Math.sqrt(record.gram?.[k]?.[k] ?? 0));
+  const rises = realised.some(
+    (change, k) => after[k]! >= 0 && change > 1e-6 * updateNorm * Math.sqrt(record.gram?.[k]?.[k] ?? 0),
+  );
   return [
     `The parameters moved by |theta'-theta| = ${significant(updateNorm)}. To first order that changes the loss on ${noun} k's memory by`,
     `<theta'-theta,g_k>${actualChange === null ? '' : '; the last column is what it did change by'}.`,

@@ -3,7 +3,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { explainStep } from '../../src/explain-step.ts';
-import type { ProjectionRecord, StepDetails, StepRecord } from '../../src/step-record.ts';
+import { projectFromGram } from '../../src/gem-dual.ts';
+import type { ProfileName } from '../../src/profiles.ts';
+import { type ProjectionRecord, projectionRecord, type StepDetails, type StepRecord } from '../../src/step-record.ts';
 
 const kkt = { stationarity: 0, primal: 0, dual: 0, complementarity: 0, relative: 1.2e-16 };
 
@@ -54,6 +56,30 @@ const details: StepDetails = {
     { name: '0.bias', norm: 1, memoryNorms: [0, 1], dots: [0, 1], cosines: [null, 1] },
   ],
 };
+
+/** A step of plain SGD with a learning rate of 0.1, for these g [p] and g_k [t, p]. */
+function plainStep(
+  g: readonly number[],
+  G: readonly (readonly number[])[],
+  memoryStrength: number,
+  profile: ProfileName,
+  ridge: number,
+): StepRecord {
+  const inner = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+  const dots = G.map((row) => inner(g, row));
+  const gram = G.map((a) => G.map((b) => inner(a, b)));
+  const gradientNorm = Math.sqrt(inner(g, g));
+  const solution = projectFromGram(gram, dots, { profile, memoryStrength, ridge });
+  const { dotsAfter, projected, violated } = solution;
+  return {
+    ...record,
+    ...{ profile, memoryStrength, ridge, dots, gram, gradientNorm, violated },
+    tasks: dots.map((_, k) => k),
+    memoryLosses: dots.map(() => 0.5),
+    projection: projected ? projectionRecord(gradientNorm, solution) : null,
+    details: { ...details, realised: dotsAfter.map((d) => -0.1 * d), actualChange: null, layers: [] },
+  };
+}
 
 describe('a step explained', () => {
   it('shows the dots, the violated tasks, the multipliers and the angles of a step worked out by hand', () => {
@@ -114,6 +140,45 @@ describe('a step explained', () => {
     const agreed = { ...details, layers: details.layers.map((layer) => ({ ...layer, dots: [1, 1] })) };
     expect(explainStep({ ...record, details: agreed })).toContain('no share of <g,g_1> = -2.000 is negative');
     expect(() => explainStep(record, { width: 10 })).toThrow(/width is 10; expected an integer >= 20/);
+  });
+
+  it('says it where memory strength breaks a constraint, and blames nothing after the projection for that', () => {
+    // g = (1, 1), g_1 = (-1, -1), g_2 = (3, 3): v* = (1, 0) and z* = 0. With 0.5 added to both, z = (1, 1), and <z, g_1> = -2.
+    const opposed = [
+      [-1, -1],
+      [3, 3],
+    ];
+    const text = explainStep(plainStep([1, 1], opposed, 0.5, 'exact', 0), { width: 400 });
+    expect(text).toContain(
+      'toward lowering the sum of the losses on the memories. Where their gradients oppose one another that can break a ' +
+        'constraint: here it leaves <z,g_1> negative.',
+    );
+
+    const entry = fc.integer({ min: -4, max: 4 });
+    const vectors = fc
+      .record({ t: fc.integer({ min: 1, max: 4 }), p: fc.integer({ min: 1, max: 3 }) })
+      .chain(({ t, p }) =>
+        fc.array(fc.array(entry, { minLength: p, maxLength: p }), { minLength: t + 1, maxLength: t + 1 }),
+      );
+    const profile = fc.constantFrom<ProfileName>('exact', 'reference');
+    const law = fc.property(
+      vectors,
+      fc.constantFrom(0, 0.5, 2),
+      profile,
+      fc.constantFrom(0, 0.5),
+      (all, gamma, name, ridge) => {
+        const [g, ...G] = all as [number[], ...number[][]];
+        const step = plainStep(g, G, gamma, name, ridge);
+        const words = explainStep(step, { width: 400 });
+        expect(words).not.toContain('act after the projection');
+        if (step.projection === null || ridge > 0) return;
+        const left = step.projection.dotsAfter.flatMap((d, k) => (d < -1e-9 ? [`<z,g_${k + 1}>`] : []));
+        expect(words.includes('it leaves')).toBe(left.length > 0);
+        for (const dot of left) expect(words.match(/it leaves (.*) negative/)![1]).toContain(dot);
+        if (name === 'reference' || gamma === 0) expect(left).toEqual([]);
+      },
+    );
+    fc.assert(law, { numRuns: 300 });
   });
 
   it('fits the page whatever the numbers', () => {
