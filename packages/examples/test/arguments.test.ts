@@ -63,6 +63,7 @@ describe('what is understood', () => {
     expect(names('split-mnist --methods gem,EWC,replay,gem')).toEqual(['gem', 'ewc', 'replay']);
     expect(names('--methods=der++')).toEqual(['der++']);
     expect(names('--methods all')).toEqual(METHODS.map(({ name }) => name));
+    expect(names('--methods gem,all')).toEqual(['gem', ...names('--methods all').filter((name) => name !== 'gem')]);
     expect(new Set(METHODS.map(({ name }) => name)).size).toBe(METHODS.length);
     expect(new Set(METHODS.map(({ label }) => label)).size).toBe(METHODS.length);
   });
@@ -87,7 +88,8 @@ describe('what is understood', () => {
     ['resume a b', "one folder at a time: 'b' is too many"],
     ['resume a --seed 1', 'resume takes no option --seed: a run goes on as it was started'],
     ['branch a --into b --lr 1', 'branch needs --step N, the first step that is to differ (from 0)'],
-    ['branch a --step -1 --into b --lr 1', "found '-1'"],
+    ['branch a --step -1 --into b --lr 1', "--step must be a whole number from 0 to 9007199254740991, found '-1'"],
+    ['branch a --step 99999999999999999999999 --into b --lr 1', "found '99999999999999999999999'"],
     ['branch a --step 1 --lr 1', 'branch needs --into FOLDER'],
     ['branch a --step 1 --into b', 'branch needs something to change: --memory-strength, --profile, --memories, --lr'],
     ['branch a --step 1 --into b --seed 2', 'branch takes no option --seed: it takes --step, --into,'],
@@ -143,6 +145,21 @@ describe('what is not understood', () => {
   ])('%s', (line, message) => {
     if (typeof message === 'string') expect(complaint(line)).toBe(message);
     else expect(complaint(line)).toMatch(message);
+  });
+
+  it('takes no option for the value of another, and no folder without a name', () => {
+    const valued = ['methods', 'preset', 'save', 'step', 'into', ...SETTING_NAMES.map(optionName)].map((n) => `--${n}`);
+    const next = fc.constantFrom(...valued, '--json', '--help', '-h', '--');
+    fc.assert(
+      fc.property(fc.constantFrom(...valued), next, (option, word) => {
+        expect(complaint(`${option} ${word}`)).toBe(`${option} needs a value: ${option} VALUE`);
+      }),
+    );
+    for (const option of ['--save', '--into']) {
+      expect(complaint(`${option}=`)).toBe(`${option} needs a value: ${option} VALUE`);
+      expect(() => readArguments([option, ''])).toThrow(`${option} needs a value: ${option} VALUE`);
+    }
+    expect(() => readArguments(['resume', ''])).toThrow('resume needs the folder of a run');
   });
 
   it('answers any words with a request or with a UsageError', () => {

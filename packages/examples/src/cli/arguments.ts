@@ -7,7 +7,7 @@ import { EXAMPLES } from '../examples/index.ts';
 import { DEFAULT_METHODS, METHODS } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import { suggestion, UsageError } from './errors.ts';
-import { optionName, readChange, readSettings, SETTING_NAMES } from './options.ts';
+import { optionName, readChange, readSettings, readValue, SETTING_NAMES, STEP_OPTION } from './options.ts';
 
 export type Request =
   | { readonly action: 'help'; readonly example: Example | null }
@@ -37,6 +37,7 @@ export type Request =
 export const COMMANDS = ['list', 'resume', 'branch'] as const;
 
 const FLAGS = ['help', 'json'];
+const FOLDERS = ['save', 'into'];
 const VALUED = ['methods', 'preset', 'save', 'step', 'into', ...SETTING_NAMES.map(optionName)];
 
 /** @param argv without node and script. @throws UsageError */
@@ -61,12 +62,16 @@ export function readArguments(argv: readonly string[]): Request {
   for (const token of tokens) {
     if (token.kind === 'positional') words.push(token.value);
     if (token.kind !== 'option') continue;
-    const { name, rawName, value } = token;
+    const { name, rawName, value, inlineValue } = token;
     if (FLAGS.includes(name)) {
       if (value !== undefined) throw new UsageError(`${rawName} takes no value, found '${value}'`);
       flags.add(name);
     } else if (VALUED.includes(name)) {
-      if (value === undefined) throw new UsageError(`${rawName} needs a value: ${rawName} VALUE`);
+      // '--save --json' has forgotten the folder; '--lr -1' has not.
+      const isNext = !inlineValue && value !== undefined && /^-[^\d.]/.test(value);
+      if (value === undefined || isNext || (value === '' && FOLDERS.includes(name))) {
+        throw new UsageError(`${rawName} needs a value: ${rawName} VALUE`);
+      }
       values.set(name, value);
     } else {
       throw new UsageError(`there is no option '${rawName}'${suggestion(name, [...FLAGS, ...VALUED], '--')}`);
@@ -93,14 +98,14 @@ export function readArguments(argv: readonly string[]): Request {
   return { action: 'run', example, methods, save, json: flags.has('json'), ...readSettings(example, values) };
 }
 
-/** The value of --methods: names with commas between them, or 'all'. Each counts once. @throws UsageError */
+/** The value of --methods: names with commas between them, of which 'all' stands for every one. Each counts once. @throws UsageError */
 function readMethods(text: string | undefined): readonly Method[] {
   if (text === undefined) return DEFAULT_METHODS;
-  if (text.trim() === 'all') return METHODS;
   const names = METHODS.map(({ name }) => name);
-  const chosen = text.split(',').map((word) => {
-    const found = METHODS.find(({ name }) => name === word.trim().toLowerCase());
-    if (found !== undefined) return found;
+  const chosen = text.split(',').flatMap((word) => {
+    const wanted = word.trim().toLowerCase();
+    const found = METHODS.filter(({ name }) => name === wanted || wanted === 'all');
+    if (found.length > 0) return found;
     throw new UsageError(`--methods has no method '${word.trim()}'${suggestion(word.trim(), [...names, 'all'])}`);
   });
   return [...new Set(chosen)];
@@ -111,7 +116,7 @@ type Values = ReadonlyMap<string, string>;
 /** The folder of a command that goes on with a run. @throws UsageError */
 function readFolder(command: string, words: readonly string[], values: Values, options: readonly string[]): string {
   const [folder, ...more] = words;
-  if (folder === undefined) throw new UsageError(`${command} needs the folder of a run: pnpm start ${command} FOLDER`);
+  if (!folder) throw new UsageError(`${command} needs the folder of a run: pnpm start ${command} FOLDER`);
   if (more.length > 0) throw new UsageError(`one folder at a time: '${more[0]}' is too many`);
   const odd = [...values.keys()].find((name) => !options.includes(name));
   const rule =
@@ -132,11 +137,7 @@ export const BRANCH_SETTINGS = [
 function readBranch(words: readonly string[], values: Values): Omit<Extract<Request, { action: 'branch' }>, 'json'> {
   const folder = readFolder('branch', words, values, ['step', 'into', ...BRANCH_SETTINGS.map(optionName)]);
   const [step, into] = [values.get('step'), values.get('into')];
-  if (step === undefined || !/^\d+$/.test(step.trim())) {
-    throw new UsageError(
-      `branch needs --step N, the first step that is to differ (from 0)${step === undefined ? '' : `, found '${step}'`}`,
-    );
-  }
+  if (step === undefined) throw new UsageError(`branch needs --step N, ${STEP_OPTION.help} (from 0)`);
   if (into === undefined) throw new UsageError('branch needs --into FOLDER, a new one for the branch');
   const change = readChange(values, BRANCH_SETTINGS);
   if (Object.keys(change).length === 0) {
@@ -144,7 +145,7 @@ function readBranch(words: readonly string[], values: Values): Omit<Extract<Requ
       `branch needs something to change: ${BRANCH_SETTINGS.map((s) => `--${optionName(s)}`).join(', ')}`,
     );
   }
-  return { action: 'branch', folder, into, step: Number(step), change };
+  return { action: 'branch', folder, into, step: readValue('step', step, STEP_OPTION) as number, change };
 }
 
 /** @throws UsageError */

@@ -52,6 +52,14 @@ export const SETTING_OPTIONS: { readonly [S in keyof Settings]-?: Option } = {
   },
 };
 
+/** Where a branch begins. */
+export const STEP_OPTION: Option = {
+  kind: 'integer',
+  min: 0,
+  max: Number.MAX_SAFE_INTEGER,
+  help: 'the first step that is to differ',
+};
+
 export const SETTING_NAMES = Object.keys(SETTING_OPTIONS) as readonly (keyof Settings)[];
 
 /** memoryStrength -> memory-strength */
@@ -63,8 +71,10 @@ export function maxOf(option: NumberOption, limits: Example['limits']): number {
   return typeof option.max === 'function' ? option.max(limits) : option.max;
 }
 
-/** The text of an option as a value. @throws UsageError */
-function readValue(name: string, text: string, option: Option, limits: Example['limits']): string | number {
+const NO_LIMITS: Example['limits'] = { tasks: 0, samples: 0, testSamples: 0 };
+
+/** The text of an option as a value; the example's limits go unasked where its range does not depend on them. @throws UsageError */
+export function readValue(name: string, text: string, option: Option, limits = NO_LIMITS): string | number {
   if (option.kind === 'choice') return readChoice(name, text, option.choices);
   const max = maxOf(option, limits);
   const value = text.trim() === '' ? Number.NaN : Number(text);
@@ -95,10 +105,9 @@ export function readChange(
   given: ReadonlyMap<string, string>,
   settings: readonly (keyof Settings)[],
 ): Partial<Settings> {
-  const none = { tasks: 0, samples: 0, testSamples: 0 };
   const chosen = settings.flatMap((setting) => {
     const text = given.get(optionName(setting));
-    return text === undefined ? [] : [[setting, readValue(optionName(setting), text, SETTING_OPTIONS[setting], none)]];
+    return text === undefined ? [] : [[setting, readValue(optionName(setting), text, SETTING_OPTIONS[setting])]];
   });
   return Object.fromEntries(chosen) as Partial<Settings>;
 }
