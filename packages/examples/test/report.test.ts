@@ -4,6 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 import type { AccuracyMatrixJSON, StepRecord } from '@gemlab/gem';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type BranchResult, branchReport } from '../src/report/branch.ts';
 import { accuracyChart, resample } from '../src/report/chart.ts';
 import { painter } from '../src/report/colour.ts';
 import { heatMap, heatMapLegend, matrixTable, shade } from '../src/report/matrix.ts';
@@ -113,6 +114,15 @@ describe('the summary', () => {
     );
   });
 
+  it('knows of no earlier task where there is one', () => {
+    expect(verdict(gem, plainTuning, 1)).toMatch(/: \+22\.5 points\.$/);
+    const one = metricsSoFar(small, 1)!;
+    expect(one).toEqual({ acc: 0.9, bwt: Number.NaN, fwt: Number.NaN, forgetting: null, learningAccuracy: 0.9 });
+    expect(summaryTable([{ name: 'GEM', metrics: one, seconds: 1 }])[1]).toBe(
+      'GEM  0.900    -    -           -    0.900  1.0 s',
+    );
+  });
+
   it('counts only the tasks that an interrupted run has finished', () => {
     expect(metricsSoFar(small, 0)).toBeNull();
     expect(metricsSoFar(small, 2)).toEqual({
@@ -187,23 +197,79 @@ describe('the whole report', () => {
     }
   });
 
+  const nothing: RunResult = {
+    example: 'permuted-mnist',
+    preset: 'default',
+    settings: {} as RunResult['settings'],
+    tasks: [],
+    interrupted: true,
+    methods: [],
+    step: null,
+    seconds: 1,
+    versions: {},
+  };
+
+  it('promises numbers only where there are some', () => {
+    fc.assert(
+      fc.property(results, (result) => {
+        const text = report(result, { width: 80, paint: plain }).join(' ');
+        const hasNumbers = result.methods.some(({ metrics }) => metrics !== null);
+        expect(text.includes('The numbers below are')).toBe(result.interrupted && hasNumbers);
+        expect(text.includes('BWT ')).toBe(hasNumbers);
+      }),
+    );
+  });
+
+  it('says who diverged, also where nobody else was trained', () => {
+    const gone = { name: 'GEM', numbers: { lr: 10 }, steps: 1, reason: 'g[0] is NaN' };
+    expect(report({ ...nothing, interrupted: false, diverged: [gone] }, { width: 80, paint: plain })).toEqual([
+      '',
+      'Summary',
+      '───────',
+      'GEM diverged: after 1 step with learning rate 10 its gradient was no longer',
+      'finite, so it has no numbers here.',
+    ]);
+  });
+
   it('is empty but for a word when nothing was measured', () => {
-    const nothing: RunResult = {
-      example: 'permuted-mnist',
-      preset: 'default',
-      settings: {} as RunResult['settings'],
-      tasks: [],
-      interrupted: true,
-      methods: [],
-      step: null,
-      seconds: 1,
-      versions: {},
-    };
     expect(report(nothing, { width: 80, paint: plain })).toEqual([
       '',
       'Summary',
       '───────',
       'Stopped before anything was measured.',
     ]);
+  });
+});
+
+describe('the report of a branch', () => {
+  const metrics = { acc: 0.5, bwt: 0, fwt: 0, forgetting: 0, learningAccuracy: 0.5 };
+  const summary = { config: {}, finished: true, steps: 5, trained: 1, accuracies: [0.5], metrics };
+  const branch = (fields: string[], accuracies = [0.5, 0.5]): BranchResult => {
+    const side = { ...summary, accuracies };
+    const difference = { kind: 'step' as const, step: 1, fields };
+    const comparison = { first: side, second: side, difference, lossDiffersFrom: null };
+    const told = {
+      example: 'split-mnist',
+      learner: 'GEM',
+      step: 1,
+      change: { lr: 1 },
+      folder: 'b',
+      interrupted: false,
+    };
+    return { ...told, comparison, seconds: 1, versions: {} };
+  };
+  const text = (result: BranchResult) => branchReport(result, 400, plain).join('\n');
+
+  it('names each field that differs once', () => {
+    expect(text(branch(['loss', 'plugins.gem.loss', 'plugins.gem.memoryLosses.0']))).toContain(
+      'in loss and memoryLosses.0.',
+    );
+  });
+
+  it('knows of no earlier task where there is one', () => {
+    expect(text(branch(['loss']))).toMatch(/^BWT +\+0\.000 +\+0\.000 +\+0\.000$/m);
+    for (const name of ['BWT', 'FWT', 'forgetting']) {
+      expect(text(branch(['loss'], [0.5]))).toMatch(new RegExp(`^${name} +- +- +-$`, 'm'));
+    }
   });
 });

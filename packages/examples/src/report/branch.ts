@@ -28,6 +28,8 @@ const METRICS: readonly (readonly [name: string, metric: keyof RunMetrics, text:
   ['learned', 'learningAccuracy', fixed],
 ];
 
+const TRANSFER: readonly (keyof RunMetrics)[] = ['bwt', 'fwt', 'forgetting'];
+
 export function branchReport(
   { learner, step, change, comparison }: BranchResult,
   width: number,
@@ -49,7 +51,8 @@ export function branchReport(
 function onset({ difference, lossDiffersFrom }: RunComparison, step: number): string {
   const same = `Up to step ${step} the branch is the run, bit for bit.`;
   if (difference === null) return `${same} It is so to the end: what changed made no difference.`;
-  const fields = difference.fields.map((field) => field.replace('plugins.gem.', ''));
+  // The step's loss stands in GEM's record of it as well.
+  const fields = [...new Set(difference.fields.map((field) => field.replace('plugins.gem.', '')))];
   const named = listing(fields.length > 4 ? [...fields.slice(0, 3), `${fields.length - 3} more`] : fields);
   const losses =
     lossDiffersFrom === null
@@ -64,8 +67,12 @@ function results({ first, second }: RunComparison): string[] {
     const [x, y] = [a ?? Number.NaN, b ?? Number.NaN];
     return [name, text(x, 3), text(y, 3), signed(y - x, 3)];
   };
+  // Of one task alone there is nothing to say about earlier and later ones.
+  const isKnown = (metric: keyof RunMetrics) => first.accuracies?.length !== 1 || !TRANSFER.includes(metric);
   const metrics = METRICS.map(([name, metric, text]) =>
-    line(name, first.metrics?.[metric], second.metrics?.[metric], text),
+    isKnown(metric)
+      ? line(name, first.metrics?.[metric], second.metrics?.[metric], text)
+      : line(name, null, null, text),
   );
   const tasks = (first.accuracies ?? []).map((value, i) => line(`task ${i + 1}`, value, second.accuracies?.[i], fixed));
   const open = [first, second].flatMap(({ finished, steps }, i) =>

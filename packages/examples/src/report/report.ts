@@ -3,7 +3,7 @@
 
 import { explainStep } from '@gemlab/gem';
 import type { ChalkInstance } from 'chalk';
-import type { MethodResult, RunResult } from '../run/result.ts';
+import type { Divergence, MethodResult, RunResult } from '../run/result.ts';
 import { accuracyChart } from './chart.ts';
 import { heatMap, heatMapFits, heatMapLegend, matrixTable } from './matrix.ts';
 import { counted, duration, listing } from './numbers.ts';
@@ -67,19 +67,24 @@ function summary(result: RunResult, { width }: Page): string[] {
   const finished = result.methods.flatMap((m): (MethodSummary & MethodResult)[] =>
     m.metrics === null ? [] : [{ ...m, metrics: m.metrics }],
   );
-  const stopped = result.interrupted ? [...wrap(interruption(result), width), ''] : [];
-  if (finished.length === 0) return stopped.slice(0, -1);
+  const remarks = [
+    ...(result.interrupted ? [interruption(result, finished.length > 0)] : []),
+    ...(result.diverged ?? []).map(divergence),
+  ].flatMap((remark) => [...wrap(remark, width), '']);
+  if (finished.length === 0) return remarks.slice(0, -1);
   const gem = finished.find(({ projectedSteps }) => projectedSteps !== null);
   const other = finished.find((m) => m !== gem);
   const comparable = gem !== undefined && other !== undefined && gem.trained === other.trained;
   // What has been trained on as many tasks stands in one table.
   const counts = [...new Set(finished.map(({ trained }) => trained))];
   const projected = gem && `GEM changed the gradient in ${gem.projectedSteps} of its ${counted(gem.steps, 'step')}.`;
-  return [
-    ...stopped,
+  const found = [
     ...(comparable ? wrap(verdict(gem, other, gem.trained), width) : []),
     ...(projected === undefined ? [] : [projected]),
-    '',
+  ];
+  return [
+    ...remarks,
+    ...(found.length === 0 ? [] : [...found, '']),
     ...metricsExplained(width),
     '',
     ...counts.flatMap((count) => ['', ...summaryTable(finished.filter(({ trained }) => trained === count))]).slice(1),
@@ -88,9 +93,12 @@ function summary(result: RunResult, { width }: Page): string[] {
   ];
 }
 
-function interruption({ methods, tasks }: RunResult): string {
+function interruption({ methods, tasks }: RunResult, hasNumbers: boolean): string {
   const reached = methods.map(({ name, trained }) => `${name} after ${trained} of ${counted(tasks.length, 'task')}`);
   return reached.length === 0
     ? 'Stopped before anything was measured.'
-    : `Stopped early: ${listing(reached)}. The numbers below are of the tasks finished.`;
+    : `Stopped early: ${listing(reached)}.${hasNumbers ? ' The numbers below are of the tasks finished.' : ''}`;
 }
+
+const divergence = ({ name, numbers, steps }: Divergence): string =>
+  `${name} diverged: after ${counted(steps, 'step')} with learning rate ${numbers.lr} its gradient was no longer finite, so it has no numbers here.`;

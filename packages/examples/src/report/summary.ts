@@ -3,12 +3,14 @@
 import { counted, duration, fixed, percent, signed } from './numbers.ts';
 import { definition, table } from './text.ts';
 
-/** ACC, BWT and their like; NaN where undefined (BWT and FWT need two tasks). See @gemlab/gem's AccuracyMatrix. */
+/** ACC, BWT and their like: @gemlab/gem's AccuracyMatrix, save that of one task alone nothing is said about earlier and later ones. */
 export interface Metrics {
   readonly acc: number;
+  /** NaN (in JSON null) for one task. */
   readonly bwt: number;
+  /** NaN (in JSON null) for one task. */
   readonly fwt: number;
-  /** null where it was not measured. */
+  /** null for one task, and where it was not measured. */
   readonly forgetting: number | null;
   readonly learningAccuracy: number;
 }
@@ -67,9 +69,12 @@ export function metricsExplained(width: number): string[] {
 export function verdict(gem: MethodSummary, other: MethodSummary, tasks: number): string {
   const lead = gem.metrics.acc - other.metrics.acc;
   const points = (difference: number) => `${signed(100 * difference, 1)} points`;
-  return (
+  const end =
     `After ${counted(tasks, 'task')} ${gem.name} classifies ${percent(gem.metrics.acc, 1)}% of all test images right and ` +
-    `${other.name} ${percent(other.metrics.acc, 1)}%: ${points(lead)}. Since it was learned, the accuracy on an earlier task has ` +
+    `${other.name} ${percent(other.metrics.acc, 1)}%: ${points(lead)}.`;
+  if (tasks === 1) return end;
+  return (
+    `${end} Since it was learned, the accuracy on an earlier task has ` +
     `changed by ${points(gem.metrics.bwt)} with ${gem.name} and by ${points(other.metrics.bwt)} with ${other.name}, on average.`
   );
 }

@@ -1,10 +1,10 @@
 // Several methods on one stream, one after another: the runner that all examples share.
 
-import { type Experiment, runStream } from '@gemlab/gem';
+import { type Experiment, NonFiniteGradientError, runStream } from '@gemlab/gem';
 import type { Example, Settings } from '../examples/example.ts';
 import type { Method } from '../methods/method.ts';
 import type { Progress } from '../report/progress.ts';
-import { type Comparison, type MethodResult, metricsSoFar } from './result.ts';
+import { type Comparison, type Divergence, type MethodResult, metricsSoFar } from './result.ts';
 import { type RunConfig, runSaved, savedSteps } from './saved.ts';
 import { Watch } from './watch.ts';
 
@@ -16,7 +16,7 @@ export interface Saving extends Omit<RunConfig, 'learner'> {
 
 /** A comparison under way. */
 export interface Comparing {
-  /** Trains each learner on the stream, in turn, and measures it on all tasks after each. */
+  /** Trains each learner on the stream, in turn, and measures it on all tasks after each. One that diverges ends there, alone. */
   run(): Promise<void>;
   /** What has come of it, also after an interruption. */
   outcome(): Comparison;
@@ -33,6 +33,7 @@ export function compare(
 ): Comparing {
   const watch = new Watch(progress, settings);
   const results: MethodResult[] = [];
+  const diverged: Divergence[] = [];
   let tasks: readonly string[] = [];
 
   async function measure(method: Method, experiment: Experiment): Promise<MethodResult> {
@@ -71,9 +72,16 @@ export function compare(
       watch.plan(methods);
       for (const method of methods) {
         if (signal.aborted) return;
-        results.push(await measure(method, method.experiment(bench, watch)));
+        const experiment = method.experiment(bench, watch);
+        try {
+          results.push(await measure(method, experiment));
+        } catch (error) {
+          if (!(error instanceof NonFiniteGradientError)) throw error;
+          const numbers = method.numbers(example.name, settings);
+          diverged.push({ name: method.label, numbers, steps: experiment.strategy.clock.step, reason: error.message });
+        }
       }
     },
-    outcome: () => ({ tasks, interrupted: signal.aborted, methods: results, step: watch.step }),
+    outcome: () => ({ tasks, interrupted: signal.aborted, methods: results, diverged, step: watch.step }),
   };
 }

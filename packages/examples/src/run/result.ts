@@ -23,12 +23,24 @@ export interface MethodResult {
   readonly matrix: AccuracyMatrixJSON;
 }
 
+/** A learner whose gradient ceased to be finite, so that there was no going on. */
+export interface Divergence {
+  readonly name: string;
+  readonly numbers: Numbers;
+  /** Training steps taken until then. */
+  readonly steps: number;
+  /** What was found, and where. */
+  readonly reason: string;
+}
+
 /** What came out of comparing learners on a stream. */
 export interface Comparison {
   readonly tasks: readonly string[];
   readonly interrupted: boolean;
-  /** One for each learner that was begun. */
+  /** One for each learner that was begun and has not diverged. */
   readonly methods: readonly MethodResult[];
+  /** Runs recorded before there was such a list have none. */
+  readonly diverged?: readonly Divergence[];
   /** The first step that GEM changed in the latest task in which it changed any; failing that, any with past tasks. */
   readonly step: StepRecord | null;
 }
@@ -52,11 +64,12 @@ export function metricsSoFar({ accuracies, baseline }: AccuracyMatrixJSON, train
   });
   // Of a run that stopped early, 'transfer' has only the last two tasks measured at its end.
   if (part.accuracies.at(-1)!.some((accuracy) => accuracy === null)) return null;
+  const hasEarlier = trained > 1;
   return {
     acc: part.acc(),
-    bwt: part.bwt(),
-    fwt: part.fwt(),
-    forgetting: part.isComplete ? part.forgetting() : null,
+    bwt: hasEarlier ? part.bwt() : Number.NaN,
+    fwt: hasEarlier ? part.fwt() : Number.NaN,
+    forgetting: hasEarlier && part.isComplete ? part.forgetting() : null,
     learningAccuracy: part.learningAccuracy(),
   };
 }
