@@ -11,7 +11,7 @@ import { machine } from './machine.ts';
 import { help, type Options, readOptions, UsageError } from './options.ts';
 import type { Clock, Introduction } from './process.ts';
 import { report } from './report.ts';
-import type { BenchResult, WorkResult } from './result.ts';
+import { type BenchResult, isBenchResult, type WorkResult } from './result.ts';
 import { works } from './work.ts';
 
 const EXIT_FAILED = 1;
@@ -116,13 +116,16 @@ async function measure({ only, rounds, clock, tasks, scale, alone }: Options): P
   };
 }
 
-/** What --json once wrote. @throws UsageError if it cannot be read. */
+/** What --json once wrote. @throws UsageError if it cannot be read, or is something else. */
 function recorded(file: string): BenchResult {
+  let found: unknown;
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as BenchResult;
+    found = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
     throw new UsageError(`'${file}': ${(error as Error).message}`);
   }
+  if (isBenchResult(found)) return found;
+  throw new UsageError(`'${file}' is no result of this bench; --json > FILE makes one`);
 }
 
 async function main(argv: readonly string[]): Promise<number> {

@@ -41,3 +41,18 @@ export interface BenchResult {
   readonly errors: readonly string[];
   readonly interrupted: boolean;
 }
+
+const isObject = (x: unknown): x is Readonly<Record<string, unknown>> =>
+  typeof x === 'object' && x !== null && !Array.isArray(x);
+const isObjectOfObjects = (x: unknown) => isObject(x) && Object.values(x).every(isObject);
+
+/** Whether a document has the parts of a result. What is in them is not looked at. */
+export function isBenchResult(x: unknown): x is BenchResult {
+  return (
+    isObject(x) &&
+    [x.machine, x.absent].every(isObject) &&
+    isObjectOfObjects(x.libraries) &&
+    [x.works, x.errors].every(Array.isArray) &&
+    (x.works as unknown[]).every((work) => isObject(work) && isObjectOfObjects(work.timings))
+  );
+}

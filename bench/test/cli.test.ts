@@ -1,6 +1,9 @@
 // The benchmark still works: every piece of work at a small size, gemlab and the limits of the machine alone, which needs no package
 // from anywhere. What the times are is no matter for a test.
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { GROUPS } from '../src/options.ts';
@@ -63,4 +66,16 @@ test('--show of a file that is none says so', async () => {
   const { status, stderr } = await bench('--show', 'no-such-file.json');
   expect(status).toBe(2);
   expect(stderr).toContain('no-such-file.json');
+});
+
+test('--show of a document that is something else says so', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gemlab-bench-'));
+  const file = join(folder, 'e.json');
+  writeFileSync(file, '{}');
+  const { status, stdout, stderr } = await bench('--show', file);
+  rmSync(folder, { recursive: true });
+  expect([status, stdout]).toEqual([2, '']);
+  expect(stderr).toBe(
+    `bench: '${file}' is no result of this bench; --json > FILE makes one\nRun 'pnpm bench --help' for all options.\n`,
+  );
 });
