@@ -1,11 +1,12 @@
 // The command line: `pnpm start [example] [options]`. Results go to stdout, everything else to stderr, so that output can be piped.
 
 import { readFileSync } from 'node:fs';
-import { RunError, RunFileError } from '@gemlab/gem';
+import { NonFiniteGradientError, RunError, RunFileError } from '@gemlab/gem';
 import { info } from '@gemlab/tensor';
 import { type Request, readArguments } from './cli/arguments.ts';
 import { EXIT_USAGE, UsageError } from './cli/errors.ts';
 import { help, listExamples } from './cli/help.ts';
+import { DataFileError } from './data/errors.ts';
 import type { Settings } from './examples/example.ts';
 import { EXAMPLES } from './examples/index.ts';
 import { gem } from './methods/projection.ts';
@@ -14,10 +15,10 @@ import { colourLevel, painter } from './report/colour.ts';
 import { counted, listing, roughDuration } from './report/numbers.ts';
 import { createProgress, type Progress } from './report/progress.ts';
 import { report } from './report/report.ts';
-import { PAGE_WIDTH, wrap } from './report/text.ts';
+import { PAGE_WIDTH, shellWord, wrap } from './report/text.ts';
 import { compare, type Saving } from './run/compare.ts';
 import type { RunResult } from './run/result.ts';
-import { branchSaved, openSaved, wantEmpty } from './run/saved.ts';
+import { branchSaved, openSaved, SavedRunError, wantEmpty } from './run/saved.ts';
 import { estimatedSeconds, Watch } from './run/watch.ts';
 
 const EXIT_FAILED = 1;
@@ -104,8 +105,7 @@ async function train(
   const saving: Saving | null =
     folder === null ? null : { folder, versions: versions(), example: example.name, preset, settings, methods: labels };
   const comparing = compare(example, settings, methods, progress, signal, saving);
-  await comparing.run();
-  progress.clear();
+  await comparing.run().finally(() => progress.clear());
   const result: RunResult = {
     example: example.name,
     preset,
@@ -117,11 +117,12 @@ async function train(
   if (json) say([JSON.stringify(result, null, 2)]);
   else say(report(result, { width: PAGE_WIDTH, paint: painter(colourLevel(process.stdout, process.env)) }));
   if (folder !== null) tell(savedIn(folder, result.interrupted));
-  return result.interrupted ? EXIT_INTERRUPTED : 0;
+  if (result.interrupted) return EXIT_INTERRUPTED;
+  return result.diverged?.length ? EXIT_FAILED : 0;
 }
 
 const savedIn = (folder: string, interrupted: boolean): string[] => [
-  interrupted ? `Saved. Go on with: pnpm start resume ${folder}` : `Saved in ${folder}.`,
+  interrupted ? `Saved. Go on with: pnpm start resume ${shellWord(folder)}` : `Saved in ${folder}.`,
 ];
 
 async function branch({ folder, into, step, change, json }: Extract<Request, { action: 'branch' }>): Promise<number> {
@@ -143,8 +144,7 @@ async function branch({ folder, into, step, change, json }: Extract<Request, { a
   const { finished, comparison } = await branchSaved(folder, into, config, { step, change }, build, {
     versions: versions(),
     signal,
-  });
-  progress.clear();
+  }).finally(() => progress.clear());
   const result: BranchResult = {
     example: example.name,
     learner,
@@ -180,21 +180,26 @@ async function main(argv: readonly string[]): Promise<number> {
     else say(listExamples());
     return 0;
   } catch (error) {
-    // A damaged folder is nobody's bug.
-    if (error instanceof RunFileError || error instanceof RunError) {
-      tell([`gemlab: ${error.message}`]);
-      return EXIT_FAILED;
+    if (error instanceof UsageError) {
+      tell([`gemlab: ${error.message}`, "Run 'pnpm start --help' for all commands and options."]);
+      return EXIT_USAGE;
     }
-    if (!(error instanceof UsageError)) throw error;
-    tell([`gemlab: ${error.message}`, "Run 'pnpm start --help' for all commands and options."]);
-    return EXIT_USAGE;
+    if (!isExpected(error)) throw error;
+    tell([`gemlab: ${error.message}`]);
+    return EXIT_FAILED;
   }
 }
+
+/** Whether it is nobody's bug: a damaged file, a folder that may not be written, a full disk, a branch that diverges. */
+const isExpected = (error: unknown): error is Error =>
+  [SavedRunError, RunFileError, RunError, DataFileError, NonFiniteGradientError].some((of) => error instanceof of) ||
+  (error instanceof Error && 'syscall' in error);
 
 // `pnpm start list | head -1`: a reader that has seen enough is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit();
-  throw error;
+  tell([`gemlab: ${error.message}`]);
+  process.exit(EXIT_FAILED);
 });
 
 // Not process.exit: what is still on its way to a pipe would be lost.

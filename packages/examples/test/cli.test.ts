@@ -1,53 +1,15 @@
-// The program as users run it: built, in a process of its own. Exit codes, what goes to stdout and what to stderr, JSON, Ctrl-C.
+// The program as users run it: exit codes, what goes to stdout and what to stderr, JSON, saved runs.
 
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { EXAMPLES } from '../src/examples/index.ts';
 import { METHODS } from '../src/methods/index.ts';
 import type { BranchResult } from '../src/report/branch.ts';
 import { widthOf } from '../src/report/text.ts';
 import type { RunResult } from '../src/run/result.ts';
-
-const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
-const TIMEOUT = 120_000;
-const TINY = ['--tasks', '2', '--samples', '50', '--memories', '10', '--test-samples', '100'];
-
-interface Outcome {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function start(args: readonly string[], env: Record<string, string> = {}): ChildProcessWithoutNullStreams {
-  // The colours and CI of whoever runs the tests are not this program's.
-  const { FORCE_COLOR: _, CI: __, NO_COLOR: ___, ...outer } = process.env;
-  return spawn(process.execPath, [CLI, ...args], { env: { ...outer, ...env } });
-}
-
-function finish(child: ChildProcessWithoutNullStreams): Promise<Outcome> {
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (text) => {
-    stdout += text;
-  });
-  child.stderr.on('data', (text) => {
-    stderr += text;
-  });
-  return new Promise((resolve) => {
-    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
-  });
-}
-
-const cli = (...args: string[]) => finish(start(args));
-
-beforeAll(() => {
-  if (!existsSync(CLI)) throw new Error(`${CLI} is missing: run 'pnpm build' first, as 'pnpm test' does`);
-});
+import { cli, finish, type Outcome, start, TIMEOUT, TINY } from './program.ts';
 
 describe('a run', () => {
   it.each(EXAMPLES)('$name --json prints one document and nothing else', { timeout: TIMEOUT }, async ({ name }) => {
@@ -138,6 +100,13 @@ describe('a run', () => {
     expect(stdout).toMatch(/^GEM( +[+-]?\d\.\d{3}){5} +\d+\.\d s$/m);
   });
 
+  it('of one task says nothing of earlier ones', { timeout: TIMEOUT }, async () => {
+    const { stdout } = await cli('split-mnist', '--tasks', '1', ...TINY.slice(2));
+    expect(stdout).toMatch(/^After 1 task GEM classifies/m);
+    expect(stdout).not.toMatch(/Since it was/);
+    expect(stdout).toMatch(/^GEM +\d\.\d{3} +- +- +- +\d\.\d{3} +\d+\.\d s$/m);
+  });
+
   it('colours when asked to', { timeout: TIMEOUT }, async () => {
     const { stdout } = await finish(start(TINY, { FORCE_COLOR: '3' }));
     expect(stdout).toContain('\u001b[48;2;');
@@ -154,7 +123,7 @@ describe('a saved run', () => {
   it('is stopped, resumed and branched, and ends as one that was neither saved nor stopped', {
     timeout: TIMEOUT,
   }, async () => {
-    const folder = join(root, 'run');
+    const folder = join(root, 'a run');
     const whole = await cli('--json', ...LONGER);
     const child = start(['--json', '--save', folder, ...LONGER]);
     const ended = finish(child);
@@ -163,7 +132,7 @@ describe('a saved run', () => {
     child.kill('SIGINT');
     const stopped = await ended;
     expect(stopped.code).toBe(130);
-    expect(stopped.stderr).toContain(`Saved. Go on with: pnpm start resume ${folder}`);
+    expect(stopped.stderr).toContain(`Saved. Go on with: pnpm start resume '${folder}'`);
 
     const resumed = await cli('resume', folder, '--json');
     expect([resumed.code, resumed.stderr]).toEqual([0, expect.stringMatching(/fine-tuning is at step \d+/)]);
@@ -201,7 +170,35 @@ describe('a saved run', () => {
     writeFileSync(damaged, readFileSync(damaged, 'utf8').replace('"memories": 10', '"memories": 11'));
     const refused = await cli('resume', folder);
     expect([refused.code, refused.stdout]).toEqual([1, '']);
-    expect(refused.stderr).toMatch(/^gemlab: .*run\.json was changed after it was written/);
+    expect(refused.stderr).toMatch(/^gemlab: '.*\/a run\/gem': .*run\.json was changed after it was written/);
+  });
+
+  it('goes on with what a learner that diverges leaves over, and says that it does, each time', {
+    timeout: TIMEOUT,
+  }, async () => {
+    const folder = join(root, 'diverged');
+    const methods = ['--methods', 'gem,fine-tuning', '--lr', '1000'];
+    const whole = await cli('--json', '--save', folder, ...methods, ...TINY);
+    const result = JSON.parse(whole.stdout) as RunResult;
+    expect([whole.code, result.interrupted, result.methods.map(({ name }) => name)]).toEqual([
+      1,
+      false,
+      ['fine-tuning'],
+    ]);
+    expect(result.diverged).toMatchObject([{ name: 'GEM', numbers: { lr: 1000 } }]);
+    expect(result.diverged![0]!.reason).toMatch(/is (NaN|-?Infinity)/);
+    const alone = await cli('--json', '--methods', 'fine-tuning', ...TINY);
+    expect(matrices(whole)).toEqual(matrices(alone));
+
+    const again = await cli('resume', folder, '--json');
+    expect([again.code, (JSON.parse(again.stdout) as RunResult).diverged]).toEqual([1, result.diverged]);
+    expect(matrices(again)).toEqual(matrices(whole));
+    const { code, stdout, stderr } = await cli('resume', folder);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('Saved in')]);
+    expect(stdout.replaceAll('\n', ' ')).toMatch(
+      /GEM diverged: after \d+ steps with learning rate 1000 its gradient was no /,
+    );
+    expect(stdout).toMatch(/^fine-tuning( +[+-]?\d\.\d{3}){5} +\d+\.\d s$/m);
   });
 
   it('goes on with the methods that it was started with, also those that had not begun', {
@@ -228,6 +225,11 @@ describe('a saved run', () => {
       cli('--save', used),
       cli('branch', used, '--step', '1', '--into', used, '--lr', '1'),
     ]);
+    const note = join(root, 'note');
+    mkdirSync(note);
+    writeFileSync(join(note, 'note.txt'), 'not ours');
+    const beside = await cli('--save', note);
+    expect([beside.code, beside.stderr]).toEqual([2, expect.stringContaining(`--save '${note}' is not empty`)]);
     expect([none.code, save.code, into.code]).toEqual([2, 2, 2]);
     expect(none.stderr).toContain('there is no saved run in');
     expect(save.stderr).toContain('is not empty');
@@ -256,66 +258,5 @@ describe('list and help', () => {
     expect([all.code, all.stderr, one.code, one.stderr]).toEqual([0, '', 0, '']);
     expect(all.stdout).toContain('pnpm start list');
     expect(one.stdout).toContain('pnpm start split-mnist --seed 1');
-  });
-});
-
-describe('mistakes', () => {
-  it.each([
-    [['permuted-mnits'], "gemlab: there is no example 'permuted-mnits'; did you mean 'permuted-mnist'?"],
-    [['permutted'], "gemlab: there is no example 'permutted'; did you mean 'permuted-mnist'?"],
-    [['--sed', '1'], "gemlab: there is no option '--sed'; did you mean '--seed'?"],
-    [['--methods', 'gem,ewcc'], "gemlab: --methods has no method 'ewcc'; did you mean 'ewc'?"],
-    [['--preset', 'papre'], "gemlab: --preset has no value 'papre'; did you mean 'paper'?"],
-    [['--tasks', 'many'], "gemlab: --tasks must be a whole number from 1 to 100, found 'many'"],
-  ])('%j: exit code 2, and the message on stderr only', async (args, message) => {
-    const { code, stdout, stderr } = await cli(...args);
-    expect([code, stdout]).toEqual([2, '']);
-    expect(stderr).toBe(`${message}\nRun 'pnpm start --help' for all commands and options.\n`);
-  });
-});
-
-describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
-  // Long enough that it cannot end by itself before the signal.
-  const LONG = ['--json', '--tasks', '100', '--samples', '50', '--memories', '50', '--test-samples', '10'];
-
-  /** Resolves when the run has begun: the announcement comes first. */
-  const begun = (child: ChildProcessWithoutNullStreams, words: string) =>
-    new Promise<void>((resolve) => {
-      let seen = '';
-      child.stderr.on('data', (text) => {
-        seen += text;
-        if (seen.includes(words)) resolve();
-      });
-    });
-
-  it('stops between two steps and shows what there is: exit code 130', { timeout: TIMEOUT }, async () => {
-    const child = start(LONG);
-    const ended = finish(child);
-    await begun(child, '%  ');
-    child.kill('SIGINT');
-    const { code, stdout, stderr } = await ended;
-    expect(code).toBe(130);
-    expect(stderr).toContain('Stopping after this step; Ctrl-C again ends at once.');
-    const result = JSON.parse(stdout) as RunResult;
-    expect(result.interrupted).toBe(true);
-    expect(result.methods.some((m) => m.trained < 100)).toBe(true);
-    // What has been measured stands: full rows, then nothing.
-    for (const { matrix, trained, metrics } of result.methods) {
-      matrix.accuracies.forEach((row, i) => {
-        expect(row.every((x) => (i < trained ? x !== null : x === null))).toBe(true);
-      });
-      expect(metrics === null).toBe(trained === 0);
-    }
-  });
-
-  it('ends at once when pressed again', { timeout: TIMEOUT }, async () => {
-    const child = start(LONG);
-    const ended = finish(child);
-    await begun(child, '100 tasks');
-    // Again and again: a busy system delivers two signals that are pending together as one.
-    const pressing = setInterval(() => child.kill('SIGINT'), 50);
-    child.on('exit', () => clearInterval(pressing));
-    const { code, stdout } = await ended;
-    expect([code, stdout]).toEqual([130, '']);
   });
 });

@@ -1,11 +1,22 @@
 // Text and numbers as the reports lay them out: everything stands where it should, also with wide characters and colour codes.
 
+import { execFileSync } from 'node:child_process';
 import { Chalk } from 'chalk';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { colourLevel, contrast, inkOn, luminance, type Rgb, viridis } from '../src/report/colour.ts';
 import { counted, duration, fixed, listing, percent, roughDuration, signed } from '../src/report/numbers.ts';
-import { blockWidth, inPairs, padEnd, padStart, table, truncate, widthOf, wrap } from '../src/report/text.ts';
+import {
+  blockWidth,
+  inPairs,
+  padEnd,
+  padStart,
+  shellWord,
+  table,
+  truncate,
+  widthOf,
+  wrap,
+} from '../src/report/text.ts';
 
 // Letters, a combining accent, wide characters, a family of four code points, and a coloured word.
 const word = fc.oneof(
@@ -20,6 +31,15 @@ describe('text', () => {
     expect(padEnd('e\u0301', 3)).toBe('e\u0301  ');
     expect(padStart(new Chalk({ level: 1 }).red('ab'), 3)).toBe(' \u001b[31mab\u001b[39m');
     expect(padStart('long', 2)).toBe('long');
+  });
+
+  it.skipIf(process.platform === 'win32')('writes any word so that a shell reads it again', () => {
+    const names = fc.sample(fc.string({ unit: 'binary', minLength: 1 }), 500).map((s) => s.replaceAll(/[\0\\]/g, ' '));
+    const command = `printf '%s\\0' ${names.map(shellWord).join(' ')}`;
+    expect(execFileSync('bash', ['-c', command], { encoding: 'utf8' }).split('\0').slice(0, -1)).toEqual(names);
+    expect(['runs/one', 'C:\\runs\\one', 'a b', "it's"].map(shellWord)).toEqual([
+      ...['runs/one', 'C:\\runs\\one', "'a b'", "'it'\\''s'"],
+    ]);
   });
 
   it('wraps so that no line is wider than asked and no word is lost', () => {

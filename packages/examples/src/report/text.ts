@@ -54,6 +54,11 @@ export function definition(name: string, meaning: string, nameWidth: number, wid
   return wrap(meaning, width - nameWidth).map((line, i) => padEnd(i === 0 ? name : '', nameWidth) + line);
 }
 
+/** A word of a command as a shell takes it: in quotes where it would see more than letters. (A backslash is taken for one of Windows's paths.) */
+export function shellWord(word: string): string {
+  return /^[\w./\\:@%+,=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 function pieces(word: string, room: number): string[] {
   if (stringWidth(word) <= room) return word === '' ? [] : [word];
   const cut: string[] = [''];

@@ -1,12 +1,14 @@
 // Runs of examples on disk. A folder holds one run for each learner, in a folder of its own: 'DIR/fine-tuning', 'DIR/gem'. Each knows
 // its example, settings and learner, so the folder is all that is needed to go on.
 
-import { readdirSync } from 'node:fs';
+import { type Dirent, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type BranchOutcome,
   branchRun,
   type Experiment,
+  RecordLineError,
+  RunFileError,
   type RunOutcome,
   readRun,
   resumeRun,
@@ -20,6 +22,7 @@ import type { Example, PresetName, Settings } from '../examples/example.ts';
 import { EXAMPLES } from '../examples/index.ts';
 import { DEFAULT_METHODS, METHODS } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
+import { shellWord } from '../report/text.ts';
 
 export interface RunConfig {
   readonly example: string;
@@ -51,12 +54,28 @@ export interface SavedExample {
   readonly runs: ReadonlyMap<string, SavedRun>;
 }
 
-/** The runs in a folder. @throws UsageError if there are none; RunFileError if one is damaged. */
+/** A run that cannot be read, and where it is: all of them have files of the same names. */
+export class SavedRunError extends Error {
+  override readonly name = 'SavedRunError';
+
+  constructor(path: string, cause: Error) {
+    super(`'${path}': ${cause.message}`, { cause });
+  }
+}
+
+/** The runs in a folder. @throws UsageError if there are none; SavedRunError if one is damaged; what the file system throws. */
 export async function openSaved(folder: string): Promise<SavedExample> {
   const found: SavedRun[] = [];
-  for (const name of list(folder)) {
-    const store = directoryStore(join(folder, name));
-    if ((await store.read('run.json')) !== null) found.push(await readRun(store));
+  for (const entry of list(folder)) {
+    const path = join(folder, entry.name);
+    const store = directoryStore(path);
+    if (!entry.isDirectory() || (await store.read('run.json')) === null) continue;
+    try {
+      found.push(await readRun(store));
+    } catch (error) {
+      const isDamaged = error instanceof RunFileError || error instanceof RecordLineError;
+      throw isDamaged ? new SavedRunError(path, error) : error;
+    }
   }
   const configs = found.map(({ config }) => config as unknown as RunConfig);
   const example = EXAMPLES.find(({ name }) => name === configs[0]?.example);
@@ -71,22 +90,21 @@ export async function openSaved(folder: string): Promise<SavedExample> {
   };
 }
 
-/** The folders in a folder; none where there is no such. */
-function list(folder: string): string[] {
+/** What is in a folder, by name; nothing where there is no such. */
+function list(folder: string): Dirent[] {
   try {
-    const entries = readdirSync(folder, { withFileTypes: true });
-    return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
+    return readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
 }
 
-/** @throws UsageError if the folder holds anything. */
+/** @throws UsageError if the folder holds anything; what the file system throws if it is none. */
 export function wantEmpty(option: string, folder: string): void {
   if (list(folder).length === 0) return;
   throw new UsageError(
-    `${option} '${folder}' is not empty; name a new folder, or go on with 'pnpm start resume ${folder}'`,
+    `${option} '${folder}' is not empty; name a new folder, or, if it holds a run, go on with: pnpm start resume ${shellWord(folder)}`,
   );
 }
 
