@@ -57,7 +57,7 @@ export interface Contents<S extends Samples> {
 export const fieldsOf = (samples: Samples): [name: string, rows: Tensor][] =>
   Object.entries(samples).filter((field): field is [string, Tensor] => field[1] !== undefined);
 
-const mapFields = <S extends Samples>(samples: S, f: (name: string, rows: Tensor) => Tensor): S =>
+export const mapFields = <S extends Samples>(samples: S, f: (name: string, rows: Tensor) => Tensor): S =>
   Object.fromEntries(fieldsOf(samples).map(([name, rows]) => [name, f(name, rows)])) as unknown as S;
 
 /** Sample i alone, where it lies. */

@@ -14,7 +14,7 @@ import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { ownRng, wantCount, wantNumber } from './options.ts';
 import { openState, pluginState, rngData, rngFrom } from './plugin-state.ts';
-import { rememberBatch, type TaskSamples, withTasks } from './remember.ts';
+import { freshSamples, rememberBatch, type TaskSamples, withTasks } from './remember.ts';
 
 /** Samples with the outputs they had, [n, classes]. */
 export interface DarkSamples extends TaskSamples {
@@ -69,8 +69,8 @@ export class DERPlugin implements StrategyPlugin, Stateful {
   }
 
   afterTrainingIteration(strategy: Strategy): void {
-    const samples = { ...withTasks(strategy, strategy.batch!), outputs: strategy.outputs!.value };
-    rememberBatch(this.memory, strategy, samples);
+    const outputs = strategy.outputs!.value.slice([0, strategy.indices!.size]);
+    rememberBatch(this.memory, strategy, { ...withTasks(strategy, freshSamples(strategy)), outputs });
   }
 
   stateDict(): State {

@@ -27,7 +27,7 @@ import type { StreamPlace } from './memory-groups.ts';
 import { type MemoryPass, type MemoryPassMethod, memoryPassMethod, type TaskMemory } from './memory-pass.ts';
 import { openState, pluginState, rngData } from './plugin-state.ts';
 import { moveTo, updateSince } from './realised-update.ts';
-import { ofTask, type TaskSamples, withTasks } from './remember.ts';
+import { freshSamples, ofTask, type TaskSamples, withTasks } from './remember.ts';
 import { inMemoryPass } from './running-statistics.ts';
 import { stepDetails } from './step-details.ts';
 import { wantFinite } from './want-finite.ts';
@@ -215,19 +215,20 @@ export class GEMPlugin implements StrategyPlugin, Stateful {
   /** Remembers samples of the current batch, where the profile's memory is filled as samples come by. */
   afterTrainingIteration(strategy: Strategy): void {
     this.#step = null;
-    const { batch, indices, clock } = strategy;
+    const { indices, clock } = strategy;
     if (this.profile.memoryFill !== 'first-n-shuffled') {
-      this.#remember(clock.experience, withTasks(strategy, batch!), indices!, clock.step);
+      this.#remember(clock.experience, withTasks(strategy, freshSamples(strategy)), indices!, clock.step);
     }
-    this.#seen += batch!.targets.shape[0]!;
+    this.#seen += indices!.size;
   }
 
   /** Remembers samples of the experience just finished, where the profile fills its memory then. */
   afterTrainingExp(strategy: Strategy): void {
     if (this.profile.memoryFill !== 'first-n-shuffled') return;
-    const { dataset, clock, experience, trainBatchSize } = strategy;
+    const { clock, experience, trainBatchSize } = strategy;
     const rng = this.#rng === undefined ? strategy.rng.foldIn(FAMILY).foldIn(clock.experience) : this.#rng;
-    this.#pass(dataset!, clock.experience, experience!.taskLabel, trainBatchSize, rng);
+    const { train, taskLabel } = experience!;
+    this.#pass(train, clock.experience, taskLabel, trainBatchSize, rng);
   }
 
   /** The memory, the generator, the last record, and where the stream is. */

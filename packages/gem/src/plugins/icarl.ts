@@ -81,10 +81,10 @@ export class ICaRLPlugin implements StrategyPlugin, Stateful {
   /** Replaces the loss. */
   beforeBackward(strategy: Strategy): void {
     const { outputs, batch, indices, experience } = strategy;
-    const fresh = experience!.train.classes;
-    const labels = columns(batch!.targets.oneHot(outputs!.shape[1]!, outputs!.dtype), fresh);
-    const targets = this.#answers ? concat([this.#answers.indexSelect(0, indices!), labels], 1) : labels;
-    const logits = columns(outputs!, [...this.#old, ...fresh]);
+    const classes = [...this.#old, ...experience!.train.classes];
+    const labels = columns(batch!.targets.oneHot(outputs!.shape[1]!, outputs!.dtype), classes);
+    const targets = this.#answers ? withOld(labels, this.#answers.indexSelect(0, indices!)) : labels;
+    const logits = columns(outputs!, classes);
     strategy.loss = losses.bceWithLogits(logits, targets, { reduction: 'sum' }).div(batch!.targets.size);
   }
 
@@ -138,6 +138,15 @@ export class ICaRLPlugin implements StrategyPlugin, Stateful {
     this.#old = data.old as number[];
     this.#answers = maybe('answers');
   }
+}
+
+/**
+ * Labels [n, classes] with answers [m, old] in place of those for the old classes, which come first. The network was not asked about what
+ * other plugins have added to the batch, samples m to n - 1: of those the label stands for old classes too.
+ */
+function withOld(labels: Tensor, answers: Tensor): Tensor {
+  const [m, old] = answers.shape as [number, number];
+  return concat([concat([answers, labels.slice([m, null], [0, old])]), labels.slice(null, [old, null])], 1);
 }
 
 /** Rows scaled to length one; zero rows stay. */

@@ -14,6 +14,7 @@ import type { Strategy } from '../strategy/strategy.ts';
 import { answersTo } from './eval-mode.ts';
 import { wantNumber, wantPositive } from './options.ts';
 import { openState, pluginState } from './plugin-state.ts';
+import { freshSamples } from './remember.ts';
 
 export interface LwFOptions {
   /** lambda_o >= 0: how much old answers count. Default 1, the paper's. */
@@ -52,13 +53,11 @@ export class LwFPlugin implements StrategyPlugin, Stateful {
 
   /** Adds the distillation terms to the loss. */
   beforeBackward(strategy: Strategy): void {
-    const { model, batch, indices, experience } = strategy;
-    // Where another plugin has added samples to the batch, they stand behind those of the dataset.
-    const count = indices!.size;
+    const { model, indices, experience } = strategy;
+    const { inputs } = freshSamples(strategy);
     for (const [label, answers] of this.#answers) {
       const own = label === experience!.taskLabel;
-      const inputs = batch!.inputs.slice([0, count]);
-      const outputs = own ? strategy.outputs!.slice([0, count]) : model.forward(variable(inputs), label);
+      const outputs = own ? strategy.outputs!.slice([0, indices!.size]) : model.forward(variable(inputs), label);
       const now = this.#scaled(outputs, this.#classes.get(label)!);
       const distance = losses.crossEntropy(now, answers.indexSelect(0, indices!));
       strategy.loss = strategy.loss!.add(distance.mul(this.lambda));

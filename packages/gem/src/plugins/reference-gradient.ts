@@ -16,7 +16,7 @@ import { gradientVector, writeGradients } from './gradient-vector.ts';
 import { lossAndGradient } from './loss-gradient.ts';
 import { ownRng } from './options.ts';
 import { openState, pluginState, rngData, rngFrom } from './plugin-state.ts';
-import { rememberBatch, rememberExperience, type TaskSamples, withTasks } from './remember.ts';
+import { freshSamples, rememberBatch, rememberExperience, type TaskSamples, withTasks } from './remember.ts';
 
 /** What a step with one constraint did. Plain, JSON-serialisable data. */
 export interface ReferenceRecord extends Omit<AverageProjection, 'z'> {
@@ -86,7 +86,7 @@ export abstract class ReferenceGradientPlugin implements StrategyPlugin, Statefu
 
   afterTrainingIteration(strategy: Strategy): void {
     this.#reference = null;
-    rememberBatch(this.memory, strategy, withTasks(strategy, strategy.batch!));
+    rememberBatch(this.memory, strategy, withTasks(strategy, freshSamples(strategy)));
   }
 
   afterTrainingExp(strategy: Strategy): void {

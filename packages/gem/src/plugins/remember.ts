@@ -4,6 +4,7 @@
 import type { Samples } from '@gemlab/autograd';
 import { full, scope, type Tensor } from '@gemlab/tensor';
 import type { EpisodicMemory } from '../memory/episodic-memory.ts';
+import { mapFields } from '../memory/slots.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 
 /** Samples that all tell their task. */
@@ -23,7 +24,17 @@ export function withTasks<S extends Samples>({ experience }: Strategy, samples: 
   return ofTask(samples, experience!.taskLabel);
 }
 
-/** Offers the samples of the batch under way to a memory that sees batches; at the end of a step. */
+/**
+ * The samples of the batch that came from the dataset, where `indices` says: what plugins have added to them (ReplayPlugin, remembered
+ * ones) stands behind, and is no news.
+ */
+export function freshSamples({ batch, indices }: Strategy): Samples {
+  const count = indices!.size;
+  if (batch!.targets.shape[0] === count) return batch!;
+  return mapFields(batch!, (_, rows) => rows.slice([0, count]));
+}
+
+/** Offers those samples, and what is known of each, to a memory that sees batches; at the end of a step. */
 export function rememberBatch<S extends TaskSamples>(memory: EpisodicMemory<S>, strategy: Strategy, samples: S): void {
   if (memory.policy.offered !== 'batches') return;
   const { clock, indices } = strategy;

@@ -5,7 +5,6 @@
 //
 // Which samples the memory holds is its policy's matter: the paper compares a reservoir over all samples, rings and herding by class.
 
-import type { Samples } from '@gemlab/autograd';
 import type { Rng } from '@gemlab/tensor';
 import type { EpisodicMemory } from '../memory/episodic-memory.ts';
 import { batchOf } from '../memory/slots.ts';
@@ -14,7 +13,7 @@ import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { ownRng, wantCount } from './options.ts';
 import { openState, pluginState, rngData, rngFrom } from './plugin-state.ts';
-import { rememberBatch, rememberExperience, type TaskSamples, withTasks } from './remember.ts';
+import { freshSamples, rememberBatch, rememberExperience, type TaskSamples, withTasks } from './remember.ts';
 
 export interface ReplayOptions {
   /** The paper's best: new EpisodicMemory({ total }, 'reservoir', { by: 'all', rng }). */
@@ -30,8 +29,6 @@ export class ReplayPlugin implements StrategyPlugin, Stateful {
   readonly memory: EpisodicMemory<TaskSamples>;
   readonly batchSize: number;
   #rng: Rng;
-  /** The batch as it came from the stream. */
-  #fresh: Samples | null = null;
 
   /** @throws InvalidOptionError */
   constructor({ memory, batchSize, rng }: ReplayOptions) {
@@ -43,15 +40,13 @@ export class ReplayPlugin implements StrategyPlugin, Stateful {
 
   /** Adds remembered samples to the batch. */
   beforeForward(strategy: Strategy): void {
-    this.#fresh = strategy.batch!;
     if (this.memory.size() === 0) return;
     const remembered = this.memory.sample(this.batchSize, this.#rng);
-    strategy.batch = batchOf([withTasks(strategy, this.#fresh), remembered]);
+    strategy.batch = batchOf([withTasks(strategy, strategy.batch!), remembered]);
   }
 
   afterTrainingIteration(strategy: Strategy): void {
-    rememberBatch(this.memory, strategy, withTasks(strategy, this.#fresh!));
-    this.#fresh = null;
+    rememberBatch(this.memory, strategy, withTasks(strategy, freshSamples(strategy)));
   }
 
   afterTrainingExp(strategy: Strategy): void {

@@ -4,6 +4,7 @@ import { losses, nn, optim, variable } from '@gemlab/autograd';
 import { Rng } from '@gemlab/tensor';
 import { describe, expect, test } from 'vitest';
 import { CumulativePlugin } from '../../src/plugins/cumulative.ts';
+import { GEMPlugin } from '../../src/plugins/gem.ts';
 import { CloneLastPlugin, independentNets } from '../../src/plugins/independent.ts';
 import { multimodalMLP } from '../../src/plugins/multimodal.ts';
 import { Strategy } from '../../src/strategy/strategy.ts';
@@ -53,6 +54,17 @@ describe('cumulative', () => {
     await joint.train(jointExperience(stream));
     expect(weights(cumulative)).toEqual(weights(plain));
     expect(weights(joint)).toEqual(weights(plain));
+  });
+
+  test('a memory that is filled after the experience holds samples of that experience alone', async () => {
+    const stream = toyStream(3, 10);
+    const gem = new GEMPlugin({ patternsPerExperience: 6, profile: 'avalanche' });
+    await toyStrategy({ plugins: [new CumulativePlugin(stream), gem] }).train(stream);
+    const held = gem.memory.batch().inputs.toArray() as unknown[];
+    expect(held).toHaveLength(18);
+    gem.memory.contents.forEach(({ experience, index }, i) => {
+      expect([held[i]]).toEqual(stream[experience]!.train.range(index!, index! + 1).inputs.toArray());
+    });
   });
 
   test('an experience of another stream is refused', async () => {

@@ -2,12 +2,17 @@
 
 import { losses, variable } from '@gemlab/autograd';
 import { Rng } from '@gemlab/tensor';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { EpisodicMemory, gradientBased, herding } from '../../src/memory/index.ts';
+import { AGEMPlugin } from '../../src/plugins/agem.ts';
 import { type DEROptions, DERPlugin } from '../../src/plugins/der.ts';
+import { GEMPlugin } from '../../src/plugins/gem.ts';
 import { sampleGradients } from '../../src/plugins/loss-gradient.ts';
 import type { TaskSamples } from '../../src/plugins/remember.ts';
 import { type ReplayOptions, ReplayPlugin } from '../../src/plugins/replay.ts';
+import { SGEMPlugin } from '../../src/plugins/sgem.ts';
+import type { StrategyPlugin } from '../../src/strategy/callbacks.ts';
 import { streamOf } from '../../src/streams/index.ts';
 import { toyStrategy, toyStream, weights } from '../toy.ts';
 import { exactStream, expectClose, gradientOf, gradients, lossOn, watch } from './support.ts';
@@ -89,6 +94,37 @@ describe('experience replay', () => {
 
   test.each([[{ batchSize: 0 }, /batchSize is 0/]])('%o is refused', (options, message) => {
     expect(() => replay(options)).toThrow(message);
+  });
+});
+
+describe('beside a plugin that adds samples to the batch', () => {
+  const ring = () => new EpisodicMemory<TaskSamples>(8);
+  const rng = () => new Rng(6);
+  const methods: Record<string, () => StrategyPlugin & { readonly memory: EpisodicMemory<TaskSamples> }> = {
+    gem: () => new GEMPlugin({ patternsPerExperience: 8 }),
+    'gem, blocks': () => new GEMPlugin({ patternsPerExperience: 8, groups: { blocks: 7 } }),
+    'a-gem': () => new AGEMPlugin({ memory: ring(), sampleSize: 4, rng: rng() }),
+    's-gem': () => new SGEMPlugin({ memory: ring(), rng: rng() }),
+    der: () => der(),
+    replay: () => replay({ memory: ring() }),
+  };
+
+  test.each(Object.keys(methods))('%s remembers what it does alone, whichever comes first', async (name) => {
+    const stream = toyStream(3, 17);
+    const remembered = async (others: (own: StrategyPlugin) => StrategyPlugin[]) => {
+      const own = methods[name]!();
+      await toyStrategy({ plugins: others(own) }).train(stream);
+      const { inputs, targets, tasks } = own.memory.batch();
+      return [own.memory.contents, inputs.toArray(), targets.toArray(), tasks.toArray()];
+    };
+    const alone = await remembered((own) => [own]);
+    await fc.assert(
+      fc.asyncProperty(fc.boolean(), fc.integer({ min: 1, max: 9 }), async (isFirst, batchSize) => {
+        const other = replay({ batchSize });
+        expect(await remembered((own) => (isFirst ? [own, other] : [other, own]))).toEqual(alone);
+      }),
+      { numRuns: 8 },
+    );
   });
 });
 
