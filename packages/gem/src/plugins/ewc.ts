@@ -16,7 +16,7 @@ import type { SavedState, State, Stateful } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { inEvalMode } from './eval-mode.ts';
-import { meanOverSamples, parameterVector, quadraticPenalty, wantSampleChoice } from './importance.ts';
+import { extended, meanOverSamples, parameterVector, quadraticPenalty, wantSampleChoice } from './importance.ts';
 import { sampleGradients } from './loss-gradient.ts';
 import { ownRng, wantNumber } from './options.ts';
 import { openState, pluginState, rngData, rngFrom } from './plugin-state.ts';
@@ -36,7 +36,7 @@ export interface EWCOptions {
   readonly rng?: Rng;
 }
 
-/** What is remembered of a task: vectors [p]. */
+/** What is remembered of a task: vectors [p] of the parameters that there were. */
 export interface Consolidation {
   readonly fisher: Tensor;
   readonly anchor: Tensor;
@@ -86,7 +86,10 @@ export class EWCPlugin implements StrategyPlugin, Stateful {
     const anchor = keep(parameterVector(strategy.optimizer.parameters));
     const past = this.consolidations[0];
     if (this.mode === 'separate') this.consolidations = [...this.consolidations, { fisher: fresh, anchor }];
-    else this.consolidations = [{ fisher: past ? keep(past.fisher.mul(this.decay).add(fresh)) : fresh, anchor }];
+    else {
+      const fisher = past ? keep(extended(past.fisher, fresh.size).mul(this.decay).add(fresh)) : fresh;
+      this.consolidations = [{ fisher, anchor }];
+    }
   }
 
   /** The diagonal of the Fisher information on the strategy's dataset, [p]. */
@@ -123,7 +126,8 @@ export class EWCPlugin implements StrategyPlugin, Stateful {
 
   loadStateDict(state: SavedState): void {
     const { data, tensor } = openState(this.name, state, ['rng', 'count']);
-    const rng = data.rng === null ? undefined : rngFrom(data.rng);
+    // A state saved without a generator leaves the plugin its own.
+    const rng = data.rng === null ? this.#rng : rngFrom(data.rng);
     this.consolidations = Array.from({ length: data.count as number }, (_, k) => ({
       fisher: tensor(`${k}.fisher`),
       anchor: tensor(`${k}.anchor`),

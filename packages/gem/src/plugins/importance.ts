@@ -3,10 +3,11 @@
 //
 //     sum_i importance_i (theta_i - anchor_i)^2
 //
-// Parameters are what the optimizer moves, as one vector [p].
+// Parameters are what the optimizer moves, as one vector [p]. Those that it got after a task (addGroup) stand behind the ones of that task,
+// did not matter to it, and are not held by its penalty: vectors that are remembered of it are the shorter.
 
 import type { Dataset, Samples, Variable } from '@gemlab/autograd';
-import { concat, keep, type Rng, scope, type Tensor, tensor } from '@gemlab/tensor';
+import { concat, keep, type Rng, scope, type Tensor, tensor, zeros } from '@gemlab/tensor';
 import { InvalidOptionError } from '../errors.ts';
 import { wantCount } from './options.ts';
 
@@ -14,9 +15,20 @@ import { wantCount } from './options.ts';
 export const parameterVector = (parameters: readonly Variable[]): Tensor =>
   concat(parameters.map((p) => p.value.reshape([-1])));
 
-/** The penalty, on the tape. */
+/** A vector [q] of earlier parameters as one of all p that there are now: 0 for those that came later. */
+export function extended(vector: Tensor, p: number): Tensor {
+  const { size, dtype, device } = vector;
+  return size === p ? vector : concat([vector, zeros([p - size], { dtype, device })]);
+}
+
+/** The penalty, on the tape. @param importance [q] as `anchor`: that of the parameters there were. */
 export function quadraticPenalty(parameters: readonly Variable[], importance: Tensor, anchor: Tensor): Variable {
-  const theta = concat<Variable>(parameters.map((p) => p.reshape([-1])));
+  let size = 0;
+  const early = parameters.filter((p) => {
+    size += p.size;
+    return size <= anchor.size;
+  });
+  const theta = concat<Variable>(early.map((p) => p.reshape([-1])));
   return theta.sub(anchor).square().mul(importance).sum();
 }
 

@@ -9,7 +9,7 @@ import { keep, type Rng, type Tensor } from '@gemlab/tensor';
 import type { SavedState, State, Stateful } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Loss, Strategy } from '../strategy/strategy.ts';
-import { meanOverSamples, parameterVector, quadraticPenalty, wantSampleChoice } from './importance.ts';
+import { extended, meanOverSamples, parameterVector, quadraticPenalty, wantSampleChoice } from './importance.ts';
 import { sampleGradients } from './loss-gradient.ts';
 import { ownRng, wantNumber } from './options.ts';
 import { openState, pluginState, rngData, rngFrom } from './plugin-state.ts';
@@ -58,7 +58,7 @@ export class MASPlugin implements StrategyPlugin, Stateful {
     const fresh = meanOverSamples(dataset!, { samples: this.#samples, rng: this.#rng }, (batch) =>
       gradients(withTasks(strategy, batch)).abs(),
     );
-    this.omega = this.omega ? keep(this.omega.add(fresh)) : fresh;
+    this.omega = this.omega ? keep(extended(this.omega, fresh.size).add(fresh)) : fresh;
     this.anchor = keep(parameterVector(optimizer.parameters));
   }
 
@@ -69,7 +69,8 @@ export class MASPlugin implements StrategyPlugin, Stateful {
 
   loadStateDict(state: SavedState): void {
     const { data, maybe } = openState(this.name, state, ['rng']);
-    this.#rng = data.rng === null ? undefined : rngFrom(data.rng);
+    // A state saved without a generator leaves the plugin its own.
+    if (data.rng !== null) this.#rng = rngFrom(data.rng);
     this.omega = maybe('omega');
     this.anchor = maybe('anchor');
   }

@@ -9,12 +9,12 @@
 // and later tasks are learned with the loss  L + c sum_i Omega_i (theta_i - theta~_i)^2,  theta~: the last task's end   (eq. 4).
 // A parameter whose moves raised the loss (omega < 0) counts as unimportant; a negative Omega would pay for moving it.
 
-import { keep, type Tensor, zeros } from '@gemlab/tensor';
+import { concat, keep, type Tensor, zeros } from '@gemlab/tensor';
 import type { SavedState, State, Stateful } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { gradientVector } from './gradient-vector.ts';
-import { parameterVector, quadraticPenalty } from './importance.ts';
+import { extended, parameterVector, quadraticPenalty } from './importance.ts';
 import { wantNumber, wantPositive } from './options.ts';
 import { openState, pluginState } from './plugin-state.ts';
 
@@ -65,8 +65,19 @@ export class SIPlugin implements StrategyPlugin, Stateful {
   afterBackward({ optimizer: { parameters } }: Strategy): void {
     const before = parameterVector(parameters);
     const total = gradientVector(parameters);
-    const pull = this.importance?.mul(before.sub(this.anchor!)).mul(2 * this.c);
-    this.#step = { before, gradient: pull === undefined ? total : total.sub(pull) };
+    if (before.size > this.#start!.size) this.#widen(before);
+    if (this.importance === null || this.anchor === null) {
+      this.#step = { before, gradient: total };
+      return;
+    }
+    const pull = this.importance.mul(before.slice([0, this.anchor.size]).sub(this.anchor)).mul(2 * this.c);
+    this.#step = { before, gradient: total.sub(extended(pull, total.size)) };
+  }
+
+  /** The task under way has parameters that it began without: they start where they are now. */
+  #widen(now: Tensor): void {
+    this.#start = keep(concat([this.#start!, now.slice([this.#start!.size, null])]));
+    this.path = keep(extended(this.path!, now.size));
   }
 
   afterUpdate({ optimizer }: Strategy): void {
@@ -81,7 +92,7 @@ export class SIPlugin implements StrategyPlugin, Stateful {
     this.anchor = keep(parameterVector(optimizer.parameters));
     const distance = this.anchor.sub(this.#start!);
     const gained = this.path!.relu().div(distance.square().add(this.xi));
-    this.importance = keep(this.importance?.add(gained) ?? gained);
+    this.importance = keep(this.importance ? extended(this.importance, gained.size).add(gained) : gained);
   }
 
   stateDict(): State {

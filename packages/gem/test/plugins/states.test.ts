@@ -95,6 +95,18 @@ async function run(name: string, cut: number | null) {
   return { weights: weights(strategy), results, data, numbers };
 }
 
+test.each<[string, (options: { readonly samples?: number; readonly rng?: Rng }) => StatefulPlugin]>([
+  ['ewc', (options) => new EWCPlugin({ lambda: 1, ...options })],
+  ['mas', (options) => new MASPlugin({ lambda: 0.1, ...options })],
+])('%s: a state that was saved without a generator leaves the plugin its own', async (_, make) => {
+  const [drawing, taught] = [0, 1].map(() => make({ samples: 4, rng: rng() }));
+  taught!.loadStateDict(make({}).stateDict());
+  const [a, b] = [drawing!, taught!].map((plugin) => toyStrategy({ model: mlp(), plugins: [plugin] }));
+  for (const strategy of [a!, b!]) await strategy.train(stream);
+  expect(weights(b!)).toEqual(weights(a!));
+  expect(taught!.stateDict().data).toEqual(drawing!.stateDict().data);
+});
+
 describe.each(Object.keys(factories))('%s', (name) => {
   test('a run whose plugin was saved and loaded between two steps is the same run', async () => {
     const whole = await run(name, null);
