@@ -20,7 +20,10 @@ export interface SavedState {
 
 /** Its tensors, wherever they come from. */
 export const tensorsOf = ({ tensors }: SavedState): ReadonlyMap<string, Tensor> =>
-  new Map(tensors instanceof Map ? tensors : Object.entries(tensors));
+  new Map(tensors instanceof Map ? tensors : Object.entries(tensors ?? {}));
+
+/** Whether a piece of data is an integer >= 0. */
+export const isCount = (data: unknown): data is number => Number.isSafeInteger(data) && (data as number) >= 0;
 
 /** Something whose state is saved and restored. What its options say is not in the state: make it with the same ones first. */
 export interface Stateful {

@@ -6,7 +6,7 @@
 // none grows as groups come. Within its group, a policy says which samples the slots hold (policy.ts).
 
 import type { Samples } from '@gemlab/autograd';
-import { keep, type Rng, type Tensor } from '@gemlab/tensor';
+import { keep, Rng, type Tensor } from '@gemlab/tensor';
 import { InvalidOptionError } from '../errors.ts';
 import type { SavedState, State, Stateful } from '../state.ts';
 import { type PolicyName, policies } from './fill.ts';
@@ -55,9 +55,6 @@ export interface BatchOrigin {
 /** 'memo' in ASCII: the family's name under the caller's generator. */
 const FAMILY = 0x6d656d6f;
 
-/** Where the batch of all groups is remembered. */
-const ALL = -1;
-
 export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
   readonly budget: MemoryBudget;
   readonly policy: Policy<S>;
@@ -66,10 +63,10 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
   readonly #rng: Rng | null;
   #held: Contents<S>;
   /**
-   * Groups as batches, each until it changes: GEM asks for the memories of all past tasks in every step, and writes to one. A batch that is
-   * asked for again will stay, and has the samples of its slots.
+   * Groups, and (undefined) all of them, as batches, each until it changes: GEM asks for the memories of all past tasks in every step, and
+   * writes to one. A batch that is asked for again will stay, and has the samples of its slots.
    */
-  readonly #batches = new Map<number, { readonly batch: S; hasSlots: boolean }>();
+  readonly #batches = new Map<number | undefined, { readonly batch: S; hasSlots: boolean }>();
 
   /** @throws InvalidOptionError for a size that is no positive integer, or a policy that lacks a generator or cannot share a budget. */
   constructor(budget: MemoryBudget, policy: FillPolicy<S> = 'ring', options: MemoryOptions = {}) {
@@ -77,7 +74,7 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
     const want = (holds: boolean, option: string, value: unknown, expected: string) => {
       if (!holds) throw new InvalidOptionError('EpisodicMemory', option, value, expected);
     };
-    const total = typeof budget === 'number' ? undefined : budget.total;
+    const total = typeof budget === 'number' ? undefined : budget?.total;
     const slots = total ?? budget;
     const count = (n: unknown, low: number) => Number.isInteger(n) && (n as number) >= low;
     want(count(slots, 1), total === undefined ? 'patternsPerExperience' : 'total', slots, 'a positive integer');
@@ -86,7 +83,8 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
     const known = typeof policy !== 'string' || Object.hasOwn(policies, policy);
     want(known, 'policy', policy, `one of ${Object.keys(policies).join(', ')}`);
     const { name, random, shrink, start, oneState } = typeof policy === 'string' ? policies[policy] : policy;
-    want(!random || rng !== undefined, 'rng', rng, `an Rng: policy '${name}' draws`);
+    const drawing = `an Rng: policy '${name}' ${random ? 'draws' : 'does without one, too'}`;
+    want(rng instanceof Rng || (rng === undefined && !random), 'rng', rng, drawing);
     const fixed = `a number of slots for each group: policy '${name}' cannot give slots up`;
     want(total === undefined || shrink !== undefined, 'total', total, fixed);
 
@@ -133,10 +131,12 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
   /**
    * Offers the samples of a batch, and stores copies of those that the policy wants. They may have more fields than inputs and targets:
    * each is a tensor with one row for each sample.
-   * @throws InvalidOptionError if their fields, shapes or dtypes are not those of the samples stored, or where groups are to be given and
-   *   are not; what the policy throws. The memory is then as it was.
+   * @param task an integer.
+   * @throws InvalidOptionError for another task, if their fields, shapes or dtypes are not those of the samples stored, or where groups are
+   *   to be given and are not; what the policy throws. The memory is then as it was.
    */
   add(task: number, samples: S, { indices, step = null, groups: given }: BatchOrigin = {}): void {
+    if (!Number.isSafeInteger(task)) throw new InvalidOptionError('EpisodicMemory.add', 'task', task, 'an integer');
     wantAlike(samples, this.#any()?.sample);
     const places = (indices?.toArray() as number[] | undefined) ?? [];
     const newcomer = (i: number): Slot<S> => ({
@@ -168,7 +168,7 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
     for (const [key, group] of groups) {
       if (group !== this.#held.groups.get(key)) this.#batches.delete(key);
     }
-    this.#batches.delete(ALL);
+    this.#batches.delete(undefined);
     const log = [...this.#held.evictions, ...gone];
     this.#held = {
       tasks: [...new Set([...this.#held.tasks, task])],
@@ -212,7 +212,7 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
 
   /** All stored samples of a group, or of all groups, as one batch. @throws InvalidOptionError if there are none. */
   batch(group?: number): S {
-    const made = this.#batches.get(group ?? ALL);
+    const made = this.#batches.get(group);
     if (made !== undefined) {
       if (group !== undefined && !made.hasSlots) {
         const groups = new Map(this.#held.groups).set(group, laidIn(this.#held.groups.get(group)!, made.batch));
@@ -227,24 +227,22 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
       throw new InvalidOptionError('EpisodicMemory.batch', group === undefined ? 'size' : 'task', group ?? 0, expected);
     }
     const batch = keep(batchOf(slots.map((s) => s.sample)));
-    this.#batches.set(group ?? ALL, { batch, hasSlots: false });
+    this.#batches.set(group, { batch, hasSlots: false });
     return batch;
   }
 
   /**
    * `count` stored samples of the given groups (default: all), drawn without replacement, or all of them where there are fewer.
-   * @throws InvalidOptionError if there are none.
+   * @throws InvalidOptionError if there are none, unless `count` is a positive integer, and without a generator.
    */
   sample(count: number, rng: Rng, groups: readonly number[] = this.groups): S {
     const slots = groups.flatMap((group) => this.#slots(group));
-    if (slots.length === 0) {
-      throw new InvalidOptionError(
-        'EpisodicMemory.sample',
-        'groups',
-        `[${groups}]`,
-        `some of those stored, [${this.groups}]`,
-      );
-    }
+    const want = (holds: boolean, option: string, value: unknown, expected: string) => {
+      if (!holds) throw new InvalidOptionError('EpisodicMemory.sample', option, value, expected);
+    };
+    want(Number.isInteger(count) && count >= 1, 'count', count, 'a positive integer');
+    want(rng instanceof Rng, 'rng', rng, 'an Rng: it draws the samples');
+    want(slots.length > 0, 'groups', `[${groups}]`, `some of those stored, [${this.groups}]`);
     const drawn = Array.from(rng.choice(slots.length, Math.min(count, slots.length)), (i) => slots[i]!.sample);
     return batchOf(drawn);
   }

@@ -7,8 +7,8 @@
 //                      0..i at random, and is kept if that is a slot (Vitter 1985, Algorithm R)
 
 import { Rng } from '@gemlab/tensor';
-import type { Json } from '../state.ts';
-import { type Policy, savedRng, upTo } from './policy.ts';
+import { isCount, type Json } from '../state.ts';
+import { isSavedRng, type Policy, savedRng, upTo } from './policy.ts';
 
 export type PolicyName = 'ring' | 'first-n-shuffled' | 'ring-2018' | 'reservoir';
 
@@ -18,6 +18,7 @@ const ring: Policy = {
   offered: 'batches',
   /** The slot that is written next, or the number of slots. */
   start: () => 0,
+  isState: (data, slots) => isCount(data) && data <= slots,
   arrange(state, { held, offered }, capacity) {
     const slots = upTo(held);
     let next = state as number;
@@ -41,6 +42,7 @@ const firstN: Policy = {
   random: false,
   offered: 'batches',
   start: () => null,
+  isState: (data) => data === null,
   arrange: (state, { held, offered }, capacity) => ({ slots: upTo(Math.min(capacity, held + offered)), state }),
   shrink: (state, held, capacity) => ({ slots: upTo(Math.min(capacity, held)), state }),
 };
@@ -52,6 +54,7 @@ const ring2018: Policy = {
   oneState: true,
   /** The slot that is written next, in whichever task. */
   start: () => 0,
+  isState: (data, slots) => isCount(data) && data < slots,
   arrange(state, { held, offered }, capacity) {
     const start = state as number;
     const stored = Math.min(capacity - start, offered);
@@ -70,6 +73,10 @@ const reservoir: Policy = {
   random: true,
   offered: 'batches',
   start: (rng): ReservoirState => ({ rng: savedRng(rng!), seen: 0 }),
+  isState(data, slots) {
+    const { rng, seen } = (data ?? {}) as Partial<ReservoirState>;
+    return isSavedRng(rng) && isCount(seen) && seen >= slots;
+  },
   arrange(state, { held, offered }, capacity) {
     const { rng: saved, seen } = state as ReservoirState;
     const rng = Rng.fromState(saved);

@@ -12,7 +12,7 @@ import type { Samples } from '@gemlab/autograd';
 import { Rng, scope, type Tensor } from '@gemlab/tensor';
 import { InvalidOptionError } from '../errors.ts';
 import type { Json } from '../state.ts';
-import { type Policy, savedRng, upTo } from './policy.ts';
+import { isSavedRng, type Policy, savedRng, upTo } from './policy.ts';
 
 /** Samples [n, ...] to the gradient of the loss on each, [n, p]; see sampleGradients. */
 export type SampleGradients<S extends Samples = Samples> = (samples: S) => Tensor;
@@ -38,6 +38,10 @@ export function gradientBased<S extends Samples = Samples>(
     random: true,
     offered: 'batches',
     start: (rng): GSSState => ({ rng: savedRng(rng!), scores: [] }),
+    isState(data, slots) {
+      const { rng, scores } = (data ?? {}) as Partial<GSSState>;
+      return isSavedRng(rng) && Array.isArray(scores) && scores.length === slots && scores.every(Number.isFinite);
+    },
     arrange(state, { held, offered, rows }, capacity) {
       const saved = state as GSSState;
       const rng = Rng.fromState(saved.rng);

@@ -23,6 +23,7 @@ export function herding<S extends Samples = Samples>(features: Features<S>): Pol
     random: false,
     offered: 'experiences',
     start: () => null,
+    isState: (data) => data === null,
     arrange(state, { held, offered, rows }, capacity) {
       const all = upTo(held + offered);
       const slots = capacity === 0 ? [] : scope(() => herd(features(rows(all)), Math.min(capacity, all.length)));

@@ -3,6 +3,7 @@
 import type { Samples } from '@gemlab/autograd';
 import type { Tensor } from '@gemlab/tensor';
 import { type Json, type SavedState, type State, StateMismatchError, tensorsOf } from '../state.ts';
+import type { Policy } from './policy.ts';
 import {
   batchOf,
   type Contents,
@@ -17,7 +18,7 @@ import {
 /** What a memory was made with; a state fits only one that was made alike. */
 interface Settings {
   readonly budget: number | { readonly total: number };
-  readonly policy: { readonly name: string };
+  readonly policy: Pick<Policy, 'name' | 'oneState' | 'isState'>;
   readonly by: string;
 }
 
@@ -56,8 +57,8 @@ export function readContents<S extends Samples>({ budget, policy, by }: Settings
   const wrong = (part: string, found: unknown, expected: string) =>
     new StateMismatchError('EpisodicMemory.loadStateDict', part, found, expected);
   const { data } = saved;
-  const read = data as unknown as Data | null;
-  if (read === null || ![read.groups, read.tasks, read.evictions].every(Array.isArray)) {
+  const read = data as unknown as Data;
+  if (![read?.groups, read?.tasks, read?.evictions].every(Array.isArray)) {
     throw wrong('data', data, 'the state of an episodic memory');
   }
   const settings: readonly [string, unknown, unknown][] = [
@@ -70,6 +71,12 @@ export function readContents<S extends Samples>({ budget, policy, by }: Settings
   }
   const damaged = read.groups.find((g) => !Number.isInteger(g?.group) || !Array.isArray(g.slots));
   if (damaged !== undefined) throw wrong('groups', damaged, 'groups with their slots');
+  const wantState = (part: string, state: Json, slots: number) => {
+    if (policy.isState !== undefined && !policy.isState(state ?? null, slots))
+      throw wrong(part, state, `what policy '${policy.name}' knows of ${slots} slots`);
+  };
+  if (policy.oneState) wantState('shared', read.shared, budget as number);
+  else for (const { group, state, slots } of read.groups) wantState(`groups ${group}.state`, state, slots.length);
   const groups = read.groups.map(({ group, state, slots }): [number, Group<S>] => {
     const rows = slots.filter((origin) => origin !== null).length;
     const prefix = `${group}.`;

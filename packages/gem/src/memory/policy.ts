@@ -2,7 +2,7 @@
 // data. So a memory is saved with its data alone, and a policy that throws has changed nothing.
 
 import type { Samples } from '@gemlab/autograd';
-import type { Rng } from '@gemlab/tensor';
+import { Rng } from '@gemlab/tensor';
 import type { Json } from '../state.ts';
 
 /** What slots may hold next: first what they hold now, slot by slot, then the samples that come by. Counted from 0. */
@@ -34,12 +34,23 @@ export interface Policy<S extends Samples = Samples> {
   start(rng: Rng | null): Json;
   /** What at most `capacity` slots (never fewer than are held) hold after the offered samples came by. */
   arrange(state: Json, candidates: Candidates<S>, capacity: number): Arrangement;
+  /** Whether saved data is a state of its for so many slots. Without it any is taken. */
+  isState?(data: Json, slots: number): boolean;
   /** Which of the held slots stay, in which order, when fewer are left. Without it the policy cannot share a budget. */
   shrink?(state: Json, held: number, capacity: number): Arrangement;
 }
 
-/** A generator's state as plain data. */
+/** A generator's state as plain data, and whether it is one. */
 export const savedRng = (rng: Rng): Json => ({ ...rng.state });
+
+export function isSavedRng(data: unknown): boolean {
+  try {
+    Rng.fromState(data);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** 0, 1, ..., n - 1 */
 export const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);

@@ -1,7 +1,7 @@
 // A slot holds a copy of one sample and where it came from. Slots are replaced, never written to.
 
-import type { Samples } from '@gemlab/autograd';
-import { concat, keep, type Tensor } from '@gemlab/tensor';
+import { Dataset, type Samples } from '@gemlab/autograd';
+import { concat, keep, Tensor } from '@gemlab/tensor';
 import { InvalidOptionError } from '../errors.ts';
 import type { Json } from '../state.ts';
 import type { Arrangement, Candidates } from './policy.ts';
@@ -85,11 +85,21 @@ export const kindOf = (samples: Samples): string =>
     .sort()
     .join(', ');
 
-/** @throws InvalidOptionError unless all fields have as many rows as there are targets, and are of the kind of what is stored. */
+/**
+ * @throws InvalidOptionError unless all fields, inputs and targets among them, are tensors with as many rows as there are targets, and of
+ *   the kind of what is stored.
+ */
 export function wantAlike(samples: Samples, stored: Samples | undefined): void {
-  const wrong = (field: string, found: string, expected: string) =>
+  const wrong = (field: string, found: unknown, expected: string) =>
     new InvalidOptionError('EpisodicMemory.add', field, found, expected);
-  const n = samples.targets.shape[0];
+  if (samples instanceof Dataset)
+    throw wrong('samples', 'a Dataset', 'a batch of it: dataset.range(0, dataset.length)');
+  const { inputs, targets } = samples ?? {};
+  for (const [name, rows] of [...Object.entries({ inputs, targets }), ...fieldsOf({ ...samples })]) {
+    if (rows instanceof Tensor && rows.rank > 0) continue;
+    throw wrong(name, rows instanceof Tensor ? 'a scalar' : rows, 'a tensor with one row for each sample');
+  }
+  const n = targets.shape[0];
   const odd = fieldsOf(samples).find(([, rows]) => rows.shape[0] !== n);
   if (odd !== undefined) throw wrong(odd[0], `[${odd[1].shape.join(',')}]`, `${n} rows, as many as there are targets`);
   const [found, expected] = [kindOf(samples), stored && kindOf(stored)];

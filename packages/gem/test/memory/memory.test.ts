@@ -3,6 +3,7 @@
 import { Rng, tensor } from '@gemlab/tensor';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { InvalidOptionError } from '../../src/errors.ts';
 import { EpisodicMemory, type FillPolicy, type MemoryBudget } from '../../src/memory/index.ts';
 import { laidIn } from '../../src/memory/slots.ts';
 
@@ -163,8 +164,35 @@ describe('batches are kept until their group changes', () => {
   });
 });
 
-test.each([0, -1, 1.5, Number.NaN])('%s slots are refused', (n) => {
-  expect(() => new EpisodicMemory(n)).toThrow(/patternsPerExperience/);
+test.each([0, -1, 1.5, Number.NaN, undefined, null])('%s slots are refused', (n) => {
+  expect(() => new EpisodicMemory(n as number)).toThrow(InvalidOptionError);
+  expect(() => new EpisodicMemory(n as number)).toThrow(/patternsPerExperience/);
+});
+
+describe('a task is an integer', () => {
+  test('whichever: all samples are those of the tasks one after another, and a state brings them back', () => {
+    const tasks = fc.array(fc.integer({ min: -3, max: 3 }), { minLength: 1, maxLength: 10 });
+    fc.assert(
+      fc.property(tasks, (list) => {
+        const [memory, copy] = [new EpisodicMemory(3), new EpisodicMemory(3)];
+        list.forEach((task, i) => {
+          feed(memory, task, 10 * i, [2]);
+          const each = memory.groups.flatMap((group) => held(memory, group));
+          expect(memory.batch().targets.toArray()).toEqual(each);
+          expect(held(memory, task)).toContain(10 * i + 1);
+          copy.loadStateDict(memory.stateDict());
+          expect(copy.groups.flatMap((group) => held(copy, group))).toEqual(each);
+        });
+      }),
+    );
+  });
+
+  test.each([1.5, Number.NaN, undefined, '0'])('%s is none', (task) => {
+    const memory = new EpisodicMemory(3);
+    expect(() => feed(memory, task as number, 0, [1])).toThrow(InvalidOptionError);
+    expect(() => feed(memory, task as number, 0, [1])).toThrow(/task is .*; expected an integer/);
+    expect([memory.tasks, memory.groups]).toEqual([[], []]);
+  });
 });
 
 test('a batch that is asked for again has the samples of its slots, and nobody can tell', () => {

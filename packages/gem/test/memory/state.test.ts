@@ -1,9 +1,11 @@
 // Saving and loading a memory: what is in a state, that it stays as it was taken, and what is refused.
 
+import { Dataset, type Samples } from '@gemlab/autograd';
 import { Rng, readSafetensors, tensor, writeSafetensors } from '@gemlab/tensor';
 import { describe, expect, test } from 'vitest';
-import { EpisodicMemory } from '../../src/memory/index.ts';
-import type { State } from '../../src/state.ts';
+import { InvalidOptionError } from '../../src/errors.ts';
+import { EpisodicMemory, gradientBased, herding } from '../../src/memory/index.ts';
+import { type Json, type State, StateMismatchError } from '../../src/state.ts';
 import { feed, idsOf, samplesOf } from './support.ts';
 
 const make = () => new EpisodicMemory({ total: 6 }, 'reservoir', { rng: new Rng(1), evictionLog: 2 });
@@ -56,12 +58,50 @@ describe('a state', () => {
     ['null', () => ({ tensors: {}, data: null }), /data of the state is null/],
     ['rows lost', (s) => ({ ...s, tensors: { ...s.tensors, '4.inputs': tensor([[1, 2, 3]]) } }), /4.inputs.*3 rows/],
     ['a tensor lost', (s) => ({ ...s, tensors: { '4.inputs': s.tensors['4.inputs']! } }), /targets of 3 samples/],
+    ['nothing', () => ({}) as State, /data of the state is undefined; expected the state of an episodic memory/],
+    ['no tensors', ({ data }) => ({ data }) as State, /tensors 4\. of the state is \[\]; expected inputs and targets/],
     ['slots lost', (s) => ({ ...s, data: { ...(s.data as object), groups: [{ group: 4 }] } }), /groups of the state/],
   ];
   test.each(damaged)('%s is refused, and the memory stays as it was', (_, damage, message) => {
     const memory = filled();
     const before = memory.contents;
     expect(() => memory.loadStateDict(damage(memory.stateDict()))).toThrow(message);
+    expect(memory.contents).toEqual(before);
+  });
+
+  const rng = new Rng(1);
+  const gradients = ({ inputs }: Samples) => inputs;
+  const policies: readonly [string, EpisodicMemory, readonly Json[]][] = [
+    ['ring', new EpisodicMemory(3, 'ring'), [null, 'x', -1, 0.5, 4]],
+    ['first-n-shuffled', new EpisodicMemory(3, 'first-n-shuffled'), [0]],
+    [
+      'reservoir',
+      new EpisodicMemory(3, 'reservoir', { rng }),
+      [null, 7, { seen: 3 }, { rng: { ...rng.state }, seen: 2 }],
+    ],
+    [
+      'gradient-based',
+      new EpisodicMemory(3, gradientBased(gradients), { rng }),
+      [null, { rng: { ...rng.state }, scores: [1, 1] }, { rng: null, scores: [1, 1, 1] }],
+    ],
+    ['herding', new EpisodicMemory(3, herding(gradients)), [0]],
+    ['ring-2018', new EpisodicMemory(3, 'ring-2018'), [null, 3, '0']],
+  ];
+  test.each(policies)('of policy %s without what the policy knows of its slots is refused', (name, memory, broken) => {
+    feed(memory, 0, 0, [4]);
+    const before = memory.contents;
+    const { tensors, data } = memory.stateDict();
+    memory.loadStateDict({ tensors, data });
+    const { groups, ...rest } = data as { readonly groups: readonly [object] };
+    for (const wrong of broken) {
+      const damaged =
+        name === 'ring-2018'
+          ? { ...rest, groups, shared: wrong }
+          : { ...rest, groups: [{ ...groups[0], state: wrong }] };
+      const load = () => memory.loadStateDict({ tensors, data: damaged as unknown as Json });
+      expect(load).toThrow(StateMismatchError);
+      expect(load).toThrow(`what policy '${name}' knows of 3 slots`);
+    }
     expect(memory.contents).toEqual(before);
   });
 
@@ -83,11 +123,39 @@ describe('what does not fit is refused', () => {
     [{ total: 0 }, 'ring', {}, /total is 0/],
     [{ total: 5 }, 'ring-2018', {}, /cannot give slots up/],
     [5, 'reservoir', {}, /rng is undefined.*draws/],
+    [5, 'reservoir', { rng: 7 }, /rng is 7.*draws/],
+    [5, 'ring', { rng: 7 }, /rng is 7; expected an Rng/],
     [5, 'lottery', {}, /policy is lottery; expected one of ring, first-n-shuffled/],
     [5, 'ring', { by: 'colour' }, /by is colour/],
     [5, 'ring', { evictionLog: -1 }, /evictionLog is -1/],
   ])('a memory of %j %s %j', (budget, policy, options, message) => {
     expect(() => new EpisodicMemory(budget, policy as 'ring', options as object)).toThrow(message);
+  });
+
+  test('what is no batch of samples', () => {
+    const memory = filled();
+    const samples = samplesOf([{ id: 0, label: 0 }]);
+    const [inputs, targets] = [samples.inputs, samples.targets];
+    const cases: readonly [unknown, RegExp][] = [
+      [undefined, /inputs is undefined; expected a tensor with one row/],
+      [{ inputs }, /targets is undefined/],
+      [{ targets }, /inputs is undefined/],
+      [{ inputs, targets: 3 }, /targets is 3/],
+      [{ inputs: inputs.sum(), targets }, /inputs is a scalar/],
+      [Dataset.from(samples), /samples is a Dataset; expected a batch of it: dataset.range/],
+    ];
+    for (const [wrong, message] of cases) {
+      expect(() => memory.add(0, wrong as Samples)).toThrow(InvalidOptionError);
+      expect(() => memory.add(0, wrong as Samples)).toThrow(message);
+    }
+    expect(memory.tasks).toEqual([4, 2]);
+  });
+
+  test('a draw of no samples, or without a generator', () => {
+    const wrong = (count: number, rng: unknown) => () => filled().sample(count, rng as Rng);
+    for (const count of [0, -1, 1.5, Number.NaN]) expect(wrong(count, new Rng(0))).toThrow(InvalidOptionError);
+    expect(wrong(0, new Rng(0))).toThrow(/count is 0; expected a positive integer/);
+    expect(wrong(1, undefined)).toThrow(/rng is undefined; expected an Rng/);
   });
 
   test('samples unlike those stored', () => {
