@@ -1,5 +1,6 @@
 // What a line of records must be, as data: for each field the check that it has to pass. (StepLine, EvalLine and StepRecord say what it means.)
 
+import { profiles } from '../profiles.ts';
 import { RECORD_SCHEMA } from './records.ts';
 
 export interface Fault {
@@ -82,7 +83,7 @@ const stepRecord: Check = (found, path) => {
     step: count,
     experience: count,
     loss: maybe,
-    profile: text,
+    profile: oneOf(...Object.keys(profiles)),
     memoryStrength: length,
     ridge: length,
     project: oneOf('gradient', 'update'),

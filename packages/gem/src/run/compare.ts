@@ -1,6 +1,6 @@
 // Two runs side by side: from which step on they differ, in what, and what came of it.
 
-import type { AccuracyMatrix } from '../metrics/accuracy-matrix.ts';
+import { type AccuracyMatrix, MetricError } from '../metrics/accuracy-matrix.ts';
 import type { Json } from '../state.ts';
 import type { RecordLine } from './records.ts';
 import { readRun, type SavedRun } from './run.ts';
@@ -9,11 +9,11 @@ import type { RunStore } from './store.ts';
 /** The numbers that a finished run comes down to. */
 export interface RunMetrics {
   readonly acc: number;
-  readonly bwt: number;
-  readonly fwt: number;
-  /** null where it was not measured: with cadence 'transfer'. */
+  /** These are null where what they need was not measured: forgetting with cadence 'transfer', others in a run that saveRun began late. */
+  readonly bwt: number | null;
+  readonly fwt: number | null;
   readonly forgetting: number | null;
-  readonly learningAccuracy: number;
+  readonly learningAccuracy: number | null;
 }
 
 export interface RunSummary {
@@ -24,7 +24,7 @@ export interface RunSummary {
   readonly trained: number;
   /** Of the last measurement, task by task; null before the first. */
   readonly accuracies: readonly (number | null)[] | null;
-  /** null until the run is finished. */
+  /** null until the run is finished, and measured on all tasks. */
   readonly metrics: RunMetrics | null;
 }
 
@@ -68,14 +68,27 @@ export async function compareRuns(first: RunStore, second: RunStore): Promise<Ru
 
 const keyOf = (line: RecordLine) => (line.kind === 'step' ? `step ${line.step}` : `eval ${line.trained}`);
 
-export function metricsOf(matrix: AccuracyMatrix): RunMetrics {
-  return {
-    acc: matrix.acc(),
-    bwt: matrix.bwt(),
-    fwt: matrix.fwt(),
-    forgetting: matrix.isComplete ? matrix.forgetting() : null,
-    learningAccuracy: matrix.learningAccuracy(),
-  };
+function metricsOf(matrix: AccuracyMatrix): RunMetrics | null {
+  const acc = measured(() => matrix.acc());
+  return acc === null
+    ? null
+    : {
+        acc,
+        bwt: measured(() => matrix.bwt()),
+        fwt: measured(() => matrix.fwt()),
+        forgetting: measured(() => matrix.forgetting()),
+        learningAccuracy: measured(() => matrix.learningAccuracy()),
+      };
+}
+
+/** A metric; null where an accuracy that it needs was not measured. */
+function measured(metric: () => number): number | null {
+  try {
+    return metric();
+  } catch (error) {
+    if (error instanceof MetricError) return null;
+    throw error;
+  }
 }
 
 function summaryOf({ config, finished, checkpoints, matrix }: SavedRun): RunSummary {

@@ -1,6 +1,7 @@
 // An experiment on its way: from its beginning or from a checkpoint, step by step, with a checkpoint to be had at every place at which
 // it can go on.
 
+import { InvalidOptionError } from '../errors.ts';
 import { AccuracyMatrix } from '../metrics/accuracy-matrix.ts';
 import { type State, StateMismatchError } from '../state.ts';
 import type { StopSignal } from '../strategy/pause.ts';
@@ -23,6 +24,12 @@ export interface Experiment {
  * random in it comes from seeds in the configuration.
  */
 export type Build<C> = (config: C) => Experiment | Promise<Experiment>;
+
+/** @throws InvalidOptionError unless it is such a function. */
+export function wantBuild(operation: string, build: unknown): void {
+  if (typeof build === 'function') return;
+  throw new InvalidOptionError(operation, 'build', build, 'a function from a configuration to an experiment');
+}
 
 export interface Driver {
   readonly signal: StopSignal | undefined;

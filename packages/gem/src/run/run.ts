@@ -10,7 +10,7 @@ import type { RunEvent } from '../strategy/run-stream.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { fromUtf8 } from './bytes.ts';
 import { type Checkpoint, type Place, placeName, readCheckpoint } from './checkpoint.ts';
-import { type Build, drive } from './drive.ts';
+import { type Build, drive, wantBuild } from './drive.ts';
 import { RunError, RunFileError } from './errors.ts';
 import {
   type CheckpointEntry,
@@ -86,6 +86,7 @@ export interface SavedRun extends Omit<Manifest, 'records'> {
  */
 export async function startRun<C>(store: RunStore, options: StartRunOptions<C>): Promise<RunOutcome> {
   const { config, versions, ...rest } = options;
+  wantBuild('startRun', options.build);
   await wantNoRun('startRun', store);
   const recorder = new Recorder(store, newManifest('startRun', config, versions, settingsOf('startRun', rest)));
   await recorder.commit(recorder.manifest);
@@ -98,6 +99,7 @@ export async function startRun<C>(store: RunStore, options: StartRunOptions<C>):
  *   if `build` makes another experiment than it did.
  */
 export async function resumeRun<C>(store: RunStore, options: ResumeRunOptions<C>): Promise<RunOutcome> {
+  wantBuild('resumeRun', options.build);
   const manifest = await readManifest('resumeRun', store);
   const found = await newestCheckpoint('resumeRun', store, manifest.checkpoints, options.useOlder ?? false);
   const newest = manifest.checkpoints.at(-1);

@@ -141,6 +141,14 @@ describe('records', () => {
     expect(error.message).toContain(message);
   });
 
+  test("a record of GEM's with a profile that there is not is refused", () => {
+    const line = JSON.parse(lines.findLast((l) => l.includes('"kind":"step"'))!);
+    line.plugins.gem.profile = 'foo';
+    const { path, message } = refused(`${JSON.stringify(line)}\n`);
+    expect(path).toBe('plugins.gem.profile');
+    expect(message).toContain('plugins.gem.profile is "foo"; expected one of exact, reference, avalanche');
+  });
+
   test('a list of another length than there are tasks is refused', () => {
     const line = JSON.parse(lines.findLast((l) => l.includes('"kind":"step"'))!);
     line.plugins.gem.dots.push(0);

@@ -2,10 +2,12 @@
 
 import { Dataset } from '@gemlab/autograd';
 import { concat } from '@gemlab/tensor';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InvalidOptionError } from '../../src/errors.ts';
-import { AccuracyMatrix } from '../../src/metrics/accuracy-matrix.ts';
+import { AccuracyMatrix, MetricError } from '../../src/metrics/accuracy-matrix.ts';
 import {
+  compareRuns,
   type Experiment,
   memoryStore,
   RunError,
@@ -262,6 +264,40 @@ describe('saveRun', () => {
     const fresh = build(small).strategy;
     await expect(saveRun(store, { config: { ...small, seed: 2 }, strategy: fresh, matrix })).rejects.toThrow(RunError);
   });
+});
+
+test('a finished run is compared by what was measured, whatever was not', async () => {
+  const { strategy, stream } = build(small);
+  await strategy.train(stream);
+  const accuracy = fc.option(fc.constantFrom(0, 0.25, 1));
+  const row = fc.array(accuracy, { minLength: 2, maxLength: 2 });
+  const last = row.filter((accuracies) => accuracies.some((a) => a !== null));
+  await fc.assert(
+    fc.asyncProperty(row, row, last, async (baseline, first, second) => {
+      const matrix = new AccuracyMatrix(2);
+      matrix.setBaseline(baseline);
+      matrix.record(0, first);
+      matrix.record(1, second);
+      const store = memoryStore();
+      await saveRun(store, { config: small, strategy, matrix });
+      const { first: found } = await compareRuns(store, store);
+      expect(found.finished).toBe(true);
+      expect(found.metrics === null).toBe(second.includes(null));
+      for (const metric of ['acc', 'bwt', 'fwt', 'forgetting', 'learningAccuracy'] as const) {
+        const value = found.metrics?.[metric] ?? null;
+        if (value !== null) expect(value).toBe(matrix[metric]());
+        else if (found.metrics !== null) expect(() => matrix[metric]()).toThrow(MetricError);
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test.each([startRun, resumeRun])('%o wants a function that builds, before it writes or reads anything', async (run) => {
+  const store = memoryStore();
+  const call = run(store, { config: small, build: undefined as never });
+  await expect(call).rejects.toThrow(InvalidOptionError);
+  expect(await store.list()).toEqual([]);
 });
 
 describe('the state of a strategy', () => {
