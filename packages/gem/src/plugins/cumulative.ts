@@ -6,13 +6,15 @@ import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import type { Stream } from '../streams/stream.ts';
 import { unionOf } from '../streams/union.ts';
+import { wantStream } from './options.ts';
 
 export class CumulativePlugin implements StrategyPlugin {
   readonly name = 'cumulative';
   readonly stream: Stream;
 
-  /** @param stream the one that is trained on, in order */
+  /** @param stream the one that is trained on, in order. @throws InvalidOptionError unless it is one. */
   constructor(stream: Stream) {
+    wantStream('CumulativePlugin', stream);
     this.stream = stream;
   }
 

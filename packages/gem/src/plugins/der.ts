@@ -12,8 +12,8 @@ import { EpisodicMemory } from '../memory/episodic-memory.ts';
 import type { SavedState, State, Stateful } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
-import { ownRng, wantCount, wantNumber } from './options.ts';
-import { openState, pluginState, rngData, rngFrom } from './plugin-state.ts';
+import { ownRng, wantCount, wantNumber, wantRng } from './options.ts';
+import { adoptPluginState, openState, pluginState, rngData, rngFrom } from './plugin-state.ts';
 import { freshSamples, rememberBatch, type TaskSamples, withTasks } from './remember.ts';
 
 /** Samples with the outputs they had, [n, classes]. */
@@ -47,6 +47,7 @@ export class DERPlugin implements StrategyPlugin, Stateful {
     wantCount('DERPlugin', 'batchSize', batchSize);
     wantNumber('DERPlugin', 'alpha', alpha);
     wantNumber('DERPlugin', 'beta', beta);
+    wantRng('DERPlugin', rng, 'remembered samples');
     this.batchSize = batchSize;
     this.alpha = alpha;
     this.beta = beta;
@@ -82,5 +83,10 @@ export class DERPlugin implements StrategyPlugin, Stateful {
     const rng = rngFrom(data.rng);
     this.memory.loadStateDict(part('memory'));
     this.#rng = rng;
+  }
+
+  /** @throws StateMismatchError if it is not the state of such a plugin. */
+  adoptState(state: SavedState): void {
+    adoptPluginState(this, state);
   }
 }

@@ -3,10 +3,10 @@
 //     new EarlyStopping({ value: (s) => measure(s, validation).accuracy, patience: 3 })
 
 import type { Tensor } from '@gemlab/tensor';
-import { InvalidOptionError } from '../errors.ts';
 import { type SavedState, type State, StateMismatchError, tensorsOf } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
+import { want, wantCount, wantFunction } from './options.ts';
 
 export interface EarlyStoppingOptions {
   /** What is watched. */
@@ -37,14 +37,13 @@ export class EarlyStopping implements StrategyPlugin {
 
   /** @throws InvalidOptionError for an option out of range. */
   constructor({ every = 'epoch', mode = 'max', minDelta = 0, restoreBest = false, ...rest }: EarlyStoppingOptions) {
-    const want = (holds: boolean, option: string, value: unknown, expected: string) => {
-      if (!holds) throw new InvalidOptionError('EarlyStopping', option, value, expected);
-    };
-    const isCount = (x: unknown) => Number.isInteger(x) && (x as number) > 0;
-    want(isCount(rest.patience), 'patience', rest.patience, 'a positive integer');
-    want(every === 'epoch' || isCount(every), 'every', every, "a positive integer or 'epoch'");
-    want(mode === 'max' || mode === 'min', 'mode', mode, "'max' or 'min'");
-    want(minDelta >= 0, 'minDelta', minDelta, 'a number >= 0');
+    const plugin = 'EarlyStopping';
+    const isCount = Number.isInteger(every) && (every as number) > 0;
+    wantFunction(plugin, 'value', rest.value, 'says what is watched');
+    wantCount(plugin, 'patience', rest.patience);
+    want(every === 'epoch' || isCount, plugin, 'every', every, "a positive integer or 'epoch'");
+    want(mode === 'max' || mode === 'min', plugin, 'mode', mode, "'max' or 'min'");
+    want(minDelta >= 0, plugin, 'minDelta', minDelta, 'a number >= 0');
     this.#options = { every, mode, minDelta, restoreBest, ...rest };
   }
 

@@ -6,6 +6,7 @@ import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import type { Stream } from '../streams/stream.ts';
 import { type Measurement, measure } from './measure.ts';
+import { wantStream } from './options.ts';
 
 export interface EvaluationOptions {
   /** The tasks to measure on: their test sets. */
@@ -32,8 +33,9 @@ export class EvaluationPlugin implements StrategyPlugin {
   /** The measurement after the step just made; null if there was none. */
   lastRecord: EvaluationRecord | null = null;
 
-  /** @throws InvalidOptionError unless `every` is a positive integer or 'epoch'. */
+  /** @throws InvalidOptionError unless `every` is a positive integer or 'epoch', and `stream` a stream. */
   constructor({ stream, every }: EvaluationOptions) {
+    wantStream('EvaluationPlugin', stream);
     if (every !== 'epoch' && !(Number.isInteger(every) && every > 0)) {
       throw new InvalidOptionError('EvaluationPlugin', 'every', every, "a positive integer or 'epoch'");
     }

@@ -12,7 +12,7 @@
 import { losses, type Samples } from '@gemlab/autograd';
 import { full, keep, type Rng, type Tensor } from '@gemlab/tensor';
 import { InvalidOptionError } from '../errors.ts';
-import type { SavedState, State, Stateful } from '../state.ts';
+import { isCount, type SavedState, type State, type Stateful } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { inEvalMode } from './eval-mode.ts';
@@ -125,10 +125,11 @@ export class EWCPlugin implements StrategyPlugin, Stateful {
   }
 
   loadStateDict(state: SavedState): void {
-    const { data, tensor } = openState(this.name, state, ['rng', 'count']);
+    const { data, tensor, read } = openState(this.name, state, ['rng']);
+    const length = read('count', isCount, 'an integer >= 0');
     // A state saved without a generator leaves the plugin its own.
     const rng = data.rng === null ? this.#rng : rngFrom(data.rng);
-    this.consolidations = Array.from({ length: data.count as number }, (_, k) => ({
+    this.consolidations = Array.from({ length }, (_, k) => ({
       fisher: tensor(`${k}.fisher`),
       anchor: tensor(`${k}.anchor`),
     }));

@@ -6,7 +6,7 @@ import { type BatchNormMode, type Profile, type ProfileName, resolveProfile } fr
 import type { StepRecord } from '../step-record.ts';
 import { type GroupsOption, type MemoryGroups, memoryGroups } from './memory-groups.ts';
 import type { MemoryPassChoice } from './memory-pass.ts';
-import { wantCount, wantOneOf } from './options.ts';
+import { wantCount, wantOneOf, wantRng } from './options.ts';
 
 /** In which steps a record has `details`: in none, in those that violate a constraint, in every n-th (0, n, 2n, ...), in all. */
 export type RecordCadence = 'none' | 'violations' | 'all' | { readonly every: number };
@@ -77,8 +77,9 @@ export function resolveGEMOptions(options: GEMOptions): ResolvedGEMOptions {
   wantOneOf(plugin, 'missingGradient', missingGradient, ['write', 'skip']);
   wantOneOf(plugin, 'project', project, ['gradient', 'update']);
   wantOneOf(plugin, 'memoryPass', memoryPass, ['auto', 'plain', 'factored']);
-  if (typeof record === 'object') wantCount(plugin, 'record.every', record.every);
+  if (typeof record === 'object' && record !== null) wantCount(plugin, 'record.every', record.every);
   else wantOneOf(plugin, 'record', record, ['none', 'violations', 'all']);
+  if (options.rng !== undefined && options.rng !== null) wantRng(plugin, options.rng, 'samples to remember');
   const groups = memoryGroups(plugin, options.groups ?? 'experience');
   if (groups.name === 'blocks' && resolved.profile.memoryFill === 'first-n-shuffled') {
     const expected = `another grouping: profile '${resolved.profile.name}' fills its memory after the experience`;

@@ -14,10 +14,10 @@ import type { Dataset } from '@gemlab/autograd';
 import { type Rng, type RngState, scope, type Tensor, tensor } from '@gemlab/tensor';
 import { InvalidOptionError } from '../errors.ts';
 import { projectFromGram } from '../gem-dual.ts';
-import { adoptMemory } from '../memory/adopt.ts';
+import type { Regroup } from '../memory/adopt.ts';
 import { EpisodicMemory } from '../memory/episodic-memory.ts';
 import type { Profile } from '../profiles.ts';
-import { type Json, type SavedState, type State, type Stateful, StateMismatchError } from '../state.ts';
+import { isCount, type Json, type SavedState, type State, type Stateful, StateMismatchError } from '../state.ts';
 import { finiteOrNull, projectionRecord, type StepRecord } from '../step-record.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
@@ -25,7 +25,7 @@ import { type GEMOptions, isDue, type ResolvedGEMOptions, resolveGEMOptions } fr
 import { gradientVector, writeGradients } from './gradient-vector.ts';
 import type { StreamPlace } from './memory-groups.ts';
 import { type MemoryPass, type MemoryPassMethod, memoryPassMethod, type TaskMemory } from './memory-pass.ts';
-import { openState, pluginState, rngData } from './plugin-state.ts';
+import { adoptPluginState, openState, pluginState, rngData } from './plugin-state.ts';
 import { moveTo, updateSince } from './realised-update.ts';
 import { freshSamples, ofTask, type TaskSamples, withTasks } from './remember.ts';
 import { inMemoryPass } from './running-statistics.ts';
@@ -245,7 +245,8 @@ export class GEMPlugin implements StrategyPlugin, Stateful {
 
   /** @throws StateMismatchError if it is the state of a plugin with another memory; RandomStateError for another generator. */
   loadStateDict(state: SavedState): void {
-    const { data, part } = openState(this.name, state, ['groups', 'rng', 'record', 'seen', 'memory']);
+    const { data, part, read } = openState(this.name, state, ['groups', 'rng', 'record', 'memory']);
+    const seen = read('seen', isCount, 'an integer >= 0');
     const { kind } = this.#options.groups;
     if (data.groups !== kind) throw new StateMismatchError('gem.loadStateDict', 'groups', data.groups, `'${kind}'`);
     const before = this.#rng?.state;
@@ -257,23 +258,16 @@ export class GEMPlugin implements StrategyPlugin, Stateful {
       throw error;
     }
     this.lastRecord = data.record as unknown as StepRecord | null;
-    this.#seen = data.seen as number;
+    this.#seen = seen;
   }
 
   /** @throws StateMismatchError if it is not the state of a GEM plugin. */
   adoptState(state: SavedState): void {
-    const { data, part } = openState(this.name, state, ['groups', 'memory']);
+    const { data } = openState(this.name, state, ['groups']);
     const { kind, of } = this.#options.groups;
     const another = data.groups !== kind && of !== undefined;
-    adoptMemory(
-      this.memory,
-      part('memory'),
-      another ? (samples, experience, seen) => of(samples, { experience, seen }) : null,
-    );
-    const { groups: _, memory: __, plugin, ...rest } = data;
-    this.loadStateDict(
-      pluginState(plugin as string, { ...rest, groups: kind }, {}, { memory: this.memory.stateDict() }),
-    );
+    const regroup: Regroup<TaskSamples> = (samples, experience, seen) => of!(samples, { experience, seen });
+    adoptPluginState(this, { ...state, data: { ...data, groups: kind } }, another ? regroup : null);
   }
 
   /**

@@ -20,8 +20,8 @@ import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { unionOf } from '../streams/union.ts';
 import { answersTo, inEvalMode } from './eval-mode.ts';
-import { wantCount } from './options.ts';
-import { openState, pluginState } from './plugin-state.ts';
+import { wantCount, wantFunction } from './options.ts';
+import { isCounts, openState, pluginState } from './plugin-state.ts';
 import { rememberExperience, type TaskSamples } from './remember.ts';
 
 export interface ICaRLOptions {
@@ -43,9 +43,10 @@ export class ICaRLPlugin implements StrategyPlugin, Stateful {
   /** Where the classes with exemplars lie, [classes, d], while an evaluation runs. */
   #means: { readonly classes: readonly number[]; readonly vectors: Tensor } | null = null;
 
-  /** @throws InvalidOptionError unless `total` is a positive integer. */
+  /** @throws InvalidOptionError unless `total` is a positive integer, and `features` a function. */
   constructor({ total, features }: ICaRLOptions) {
     wantCount('ICaRLPlugin', 'total', total);
+    wantFunction('ICaRLPlugin', 'features', features, 'makes feature vectors of inputs');
     this.#features = features;
     this.memory = new EpisodicMemory<TaskSamples>(
       { total },
@@ -132,10 +133,11 @@ export class ICaRLPlugin implements StrategyPlugin, Stateful {
   }
 
   loadStateDict(state: SavedState): void {
-    const { data, maybe, part } = openState(this.name, state, ['classes', 'old', 'memory']);
+    const { read, maybe, part } = openState(this.name, state, ['memory']);
+    const [classes, old] = ['classes', 'old'].map((name) => read(name, isCounts, 'a list of classes'));
     this.memory.loadStateDict(part('memory'));
-    this.#classes = data.classes as number[];
-    this.#old = data.old as number[];
+    this.#classes = classes!;
+    this.#old = old!;
     this.#answers = maybe('answers');
   }
 }

@@ -8,8 +8,7 @@
 
 import type { Dataset, Samples, Variable } from '@gemlab/autograd';
 import { concat, keep, type Rng, scope, type Tensor, tensor, zeros } from '@gemlab/tensor';
-import { InvalidOptionError } from '../errors.ts';
-import { wantCount } from './options.ts';
+import { wantCount, wantRng } from './options.ts';
 
 /** The values of all parameters as one vector [p]. */
 export const parameterVector = (parameters: readonly Variable[]): Tensor =>
@@ -60,7 +59,6 @@ export function meanOverSamples(
 
 /** @throws InvalidOptionError unless `samples` is left out, or a positive integer with a generator to draw that many. */
 export function wantSampleChoice(plugin: string, { samples, rng }: SampleChoice): void {
-  if (samples === undefined) return;
-  wantCount(plugin, 'samples', samples);
-  if (rng === undefined) throw new InvalidOptionError(plugin, 'rng', rng, 'an Rng: it draws the samples');
+  if (samples !== undefined) wantCount(plugin, 'samples', samples);
+  if (samples !== undefined || rng !== undefined) wantRng(plugin, rng, 'the samples');
 }

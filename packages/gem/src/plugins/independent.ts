@@ -5,8 +5,8 @@ import { nn } from '@gemlab/autograd';
 import type { SavedState, State, Stateful } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
-import { wantCount } from './options.ts';
-import { openState, pluginState } from './plugin-state.ts';
+import { want, wantCount } from './options.ts';
+import { isCounts, openState, pluginState } from './plugin-state.ts';
 
 /** A model that hands each sample to the network of its task label, 0 to tasks - 1. */
 export function independentNets(tasks: number, build: (task: number) => nn.Module): nn.MultiHead {
@@ -21,16 +21,22 @@ export class CloneLastPlugin implements StrategyPlugin, Stateful {
   /** Task labels trained on, in order. */
   #trained: readonly number[] = [];
 
+  /** @throws InvalidOptionError unless `nets` is what independentNets makes. */
   constructor(nets: nn.MultiHead) {
+    want(nets instanceof nn.MultiHead, 'CloneLastPlugin', 'nets', nets, 'an nn.MultiHead: a network for each task');
     this.nets = nets;
   }
 
-  /** @throws StateError (of autograd) if the two networks are not alike. */
+  /** @throws InvalidOptionError without a network for the task; StateError (of autograd) if the two networks are not alike. */
   beforeTrainingExp({ experience }: Strategy): void {
     const { taskLabel } = experience!;
+    const { heads } = this.nets;
+    const own = heads[taskLabel];
+    const expected = `a network for task label ${taskLabel}, too`;
+    want(own !== undefined, 'CloneLastPlugin', 'nets', `those of [${Object.keys(heads)}]`, expected);
     const last = this.#trained.at(-1);
     if (last === undefined || this.#trained.includes(taskLabel)) return;
-    this.nets.heads[taskLabel]!.loadStateDict(this.nets.heads[last]!.stateDict());
+    own.loadStateDict(heads[last]!.stateDict());
   }
 
   afterTrainingExp({ experience }: Strategy): void {
@@ -42,7 +48,6 @@ export class CloneLastPlugin implements StrategyPlugin, Stateful {
   }
 
   loadStateDict(state: SavedState): void {
-    const { data } = openState(this.name, state, ['trained']);
-    this.#trained = data.trained as number[];
+    this.#trained = openState(this.name, state).read('trained', isCounts, 'a list of task labels');
   }
 }

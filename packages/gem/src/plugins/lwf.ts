@@ -8,12 +8,12 @@
 
 import { losses, type Samples, type Variable, variable } from '@gemlab/autograd';
 import { type Tensor, tensor } from '@gemlab/tensor';
-import type { Json, SavedState, State, Stateful } from '../state.ts';
+import { isCount, type Json, type SavedState, type State, type Stateful } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { answersTo } from './eval-mode.ts';
 import { wantNumber, wantPositive } from './options.ts';
-import { openState, pluginState } from './plugin-state.ts';
+import { isCounts, openState, pluginState } from './plugin-state.ts';
 import { freshSamples } from './remember.ts';
 
 export interface LwFOptions {
@@ -22,6 +22,11 @@ export interface LwFOptions {
   /** T > 0: above 1 it makes the small probabilities count more. Default 2, the paper's. */
   readonly temperature?: number;
 }
+
+/** Lists of classes, each with its task label. */
+const isLabelled = (found: unknown): found is readonly (readonly [label: number, classes: readonly number[]])[] =>
+  Array.isArray(found) &&
+  found.every((entry) => Array.isArray(entry) && entry.length === 2 && isCount(entry[0]) && isCounts(entry[1]));
 
 export class LwFPlugin implements StrategyPlugin, Stateful {
   readonly name = 'lwf';
@@ -88,8 +93,8 @@ export class LwFPlugin implements StrategyPlugin, Stateful {
   }
 
   loadStateDict(state: SavedState): void {
-    const { data, maybe } = openState(this.name, state, ['classes']);
-    const classes = new Map(data.classes as [number, number[]][]);
+    const { read, maybe } = openState(this.name, state);
+    const classes = new Map(read('classes', isLabelled, 'a list of task labels, each with its classes'));
     const answers = [...classes.keys()].map((label) => [label, maybe(`answers.${label}`)] as const);
     this.#classes = classes;
     this.#answers = new Map(answers.filter((entry): entry is [number, Tensor] => entry[1] !== null));

@@ -1,31 +1,53 @@
 // What options of plugins must be.
 
-import type { Rng } from '@gemlab/tensor';
+import { Rng } from '@gemlab/tensor';
 import { InvalidOptionError } from '../errors.ts';
+import { EpisodicMemory } from '../memory/episodic-memory.ts';
+
+/** @throws InvalidOptionError unless it holds. */
+export function want(holds: boolean, plugin: string, option: string, value: unknown, expected: string): asserts holds {
+  if (!holds) throw new InvalidOptionError(plugin, option, value, expected);
+}
 
 /** @throws InvalidOptionError unless `value` is a finite number of [low, high]. */
 export function wantNumber(plugin: string, option: string, value: number, low = 0, high = Infinity): void {
-  if (Number.isFinite(value) && value >= low && value <= high) return;
   const range = high === Infinity ? `a finite number >= ${low}` : `a number from ${low} to ${high}`;
-  throw new InvalidOptionError(plugin, option, value, range);
+  want(Number.isFinite(value) && value >= low && value <= high, plugin, option, value, range);
 }
 
 /** @throws InvalidOptionError unless `value` is a finite number > 0. */
 export function wantPositive(plugin: string, option: string, value: number): void {
-  if (Number.isFinite(value) && value > 0) return;
-  throw new InvalidOptionError(plugin, option, value, 'a finite number > 0');
+  want(Number.isFinite(value) && value > 0, plugin, option, value, 'a finite number > 0');
 }
 
 /** @throws InvalidOptionError unless `value` is an integer >= 1. */
 export function wantCount(plugin: string, option: string, value: number): void {
-  if (Number.isInteger(value) && value >= 1) return;
-  throw new InvalidOptionError(plugin, option, value, 'a positive integer');
+  want(Number.isInteger(value) && value >= 1, plugin, option, value, 'a positive integer');
 }
 
 /** @throws InvalidOptionError unless `value` is one of those. */
 export function wantOneOf<T>(plugin: string, option: string, value: T, known: readonly T[]): void {
-  if (known.includes(value)) return;
-  throw new InvalidOptionError(plugin, option, value, `one of ${known.join(', ')}`);
+  want(known.includes(value), plugin, option, value, `one of ${known.join(', ')}`);
+}
+
+/** @throws InvalidOptionError unless `value` is a function. @param does what it is for, in words. */
+export function wantFunction(plugin: string, option: string, value: unknown, does: string): void {
+  want(typeof value === 'function', plugin, option, value, `a function that ${does}`);
+}
+
+/** @throws InvalidOptionError unless it is a generator. @param draws what it draws, in words. */
+export function wantRng(plugin: string, rng: unknown, draws: string): void {
+  want(rng instanceof Rng, plugin, 'rng', rng, `an Rng: it draws ${draws}`);
+}
+
+/** @throws InvalidOptionError unless it is an episodic memory. */
+export function wantMemory(plugin: string, memory: unknown): void {
+  want(memory instanceof EpisodicMemory, plugin, 'memory', memory, 'an EpisodicMemory');
+}
+
+/** @throws InvalidOptionError unless it is a list of experiences. */
+export function wantStream(plugin: string, stream: unknown): void {
+  want(Array.isArray(stream), plugin, 'stream', stream, 'a stream: a list of experiences');
 }
 
 /**

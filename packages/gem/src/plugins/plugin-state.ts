@@ -1,7 +1,18 @@
 // States of plugins: the plugin's name stands in the data, so that a state is only loaded by a plugin of its kind.
 
+import type { Samples } from '@gemlab/autograd';
 import { keep, Rng, Tensor } from '@gemlab/tensor';
-import { type Json, type SavedState, type State, StateMismatchError, tensorsOf } from '../state.ts';
+import { adoptMemory, type Regroup } from '../memory/adopt.ts';
+import type { EpisodicMemory } from '../memory/episodic-memory.ts';
+import {
+  isCount,
+  type Json,
+  type SavedState,
+  type State,
+  type Stateful,
+  StateMismatchError,
+  tensorsOf,
+} from '../state.ts';
 
 type Data = Readonly<Record<string, Json>>;
 
@@ -22,6 +33,8 @@ export function pluginState(
 
 export interface OpenState {
   readonly data: Data;
+  /** A part of the data. @throws StateMismatchError unless it is such a thing. */
+  read<T>(name: string, is: (found: unknown) => found is T, expected: string): T;
   /** A tensor, which outlives the scopes that are open now. @throws StateMismatchError if it is not there. */
   tensor(name: string): Tensor;
   /** The same, or null if it is not there. */
@@ -41,6 +54,11 @@ export function openState(plugin: string, saved: SavedState, wanted: readonly st
   const tensors = tensorsOf(saved);
   return {
     data,
+    read: (name, is, expected) => {
+      const found: unknown = data[name];
+      if (is(found)) return found;
+      throw new StateMismatchError(operation, name, found, expected);
+    },
     tensor: (name) => {
       const found = tensors.get(name);
       if (found !== undefined) return keep(found);
@@ -54,6 +72,28 @@ export function openState(plugin: string, saved: SavedState, wanted: readonly st
     },
   };
 }
+
+/**
+ * A plugin with an episodic memory takes over the state of one with another: its memory is offered what that one holds, and the rest is
+ * loaded.
+ * @param regroup as adoptMemory.
+ * @throws StateMismatchError if it is not the state of such a plugin.
+ */
+export function adoptPluginState<S extends Samples>(
+  plugin: Stateful & { readonly name: string; readonly memory: EpisodicMemory<S> },
+  saved: SavedState,
+  regroup: Regroup<S> | null = null,
+): void {
+  const { data, part } = openState(plugin.name, saved, ['memory']);
+  adoptMemory(plugin.memory, part('memory'), regroup);
+  const { plugin: name, memory: _, ...rest } = data;
+  const tensors = [...tensorsOf(saved)].filter(([key]) => !key.startsWith('memory.'));
+  const parts = { memory: plugin.memory.stateDict() };
+  plugin.loadStateDict(pluginState(name as string, rest, Object.fromEntries(tensors), parts));
+}
+
+/** Whether it is a list of integers >= 0: classes, task labels. */
+export const isCounts = (found: unknown): found is readonly number[] => Array.isArray(found) && found.every(isCount);
 
 /** A generator as plain data, and back. */
 export const rngData = (rng: Rng): Json => ({ ...rng.state });

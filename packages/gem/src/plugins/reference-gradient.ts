@@ -14,8 +14,8 @@ import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { gradientVector, writeGradients } from './gradient-vector.ts';
 import { lossAndGradient } from './loss-gradient.ts';
-import { ownRng } from './options.ts';
-import { openState, pluginState, rngData, rngFrom } from './plugin-state.ts';
+import { ownRng, wantMemory, wantRng } from './options.ts';
+import { adoptPluginState, openState, pluginState, rngData, rngFrom } from './plugin-state.ts';
 import { freshSamples, rememberBatch, rememberExperience, type TaskSamples, withTasks } from './remember.ts';
 
 /** What a step with one constraint did. Plain, JSON-serialisable data. */
@@ -42,8 +42,10 @@ export abstract class ReferenceGradientPlugin implements StrategyPlugin, Statefu
   protected rng: Rng;
   #reference: { readonly gradient: Tensor; readonly tasks: readonly number[]; readonly samples: number } | null = null;
 
-  /** @throws InvalidOptionError unless the memory keeps tasks apart. */
+  /** @throws InvalidOptionError unless there is a memory that keeps tasks apart, and a generator. */
   constructor(plugin: string, memory: EpisodicMemory<TaskSamples>, rng: Rng) {
+    wantMemory(plugin, memory);
+    wantRng(plugin, rng, 'the reference');
     if (memory.by !== 'task') {
       throw new InvalidOptionError(plugin, 'memory.by', memory.by, "'task': constraints are those of past tasks");
     }
@@ -102,5 +104,10 @@ export abstract class ReferenceGradientPlugin implements StrategyPlugin, Statefu
     const rng = rngFrom(data.rng);
     this.memory.loadStateDict(part('memory'));
     this.rng = rng;
+  }
+
+  /** @throws StateMismatchError if it is not the state of such a plugin. */
+  adoptState(state: SavedState): void {
+    adoptPluginState(this, state);
   }
 }

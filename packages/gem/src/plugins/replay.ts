@@ -11,8 +11,8 @@ import { batchOf } from '../memory/slots.ts';
 import type { SavedState, State, Stateful } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
-import { ownRng, wantCount } from './options.ts';
-import { openState, pluginState, rngData, rngFrom } from './plugin-state.ts';
+import { ownRng, wantCount, wantMemory, wantRng } from './options.ts';
+import { adoptPluginState, openState, pluginState, rngData, rngFrom } from './plugin-state.ts';
 import { freshSamples, rememberBatch, rememberExperience, type TaskSamples, withTasks } from './remember.ts';
 
 export interface ReplayOptions {
@@ -32,7 +32,9 @@ export class ReplayPlugin implements StrategyPlugin, Stateful {
 
   /** @throws InvalidOptionError */
   constructor({ memory, batchSize, rng }: ReplayOptions) {
+    wantMemory('ReplayPlugin', memory);
     wantCount('ReplayPlugin', 'batchSize', batchSize);
+    wantRng('ReplayPlugin', rng, 'remembered samples');
     this.memory = memory;
     this.batchSize = batchSize;
     this.#rng = ownRng(rng, this.name);
@@ -62,5 +64,10 @@ export class ReplayPlugin implements StrategyPlugin, Stateful {
     const rng = rngFrom(data.rng);
     this.memory.loadStateDict(part('memory'));
     this.#rng = rng;
+  }
+
+  /** @throws StateMismatchError if it is not the state of such a plugin. */
+  adoptState(state: SavedState): void {
+    adoptPluginState(this, state);
   }
 }

@@ -32,6 +32,7 @@ export function csvLogger(options: LoggerOptions): StrategyPlugin {
 }
 
 function logger(name: string, { write, every = 1 }: LoggerOptions, textOf: (line: LogLine) => string): StrategyPlugin {
+  if (typeof write !== 'function') throw new InvalidOptionError(name, 'write', write, 'a function that takes lines');
   if (!Number.isInteger(every) || every < 1) throw new InvalidOptionError(name, 'every', every, 'a positive integer');
   return {
     name,

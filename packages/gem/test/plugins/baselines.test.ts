@@ -116,6 +116,12 @@ describe('independent', () => {
     expect(starts[3]).toEqual(ends[2]);
   });
 
+  test('CloneLastPlugin tells which task has no network', async () => {
+    const nets = independentNets(2, build);
+    const strategy = strategyOf(nets, [new CloneLastPlugin(nets)]);
+    await expect(strategy.train(labelled(3, 5))).rejects.toThrow(/nets is those of \[0,1\]; expected .*task label 2/);
+  });
+
   test('no tasks are refused', () => {
     expect(() => independentNets(0, build)).toThrow(/tasks is 0/);
   });

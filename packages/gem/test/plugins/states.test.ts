@@ -20,7 +20,7 @@ import {
   SIPlugin,
   type TaskSamples,
 } from '../../src/plugins/index.ts';
-import type { Stateful } from '../../src/state.ts';
+import { type Json, type Stateful, StateMismatchError } from '../../src/state.ts';
 import { CALLBACKS, type StrategyPlugin } from '../../src/strategy/callbacks.ts';
 import { streamOf } from '../../src/streams/index.ts';
 import { toyStrategy, toyStream, weights } from '../toy.ts';
@@ -94,6 +94,59 @@ async function run(name: string, cut: number | null) {
   const numbers = Object.fromEntries(Object.entries(tensors).map(([key, x]) => [key, x.toArray()]));
   return { weights: weights(strategy), results, data, numbers };
 }
+
+const spoiled: readonly [string, string, readonly unknown[]][] = [
+  ['ewc', 'count', ['x', -1, 1.5, null]],
+  ['gem', 'seen', ['x', -1, null]],
+  ['lwf', 'classes', [5, [5], [[0, 1]], [['0', [1]]]]],
+  ['icarl', 'classes', [5, ['0']]],
+  ['icarl', 'old', [null, [-1]]],
+  ['clone-last', 'trained', [0, [0.5]]],
+];
+test.each(spoiled)(
+  '%s: a state whose %s is of another kind is refused, and nothing changes',
+  async (name, part, wrong) => {
+    const model = name === 'clone-last' ? nets() : mlp();
+    const plugin = factories[name]!(model);
+    await toyStrategy({ model, optimizer: new optim.SGD(model.parameters(), { lr: 0.1 }), plugins: [plugin] }).train(
+      stream,
+    );
+    const { tensors, data } = plugin.stateDict();
+    for (const value of wrong) {
+      const load = () => plugin.loadStateDict({ tensors, data: { ...(data as object), [part]: value as Json } });
+      expect(load).toThrow(StateMismatchError);
+      expect(load).toThrow(`${part} of the state is `);
+    }
+    expect(plugin.stateDict().data).toEqual(data);
+  },
+);
+
+const sized: Record<string, (n: number) => StatefulPlugin & { readonly memory: EpisodicMemory<TaskSamples> }> = {
+  gem: (n) => new GEMPlugin({ patternsPerExperience: n }),
+  'a-gem': (n) => new AGEMPlugin({ memory: new EpisodicMemory(n), sampleSize: 4, rng: rng() }),
+  's-gem': (n) => new SGEMPlugin({ memory: new EpisodicMemory(n), rng: rng() }),
+  replay: (n) => new ReplayPlugin({ memory: new EpisodicMemory(n), batchSize: 3, rng: rng() }),
+  der: (n) => new DERPlugin({ total: n, batchSize: 3, alpha: 0.5, beta: 0.5, rng: rng() }),
+};
+test.each(Object.keys(sized))(
+  '%s: adopts the state of one with another memory, which offers what it holds',
+  async (name) => {
+    const plugin = sized[name]!(5);
+    await toyStrategy({ model: mlp(), plugins: [plugin] }).train(stream);
+    const { tensors, data } = plugin.stateDict();
+    const held = plugin.memory.contents.map(({ group, slot, ...origin }) => origin);
+    for (const n of [3, 5, 9]) {
+      const other = sized[name]!(n);
+      other.adoptState!({ tensors, data });
+      const adopted = other.memory.contents.map(({ group, slot, ...origin }) => origin);
+      expect(held).toEqual(expect.arrayContaining(adopted));
+      expect(adopted).toHaveLength(n < 5 ? (name === 'der' ? n : n * stream.length) : held.length);
+      const { memory: _, ...rest } = data as { readonly memory: Json };
+      expect(other.stateDict().data).toMatchObject(rest);
+      if (n === 5) expect(other.stateDict().data).toEqual(data);
+    }
+  },
+);
 
 test.each<[string, (options: { readonly samples?: number; readonly rng?: Rng }) => StatefulPlugin]>([
   ['ewc', (options) => new EWCPlugin({ lambda: 1, ...options })],
