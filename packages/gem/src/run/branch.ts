@@ -3,12 +3,15 @@
 // in exactly the state that the run was in. From there it goes on under the changed configuration, as a run in a store of its own.
 
 import { InvalidOptionError } from '../errors.ts';
+import type { State } from '../state.ts';
 import type { StopSignal } from '../strategy/pause.ts';
+import type { Strategy } from '../strategy/strategy.ts';
+import { ofOwner } from '../strategy/strategy-state.ts';
 import { translator } from '../strategy/translate.ts';
 import { fromUtf8 } from './bytes.ts';
 import { type Checkpoint, placeOf } from './checkpoint.ts';
 import { compareRuns, type RunComparison } from './compare.ts';
-import { type Build, drive } from './drive.ts';
+import { type Build, drive, wantBuild } from './drive.ts';
 import { RunError } from './errors.ts';
 import { type Manifest, type RecordsEntry, readFile, readManifest, writeFile } from './manifest.ts';
 import { parseRecords } from './read-records.ts';
@@ -37,7 +40,8 @@ export interface BranchOutcome extends RunOutcome {
  * goes on with the branch and compareRuns compares.
  *
  * Weights, the optimizer's memory, generators and the rest are the run's. A memory of another size or policy is offered what the run's
- * holds. Options of the optimizer change if the two configurations set them differently.
+ * holds, save iCaRL's, which must stay as it is: its exemplars are part of the samples that are trained on. Options of the optimizer change
+ * if the two configurations set them differently.
  * @throws RunError if the run has no such step, if `build` does not repeat what was recorded, or if `into` holds a run;
  *   InvalidOptionError for a step or configuration out of range; what startRun and resumeRun throw.
  */
@@ -47,8 +51,11 @@ export async function branchRun<C>(
   options: BranchRunOptions<C>,
 ): Promise<BranchOutcome> {
   const { step, change, build, versions, signal } = options;
+  wantBuild('branchRun', build);
   if (!Number.isSafeInteger(step) || step < 0)
     throw new InvalidOptionError('branchRun', 'step', step, 'an integer >= 0');
+  if (typeof change !== 'object' || change === null)
+    throw new InvalidOptionError('branchRun', 'change', change, 'the parts of the configuration that change, or {}');
   await wantNoRun('branchRun', into);
   const source = await readManifest('branchRun', store);
   const config = { ...(source.config as object), ...change };
@@ -65,8 +72,7 @@ export async function branchRun<C>(
   const replayed = await replay(source, from?.checkpoint ?? null, step, build, signal, recorded);
 
   const { strategy } = await build(config as C);
-  const translate = translator(strategy, replayed.built);
-  const { now, begin, matrix } = replayed.checkpoint;
+  const checkpoint = translated(replayed.checkpoint, strategy, replayed.built);
   const records: RecordsEntry[] = [];
   for (const entry of past) {
     const bytes = await readFile('branchRun', store, entry);
@@ -81,7 +87,6 @@ export async function branchRun<C>(
     versions: [...versionsSoFar, { step, versions: versions ?? {} }],
   });
   for (const line of replayed.lines) recorder.note(line);
-  const checkpoint = { begin: begin && translate(begin), now: translate(now), matrix };
   await recorder.save(checkpoint);
   const outcome = await goOn('branchRun', recorder, checkpoint, options);
   return { ...outcome, comparison: await compareRuns(store, into) };
@@ -92,6 +97,21 @@ async function readRecords(store: RunStore, entries: readonly RecordsEntry[]): P
   for (const entry of entries)
     lines.push(...parseRecords(fromUtf8(await readFile('branchRun', store, entry))!, entry.file));
   return lines;
+}
+
+/**
+ * A checkpoint of a strategy whose state was `built` when it was made, in terms of one that was built from another configuration.
+ * @param strategy as it was built; it is used up.
+ * @throws what loading throws, if it cannot be made to fit.
+ */
+function translated({ now, begin, matrix }: Checkpoint, strategy: Strategy, built: State): Checkpoint {
+  const translate = translator(strategy, built);
+  // Memories may look at the samples that they are offered through the model.
+  strategy.model.loadStateDict(ofOwner('model', (begin ?? now).tensors));
+  strategy.model.eval();
+  const checkpoint = { begin: begin && translate(begin), now: translate(now), matrix };
+  strategy.loadStateDict(checkpoint.begin ?? checkpoint.now);
+  return checkpoint;
 }
 
 /** The run as it was when everything before step k was done, the lines since `from`, and the state in which its strategy was built. */

@@ -1,6 +1,17 @@
 // Branching off: the same configuration gives the same run, another gives the same up to the step and another from it on.
 
+import { nn, optim, type Samples } from '@gemlab/autograd';
+import { Rng } from '@gemlab/tensor';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { EpisodicMemory, herding } from '../../src/memory/index.ts';
+import {
+  AGEMPlugin,
+  DERPlugin,
+  ICaRLPlugin,
+  ReplayPlugin,
+  SGEMPlugin,
+  type TaskSamples,
+} from '../../src/plugins/index.ts';
 import {
   branchRun,
   compareRuns,
@@ -12,6 +23,10 @@ import {
   type StepLine,
   startRun,
 } from '../../src/run/index.ts';
+import { StateMismatchError } from '../../src/state.ts';
+import type { StrategyPlugin } from '../../src/strategy/callbacks.ts';
+import type { Strategy } from '../../src/strategy/strategy.ts';
+import { toyStrategy, toyStream } from '../toy.ts';
 import { build, type Config, config, contents } from './experiment.ts';
 
 const base: Config = { ...config, tasks: 3, samples: 20, epochs: 1, memories: 8 };
@@ -137,6 +152,91 @@ test('a run that is not finished, or whose early checkpoints are gone, is replay
   expect(await newest(into)).toBe(await newest(source));
 });
 
+describe('another memory, whatever plugin has it', () => {
+  interface Held {
+    readonly method: string;
+    readonly n: number;
+  }
+  type WithMemory = StrategyPlugin & { readonly memory: EpisodicMemory<TaskSamples> };
+  const rng = () => new Rng(3);
+  const methods: Record<string, (n: number, model: nn.Module, asked: number[][]) => WithMemory> = {
+    'a-gem': (n) => new AGEMPlugin({ memory: new EpisodicMemory(n), sampleSize: 4, rng: rng() }),
+    's-gem': (n) => new SGEMPlugin({ memory: new EpisodicMemory(n), rng: rng() }),
+    der: (total) => new DERPlugin({ total, batchSize: 3, alpha: 0.5, beta: 0.5, rng: rng() }),
+    replay: (n) => new ReplayPlugin({ memory: new EpisodicMemory(n), batchSize: 3, rng: rng() }),
+    'replay, herding': (n, model, asked) => {
+      const features = ({ inputs }: Samples) => {
+        asked.push(valuesOf(model));
+        return inputs;
+      };
+      return new ReplayPlugin({
+        memory: new EpisodicMemory<TaskSamples>(n, herding(features)),
+        batchSize: 3,
+        rng: rng(),
+      });
+    },
+    icarl: (total) => new ICaRLPlugin({ total, features: (x) => x }),
+  };
+
+  const valuesOf = (model: nn.Module) => model.parameters().flatMap((p) => p.value.reshape([-1]).toArray() as number[]);
+  /** What was built, in order: the weights with which its memory looked at samples, and those at the step. */
+  function builder() {
+    const built: { plugin: WithMemory; asked: number[][]; noted: number[] }[] = [];
+    const build = ({ method, n }: Held) => {
+      const asked: number[][] = [];
+      const model = new nn.MLP([2, 6, 2], { rng: new Rng(5) });
+      const plugin = methods[method]!(n, model, asked);
+      const one = { plugin, asked, noted: [] as number[] };
+      const note = {
+        name: 'note',
+        beforeTrainingIteration: ({ clock }: Strategy) => {
+          if (clock.step === 8) one.noted = valuesOf(model);
+        },
+      };
+      built.push(one);
+      const optimizer = new optim.SGD(model.parameters(), { lr: 0.1 });
+      return { strategy: toyStrategy({ model, optimizer, plugins: [plugin, note] }), stream: toyStream(3, 20) };
+    };
+    return { build, built };
+  }
+  const branched = async (method: string, step: number, n: number, into = memoryStore()) => {
+    const [store, { build, built }] = [memoryStore(), builder()];
+    await startRun(store, { config: { method, n: 6 }, build, checkpointEvery: 3 });
+    const { comparison } = await branchRun<Held>(store, into, { step, change: { n }, build });
+    const [replayed, translated, gone] = built.slice(1);
+    return { comparison, replayed: replayed!, translated: translated!, gone: gone! };
+  };
+
+  test.each(Object.keys(methods).filter((method) => method !== 'icarl'))(
+    '%s is the run before the step',
+    async (method) => {
+      for (const [step, n] of [
+        [6, 3],
+        [8, 9],
+      ] as const) {
+        const { comparison, gone } = await branched(method, step, n);
+        expect(comparison.second.finished).toBe(true);
+        expect(comparison.difference?.step ?? step).toBeGreaterThanOrEqual(step);
+        expect(gone.plugin.memory.budget).toEqual(method === 'der' ? { total: n } : n);
+      }
+    },
+  );
+
+  test('a policy that looks at samples through the model sees it as the run had it at the step', async () => {
+    const { replayed, translated } = await branched('replay, herding', 8, 3);
+    expect(translated.asked.length).toBeGreaterThan(0);
+    for (const weights of translated.asked) expect(weights).toEqual(replayed.noted);
+  });
+
+  test("iCaRL's is part of what is trained on: it stays, and nothing is written", async () => {
+    for (const step of [6, 8]) {
+      const into = memoryStore();
+      await expect(branched('icarl', step, 3, into)).rejects.toThrow(StateMismatchError);
+      expect(await into.list()).toEqual([]);
+    }
+  });
+});
+
 describe('what cannot be done is refused by name', () => {
   let source: RunStore;
   beforeAll(async () => {
@@ -150,6 +250,14 @@ describe('what cannot be done is refused by name', () => {
     await expect(branch({ step: 99 })).rejects.toThrow(RunError);
     await expect(branch({ step: -1 })).rejects.toThrow(/step is -1/);
     await expect(branch({ step: 1.5 })).rejects.toThrow(/step is 1.5/);
+  });
+
+  test('no change, or nothing that builds: nothing is written', async () => {
+    const into = memoryStore();
+    await expect(branch({ change: undefined }, into)).rejects.toThrow(/change is undefined; expected .* or \{\}/);
+    await expect(branch({ build: undefined }, into)).rejects.toThrow(/build is undefined; expected a function/);
+    await expect(branch({ change: { optimizer: 'adam' } }, into)).rejects.toThrow(/found SGD/);
+    expect(await into.list()).toEqual([]);
   });
 
   test('an experiment that is not the one that was recorded', async () => {
