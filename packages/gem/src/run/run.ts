@@ -96,7 +96,7 @@ export async function startRun<C>(store: RunStore, options: StartRunOptions<C>):
 /**
  * Goes on with a run where it was saved last; of one that is finished the outcome is known at once.
  * @throws RunFileError for files that are missing, damaged, foreign or of another version; StateMismatchError, or StateError of autograd,
- *   if `build` makes another experiment than it did.
+ *   if `build` makes another experiment than it did; InvalidOptionError if it is no function.
  */
 export async function resumeRun<C>(store: RunStore, options: ResumeRunOptions<C>): Promise<RunOutcome> {
   wantBuild('resumeRun', options.build);
