@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { adoptMemory } from '../../src/memory/adopt.ts';
-import { EpisodicMemory } from '../../src/memory/index.ts';
+import { EpisodicMemory, herd, herding } from '../../src/memory/index.ts';
 import { feed } from './support.ts';
 
 const ids = (memory: EpisodicMemory, task: number) =>
@@ -34,6 +34,22 @@ describe('adoptMemory', () => {
     expect(ids(larger, 0)).toEqual([4, 5, 6, 7, 8, 9]);
     expect(larger.contents.map((s) => s.step)).toEqual([4, 4, 6, 6, 8, 8, 100, 100, 102, 102]);
     expect(larger.batch(0).inputs.toArray()).toHaveLength(6);
+  });
+
+  test('a policy that wants all samples of an experience at once is offered those that came at once', () => {
+    const herded = (n: number) =>
+      new EpisodicMemory(
+        n,
+        herding(({ inputs }) => inputs.slice(null, [1, 3])),
+      );
+    const [memory, other] = [herded(3), herded(8)];
+    feed(other, 0, 0, [20]);
+    feed(other, 1, 100, [20]);
+    adoptMemory(memory, other.stateDict());
+    for (const task of [0, 1]) {
+      const chosen = herd(other.batch(task).inputs.slice(null, [1, 3]), 3);
+      expect(ids(memory, task)).toEqual(chosen.map((i) => ids(other, task)[i]));
+    }
   });
 
   test('another policy is offered the samples', () => {
