@@ -73,9 +73,10 @@ function entriesThrough(
     case 'gather':
       return place === 0 ? [lookedUp(v, out)] : out;
     case 'expand': {
-      // A matrix is repeated to multiply a stack of others.
+      // A matrix is repeated, as it is, to multiply a stack of others.
       const products = users.get(out) ?? [];
-      const stacked = v.rank === 2 && products.every((use) => isPlainProduct(use.out) && use.place === 1);
+      const whole = v.rank === 2 && v.shape.every((d, a) => out.shape.at(a - 2) === d);
+      const stacked = whole && products.every((use) => isPlainProduct(use.out) && use.place === 1);
       return stacked ? products.map((use) => stackedProduct(use.out)) : [repeated(v, out)];
     }
     case 'permute': {
@@ -94,11 +95,13 @@ function entriesThrough(
 const isPlainProduct = ({ node }: Variable): boolean =>
   node!.op === 'matmul' && (node!.params as PrimitiveParams['matmul']).dtype === undefined;
 
-/** Through an elementwise step, whose rule takes the gradients of all samples at once by broadcasting. */
+/** Through an elementwise step, whose rule takes the gradients of all samples at once where all are in their shape, [n, ...]. */
 function elementwiseBack(t: Tensor, out: Variable, place: number): Tensor {
   const node = out.node!;
-  const inputs = inputsThen(node);
-  return pullBack(node, new Variable(t, false), { inputs, out }, (x) => x.requiresGrad)[place]!.value;
+  const repeat = (x: Variable) => new Variable(x.peek, false).expand(t.shape);
+  const inputs = inputsThen(node).map(repeat);
+  const pulled = pullBack(node, new Variable(t, false), { inputs, out: repeat(out) }, (x) => x === inputs[place]);
+  return pulled[place]!.value;
 }
 
 function after(entries: Entry[] | Variable, view: (t: Tensor) => Tensor): Entry[] | Variable {

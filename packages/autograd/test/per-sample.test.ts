@@ -1,7 +1,19 @@
 // Per-sample gradients and the factors of layers, against one backward for each sample.
 
 import { readFileSync } from 'node:fs';
-import { concat, errors, privately, Rng, randn, scope, type Tensor, tensor, where, zeros } from '@gemlab/tensor';
+import {
+  concat,
+  errors,
+  privately,
+  Rng,
+  randn,
+  type Shape,
+  scope,
+  type Tensor,
+  tensor,
+  where,
+  zeros,
+} from '@gemlab/tensor';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -19,7 +31,10 @@ import {
   type Variable,
   variable,
 } from '../src/index.ts';
+import { elementwise } from '../src/rules/elementwise.ts';
+import { cases } from './cases.ts';
 import { leaf } from './derivatives.ts';
+import { Draw } from './draw.ts';
 
 const float64 = { dtype: 'float64' } as const;
 const normal = (shape: number[], seed: number): Tensor => randn(shape, new Rng(seed), float64);
@@ -197,6 +212,26 @@ describe('models, in one walk', () => {
     check(run, [raw, scale]);
   });
 
+  // Per sample the step is differentiated for all at once, whatever its rule is written with.
+  test.each(
+    (Object.keys(elementwise) as (keyof typeof elementwise)[]).filter((op) => elementwise[op] !== 'nondifferentiable'),
+  )('parameters that pass through %s', (op) => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 3 }), fc.nat(), (shape, seed) => {
+        // A shape of its own for each input would be another step, an expand.
+        const d = Object.assign(new Draw(shape, (v) => v, seed), { broadcastable: (all: Shape) => all });
+        const { f, inputs } = cases[op](d);
+        const leaves = inputs.map((value) => variable(value, { requiresGrad: true }));
+        const y = f(...leaves);
+        const output = variable(normal([n, ...shape], seed)).mul(y);
+        const each = output.reshape([n, -1]).sum(1);
+        expectRows(each, leaves);
+        expect(walks(each, leaves, output)).toBe(1);
+      }),
+      { numRuns: 10 },
+    );
+  });
+
   test('parameters off the tape of these losses, and a frozen layer', () => {
     const [body, head, aside] = [linear(4, 5, 0), linear(5, 3, 1), linear(2, 2, 2)];
     const frozen = body.weight.detach();
@@ -333,6 +368,10 @@ describe('where samples meet', () => {
     (h) => checkpoint((v: Variable) => v.tanh(), h),
     (h) => where<Variable>(h.gt(0), h, h.mul(0.1)),
     (h) => h.expand([2, ...h.shape]).sum(0),
+    (h, w) => h.matmul(w.slice([0, 1]).expand([4, 4])),
+    (h, w) => h.matmul(w.slice(null, [0, 1]).expand([3, 4, 4])),
+    (h, w) => h.matmul(w.expand([3, 4, 4])),
+    (h, w) => h.matmul(w.relu().transpose()),
   ];
   const ends: readonly ((h: Variable) => Variable)[] = [
     (h) => h.sum([1, 2]),
@@ -720,6 +759,10 @@ describe('factors', () => {
     check(x.matmul(weight.permute([0, 1])).sum(1), [], ['weight']);
     // Columns for rows, as a convolution has its windows.
     check(weight.matmul(x.transpose()).transpose().add(bias).sum(1), ['bias', 'weight'], []);
+    // A row made a matrix.
+    const row = linear(1, 2, 0, false);
+    const wide = x.matmul(row.weight.transpose().expand([4, 2])).sum(1);
+    expect(layerFactors(wide, row)).toEqual({ factors: [], rest: [row.weight] });
     // One number for each sample, of which there are as many as outputs, is no bias.
     const four = layerFactors(
       weight
