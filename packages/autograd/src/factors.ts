@@ -15,6 +15,7 @@ import { concat, errors, ones, type PrimitiveParams, type Tensor } from '@gemlab
 import { gradientsOf } from './backward.ts';
 import { asRows, entriesOf, samplesFirst } from './entries.ts';
 import { GradientError } from './errors.ts';
+import { current } from './mode.ts';
 import type { Module } from './nn/module.ts';
 import { wantLosses } from './per-sample.ts';
 import { type Along, after, sampleAxes, type Users, usersIn } from './samples.ts';
@@ -120,7 +121,7 @@ function layersOn(
 ): { uses: Use[]; biases: Map<Variable, Variable>; rest: Variable[] } {
   const users = usersIn(order);
   // A frozen one may be an input beside others that are not.
-  const named = [...model.namedParameters()].filter(([, p]) => p.requiresGrad && users.has(p));
+  const named = [...model.namedParameters()].filter(([, p]) => current(p).requiresGrad && users.has(current(p)));
   const uses = named.flatMap(([name, weight]) => usesOf(name, weight, users));
   const biases = biasesOf(
     named.map(([, p]) => p),
@@ -153,16 +154,17 @@ function columnsAsRows(t: Tensor, along: Along, n: number, groups: number): Tens
 
 /** The uses of a weight if all are x W', or all W x, else none. */
 function usesOf(name: string, weight: Variable, users: Users): Use[] {
-  const entries = entriesOf(weight, users);
+  const read = current(weight);
+  const entries = entriesOf(read, users);
   if (!Array.isArray(entries)) return [];
   const uses = entries.flatMap(({ out, input }): Use[] => {
     if (input === null) return [];
     if (out.node!.op === 'linear') {
-      return out.node!.inputs[1] === weight ? [{ name, weight, out, input, groups: null }] : [];
+      return out.node!.inputs[1] === read ? [{ name, weight, out, input, groups: null }] : [];
     }
     const [left, right] = out.node!.inputs as [Variable, Variable];
-    if (transposes(right, weight)) return [{ name, weight, out, input, groups: null }];
-    if (!isLaidOut(left, weight)) return [];
+    if (transposes(right, read)) return [{ name, weight, out, input, groups: null }];
+    if (!isLaidOut(left, read)) return [];
     return [{ name, weight, out, input, groups: left.shape.slice(0, -2).reduce((a, b) => a * b, 1) }];
   });
   return uses.length === entries.length ? uses : [];
@@ -187,7 +189,7 @@ function biasesOf(parameters: readonly Variable[], uses: readonly Use[], users: 
   const biases = new Map<Variable, Variable>();
   for (const p of parameters) {
     if (p.rank !== 1) continue;
-    const under = users.get(p)!.map((use) => addedTo(p, use, users));
+    const under = users.get(current(p))!.map((use) => addedTo(p, use, users));
     const fits = under.every((m) => {
       const found = m === null ? undefined : outputs.get(m.product);
       return found?.count === p.size && (found.apart === m!.apart || p.size === 1);

@@ -10,6 +10,7 @@ import { arange, errors, ones, stack, type Tensor, zeros } from '@gemlab/tensor'
 import { gradientsOf } from './backward.ts';
 import { type Entry, entriesOf } from './entries.ts';
 import { GradientError } from './errors.ts';
+import { current } from './mode.ts';
 import { sampleAxes, usersIn } from './samples.ts';
 import { reverseOrder } from './tape.ts';
 import { leavesOf, type MapLeaves, withLeaves } from './tree.ts';
@@ -29,15 +30,16 @@ import type { Variable } from './variable.ts';
 export function perSampleGradients<P>(losses: Variable, parameters: P): MapLeaves<P, Tensor> {
   const leaves = leavesOf('perSampleGradients: the parameters', parameters);
   wantLosses('perSampleGradients', losses);
+  const read = leaves.map(current);
   leaves.forEach((p, i) => {
-    if (p.requiresGrad && p.node === null) return;
+    if (read[i]!.requiresGrad && p.node === null) return;
     throw new GradientError(
       `perSampleGradients: parameter ${i} of ${leaves.length} is no leaf that requires a gradient; ` +
         'make it with variable(x, { requiresGrad: true })',
       { index: i },
     );
   });
-  const found = together(losses, leaves) ?? oneByOne(losses, leaves);
+  const found = together(losses, read) ?? oneByOne(losses, leaves);
   return withLeaves(parameters, found) as MapLeaves<P, Tensor>;
 }
 

@@ -18,6 +18,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   checkpoint,
+  functionalCall,
   GradientError,
   gradientsOf,
   groupGradients,
@@ -542,6 +543,39 @@ describe('factors', () => {
     expect(samplesMeet(rows.transpose(), rows)).toBe('6 samples gave outputs [4,6]');
     const square = variable(normal([4, 4], 1), { requiresGrad: true });
     expect(samplesMeet(square.transpose(), square)).toBe('samples do not lie along the first axis');
+  });
+
+  test('inside functionalCall, are those of the parameters that were given, as all gradients of single samples', () => {
+    const [other, names] = [new nn.MLP([4, 5, 3], { rng: new Rng(7), ...float64 }), [...model.namedParameters()]];
+    const plain = (list: readonly Tensor[]) => list.map((t) => t.toArray());
+    const facts = (of: nn.MLP, by: Variable) => {
+      const { factors, rest } = layerFactors(by, of);
+      const groups = groupGradients(factors, [n - 2, 2]);
+      const uses = linearUses(by, of).map(({ name, weight, bias, input }) => [name, weight, bias, input.toArray()]);
+      return [
+        plain(perSampleGradients(by, of.parameters())),
+        plain(of.parameters().map((p) => groups.get(p)!)),
+        uses.map(([name, weight, bias, input]) => [name, weight === of.parameters()[0], bias !== null, input]),
+        rest,
+      ];
+    };
+    class Facts extends nn.Module {
+      readonly inner = model;
+      found: unknown;
+      override forward(v: Variable): Variable {
+        const by = losses.crossEntropy(this.inner.forward(v), targets, { reduction: 'none' });
+        this.found = facts(this.inner, by);
+        return by;
+      }
+    }
+    const expected = facts(other, losses.crossEntropy(other.forward(x), targets, { reduction: 'none' }));
+    const given = other.parameters();
+    // Leaves, and what was computed from some.
+    for (const read of [given, given.map((p) => p.mul(2).sub(p))]) {
+      const module = new Facts();
+      functionalCall(module, Object.fromEntries(names.map(([name], i) => [`inner.${name}`, read[i]!])), x);
+      expect(module.found).toEqual(expected);
+    }
   });
 
   test('give the gradients of groups, for any sizes', () => {
