@@ -88,6 +88,24 @@ test('no class has a name that the bundler gave it', async () => {
   expect(JSON.parse(await ok('node', ['--input-type=module', '-e', script], consumer))).toEqual([]);
 });
 
+test('an anomaly is reported at the line of the program, not at one of the packages', async () => {
+  const program = `
+    import { tensor } from '@gemlab/tensor';
+    import { detectAnomaly, variable } from '@gemlab/autograd';
+    const x = variable(tensor([4, 0]), { requiresGrad: true });
+    function distance() { return x.sqrt().sum(); }
+    function logarithm() { return x.neg().log().sum(); }
+    for (const run of [() => distance().backward(), () => logarithm()]) {
+      try { detectAnomaly(run); } catch ({ fields }) { console.log(fields.site); }
+    }`;
+  writeFileSync(join(consumer, 'program.mjs'), program);
+  const sites = (await ok('node', ['program.mjs'], consumer)).trim().split('\n');
+  expect(sites.map((site) => site.replace(/\(.*\//, '('))).toEqual([
+    expect.stringMatching(/^distance \(program\.mjs:5:\d+\)$/),
+    expect.stringMatching(/^logarithm \(program\.mjs:6:\d+\)$/),
+  ]);
+});
+
 test.each(['nodenext', 'preserve'])('TypeScript compiles against every entry point (module: %s)', async (module) => {
   writeFileSync(join(consumer, 'index.ts'), entries.map((entry, i) => `export * as e${i} from '${entry}';\n`).join(''));
   const options = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'es2023', '--types', ''];

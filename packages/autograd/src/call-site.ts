@@ -48,7 +48,8 @@ function libraryFolders(): string[] {
   // Innermost is the function given to scope, then comes scope itself.
   const [here, ...outer] = framesOf(scope(() => captureSite())).map(({ file }) => file);
   const tensor = outer.find((file) => file !== here);
-  return [here, tensor].flatMap((file) => (file === undefined ? [] : [file.replace(/[^/\\]*$/, '')]));
+  // What entries of a built package share lies in a folder below theirs.
+  return [here, tensor].flatMap((file) => (file === undefined ? [] : [file.replace(/(chunks[/\\])?[^/\\]*$/, '')]));
 }
 
 const isNative = (file: string): boolean => /^(node:|native|internal)/.test(file);
