@@ -30,6 +30,20 @@ describe('normalize', () => {
     expect(transforms.normalize([1, 3], 2)(x.cast('float64')).dtype).toBe('float64');
   });
 
+  test('makes the same of one number for each channel as of one for all, of any dtype', () => {
+    const numbers = fc.double({ min: 0.1, max: 3 });
+    fc.assert(
+      fc.property(numbers, numbers, fc.constantFrom('int32', 'float32', 'float64'), (mean, std, dtype) => {
+        const x = images([2, 3, 2]).cast(dtype);
+        const [one, each] = [
+          transforms.normalize(mean, std),
+          transforms.normalize(Array(3).fill(mean), Array(3).fill(std)),
+        ];
+        expect([each(x).dtype, each(x).toArray()]).toEqual([one(x).dtype, one(x).toArray()]);
+      }),
+    );
+  });
+
   test('refuses numbers that do not fit', () => {
     expect(() => transforms.normalize(0, [1, 0])).toThrow(DatasetError);
     expect(() => transforms.normalize([1, 2, 3], 1)(images([2, 2, 3, 3]))).toThrow('3 numbers for axis 1 of [2,2,3,3]');

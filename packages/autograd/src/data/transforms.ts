@@ -1,7 +1,7 @@
 // Transforms of inputs for Dataset.map: functions of a batch. Images are [n, channels, height, width], or [n, height,
 // width]; what is random draws from its generator at each batch, for each sample by itself.
 
-import { arange, errors, type Rng, type Shape, type Tensor, tensor } from '@gemlab/tensor';
+import { arange, errors, isFloat, type Rng, type Shape, type Tensor, tensor } from '@gemlab/tensor';
 import { DatasetError } from '../errors.ts';
 import type { Transform } from './dataset.ts';
 
@@ -17,7 +17,7 @@ export function normalize(mean: number | readonly number[], std: number | readon
       if (value.length === x.shape[axis]) {
         const shape = x.shape.map((_, i) => (i === axis ? -1 : 1));
         return tensor([...value], { dtype: 'float64' })
-          .cast(x.dtype)
+          .cast(isFloat(x.dtype) ? x.dtype : 'float32')
           .to(x.device)
           .reshape(shape);
       }
