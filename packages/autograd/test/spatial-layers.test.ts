@@ -1,7 +1,7 @@
 // What PyTorch's numbers (spatial-torch.test.ts) do not say of the layers: how their weights start, training and evaluation,
 // chance, scopes, and what they refuse.
 
-import { ones, Rng, randn, scope, type Tensor, tensor, zeros } from '@gemlab/tensor';
+import { errors, ones, Rng, randn, scope, type Tensor, tensor, zeros } from '@gemlab/tensor';
 import { describe, expect, test } from 'vitest';
 import { losses, ModuleError, nn, optim, variable } from '../src/index.ts';
 
@@ -111,6 +111,16 @@ describe('batch norm', () => {
     );
     refuse([0, 3], 'found [0,3]');
     expect(layer.numBatchesTracked!.item()).toBe(0);
+    // Statistics that cannot be averaged with those that are there, and numbers that the weight does not scale.
+    const plain = new nn.BatchNorm1d(3, { affine: false });
+    expect(() => plain.forward(variable(ones([4, 3]).to('reference')))).toThrow(errors.DeviceError);
+    layer.weight!.assign(ones([3]).to('reference'));
+    expect(() => layer.forward(variable(ones([4, 3])))).toThrow(errors.DeviceError);
+    layer.weight!.assign(ones([3]));
+    for (const { runningMean, runningVar, numBatchesTracked } of [plain, layer]) {
+      const now = [runningMean, runningVar, numBatchesTracked].map((buffer) => buffer!.value.toArray());
+      expect(now).toEqual([[0, 0, 0], [1, 1, 1], 0]);
+    }
     expect(layer.eval().forward(variable(zeros([1, 3]))).shape).toEqual([1, 3]);
     for (const features of [0, 1.5, -1]) expect(() => new nn.BatchNorm2d(features)).toThrow(ModuleError);
   });

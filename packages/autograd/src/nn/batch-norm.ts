@@ -67,8 +67,9 @@ abstract class BatchNorm extends Module {
     const { weight, bias, eps, runningMean, runningVar } = this;
     if (!this.training && runningMean && runningVar) return x.batchNorm(runningMean, runningVar, { weight, bias, eps });
     const { mean, variance } = x.batchStatistics();
+    const y = x.batchNorm(mean, variance, { weight, bias, eps });
     if (this.training) this.#track(x, mean, variance);
-    return x.batchNorm(mean, variance, { weight, bias, eps });
+    return y;
   }
 
   #track(x: Variable, mean: Variable, variance: Variable): void {
@@ -82,12 +83,14 @@ abstract class BatchNorm extends Module {
     }
     const { runningMean, runningVar, numBatchesTracked } = this;
     if (!runningMean || !runningVar || !numBatchesTracked) return;
-    numBatchesTracked.assign(numBatchesTracked.value.add(1));
-    const newest = this.momentum ?? 1 / (numBatchesTracked.item() as number);
-    const move = (running: Buffer, now: Variable, scale: number) =>
-      running.assign(running.value.mul(1 - newest).add(now.value.mul(newest * scale).cast(running.dtype)));
-    move(runningMean, mean, 1);
-    move(runningVar, variance, n / (n - 1));
+    const count = numBatchesTracked.value.add(1);
+    const newest = this.momentum ?? 1 / (count.item() as number);
+    const moved = (running: Buffer, now: Variable, scale: number) =>
+      running.value.mul(1 - newest).add(now.value.mul(newest * scale).cast(running.dtype));
+    const [nextMean, nextVar] = [moved(runningMean, mean, 1), moved(runningVar, variance, n / (n - 1))];
+    runningMean.assign(nextMean);
+    runningVar.assign(nextVar);
+    numBatchesTracked.assign(count);
   }
 }
 
