@@ -267,6 +267,34 @@ test('a divergence is 0 from itself, and no less from others', () => {
   );
 });
 
+// As PyTorch has it: right by just the margin is not right enough.
+test('losses with a margin pull at what is right by just the margin, and at nothing beyond', () => {
+  const whole = fc.integer({ min: -5, max: 5 });
+  fc.assert(
+    fc.property(whole, whole, fc.constantFrom(1, -1), (x, margin, y) => {
+      const ranked = (by: number) => {
+        const [a, b] = [leaf([x + y * (margin + by)]), leaf([x])];
+        return gradientsOf(losses.marginRanking(a, b, int32([y]), { margin }), [a, b]).map(
+          (g) => (g.item() as number) + 0,
+        );
+      };
+      const pull = [-y, y];
+      expect([-1, 0, 1].map(ranked)).toEqual([pull, pull, [0, 0]]);
+      const hinged = (by: number) => {
+        const v = leaf([margin + by]);
+        return gradientsOf(losses.hingeEmbedding(v, int32([-1]), { margin }), [v])[0]!.item();
+      };
+      expect([-1, 0, 1].map(hinged)).toEqual([-1, -1, 0]);
+    }),
+  );
+  const turned = (b: number[]) => {
+    const a = leaf([2, 0]);
+    return numbers(gradientsOf(losses.cosineEmbedding(a, tensor(b, f64), tensor(-1)), [a])[0]!);
+  };
+  expect(turned([0, 3]).map((g) => Number(g.toFixed(9)))).toEqual([0, 0.5]);
+  expect(turned([-1, 3])).toEqual([0, 0]);
+});
+
 test('what does not fit is refused', () => {
   const x = leaf([1, 2]);
   const y = tensor([[1, 2]], f64);

@@ -1,5 +1,6 @@
-// Losses with a margin: they are 0 for what is right by more than the margin, and pull at the rest. Labels y are 1 or
-// -1. Names and defaults are PyTorch's.
+// Losses with a margin: they are 0 for what is right by more than the margin, and pull at the rest, also at what is right
+// by just the margin: hence clamp, whose gradient passes there, and not relu. Labels y are 1 or -1. Names and defaults are
+// PyTorch's.
 
 import { errors, type Tensor, where } from '@gemlab/tensor';
 import type { Variable } from '../variable.ts';
@@ -16,7 +17,7 @@ export interface MarginOptions extends LossOptions {
 export function hingeEmbedding(x: Variable, y: Tensor, { margin = 1, reduction }: MarginOptions = {}): Variable {
   wantSameShape('hingeEmbedding', x, y, 'labels');
   wantSigns('hingeEmbedding', y);
-  return reduceLoss(where<Variable>(y.gt(0), x, x.neg().add(margin).relu()), reduction);
+  return reduceLoss(where<Variable>(y.gt(0), x, x.neg().add(margin).clamp(0)), reduction);
 }
 
 /**
@@ -32,7 +33,7 @@ export function marginRanking(
   wantSameShape('marginRanking', a, b, 'the others');
   wantSameShape('marginRanking', a, y, 'labels');
   wantSigns('marginRanking', y);
-  return reduceLoss(a.sub(b).mul(y.neg()).add(margin).relu(), reduction);
+  return reduceLoss(a.sub(b).mul(y.neg()).add(margin).clamp(0), reduction);
 }
 
 /**
@@ -61,7 +62,7 @@ export function cosineEmbedding(
     .mul(other)
     .sum(-1)
     .div(square(a).mul(square(other)).sqrt());
-  return reduceLoss(where<Variable>(y.gt(0), cosine.neg().add(1), cosine.sub(margin).relu()), reduction);
+  return reduceLoss(where<Variable>(y.gt(0), cosine.neg().add(1), cosine.sub(margin).clamp(0)), reduction);
 }
 
 function wantSigns(op: string, y: Tensor): void {
