@@ -87,6 +87,22 @@ describe('TaskMask', () => {
     expect(mask.forward(x.slice(0).unsqueeze(0).unsqueeze(0), 0).shape).toEqual([1, 1, 4]);
   });
 
+  test('masks each sample by its task, on whatever axes its outputs lie', () => {
+    const shapes = fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 2 });
+    fc.assert(
+      fc.property(fc.array(fc.nat({ max: 2 }), { minLength: 1, maxLength: 5 }), shapes, (tasks, middle) => {
+        const x = variable(normal([tasks.length, ...middle, 4], 0));
+        const alone = tasks.map((task, i) => mask.forward(x.slice(i), task).value.toArray());
+        expect(mask.forward(x, int32(tasks)).value.toArray()).toEqual(alone);
+      }),
+    );
+    const one = variable(tensor([1, 2, 3, 4]));
+    expect(() => mask.forward(one, int32([0, 1, 2, 0]))).toThrow(ModuleError);
+    expect(() => mask.forward(one, int32([0, 1, 2, 0]))).toThrow(
+      'tasks of samples want outputs [n, ..., 4], found [4]',
+    );
+  });
+
   test('makes the cross-entropy that of the own classes alone, with gradient exactly 0 elsewhere', () => {
     fc.assert(
       fc.property(fc.nat(), fc.constantFrom(1, 1e4), (seed, scale) => {

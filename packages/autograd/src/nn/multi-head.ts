@@ -52,7 +52,7 @@ export class MultiHead extends Module {
   }
 }
 
-/** Outputs [n, classes], of which each task has some: the others are filled with -10e10, and get no gradient. */
+/** Outputs [n, ..., classes], of which each task has some: the others are filled with -10e10, and get no gradient. */
 export class TaskMask extends Module {
   readonly classes: number;
   /** For each task true where a class is its own: bool [classes]. */
@@ -79,7 +79,10 @@ export class TaskMask extends Module {
     return this;
   }
 
-  /** @throws ModuleError without a task, for one that has no classes, or if the last axis is not `classes` long. */
+  /**
+   * @throws ModuleError without a task, for one that has no classes, for a task of each sample beside the outputs of one, or if the
+   * last axis is not `classes` long.
+   */
   override forward(x: Variable, task?: Task): Variable {
     if (x.shape.at(-1) !== this.classes) {
       throw new ModuleError(
@@ -91,7 +94,20 @@ export class TaskMask extends Module {
     }
     const tasks = tasksOf('TaskMask', x, task);
     const maskOf = (k: number) => lookUp('TaskMask', this.masks, k).value;
-    return where<Variable>(typeof tasks === 'number' ? maskOf(tasks) : stack(tasks.map(maskOf)), x, MASKED);
+    if (typeof tasks === 'number') return where<Variable>(maskOf(tasks), x, MASKED);
+    if (x.rank < 2) {
+      throw new ModuleError(
+        `TaskMask(${this.classes}): tasks of samples want outputs [n, ..., ${this.classes}], found ${errors.shapeText(x.shape)}; ` +
+          'give the task as a number',
+        { shape: x.shape },
+      );
+    }
+    const ofSamples = stack(tasks.map(maskOf)).reshape([
+      tasks.length,
+      ...x.shape.slice(1, -1).map(() => 1),
+      this.classes,
+    ]);
+    return where<Variable>(ofSamples, x, MASKED);
   }
 }
 
