@@ -3,7 +3,7 @@
 // without leaves, as a layer's missing bias.
 
 import { errors, type HoldsStorage, Tensor } from '@gemlab/tensor';
-import { GradientError } from './errors.ts';
+import { GradientError, kindOf } from './errors.ts';
 import { Variable } from './variable.ts';
 
 /** Leaves in arrays and plain objects. */
@@ -25,12 +25,6 @@ const isObject = (x: unknown): x is Readonly<Record<string, unknown>> =>
   typeof x === 'object' && x !== null && Object.getPrototypeOf(x) === Object.prototype;
 
 const join = (path: string, name: string | number): string => (path === '' ? `${name}` : `${path}.${name}`);
-
-/** What stands at a place, for messages. */
-function kindOf(x: unknown): string {
-  if (typeof x === 'object' && x !== null) return `a ${x.constructor?.name ?? 'strange object'}`;
-  return typeof x === 'function' ? 'a function' : `${typeof x} ${String(x)}`;
-}
 
 /**
  * A tree with `change` applied to every leaf, which also gets the leaf's path.

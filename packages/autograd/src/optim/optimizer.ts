@@ -8,7 +8,8 @@
 // value before it assigns one, so a step that throws has moved nothing.
 
 import { privately, type Tensor } from '@gemlab/tensor';
-import { OptimizerError } from '../errors.ts';
+import { kindOf, OptimizerError } from '../errors.ts';
+import { stepName } from '../tape.ts';
 import { Variable } from '../variable.ts';
 import {
   type Memory,
@@ -63,6 +64,15 @@ export abstract class GroupOptimizer<O extends OptimizerOptions> implements Opti
   /** @throws OptimizerError as addGroup. */
   constructor(algorithm: string, parameters: ParametersOrGroups<O>, defaults: O, options: Partial<O>) {
     this.#algorithm = algorithm;
+    if (!Array.isArray(parameters)) {
+      const fix = 'did you mean model.parameters()?';
+      throw new OptimizerError(
+        `${algorithm}: wants an array of parameters or of groups, found ${kindOf(parameters)}; ${fix}`,
+        {
+          parameters,
+        },
+      );
+    }
     this.#defaults = this.#filledIn(defaults, options);
     const one = parameters.every((p) => p instanceof Variable);
     for (const group of one ? [{ parameters }] : parameters) this.addGroup(group as GroupOptions<O>);
@@ -92,14 +102,24 @@ export abstract class GroupOptimizer<O extends OptimizerOptions> implements Opti
 
   /**
    * Also moves these parameters, from the next step on. One named twice (two models may share it) is moved once.
-   * @throws OptimizerError if one is no variable or another group has it; for an option that is unknown or out of
-   * range.
+   * @throws OptimizerError if one is no variable, was computed by an op, or is another group's too; for an option that is
+   * unknown or out of range.
    */
-  addGroup({ parameters, ...options }: GroupOptions<O>): void {
+  addGroup(group: GroupOptions<O>): void {
+    const { parameters, ...options } = Object(group) as GroupOptions<O>;
     const known = new Set(this.parameters);
     if (!Array.isArray(parameters) || !parameters.every((p) => p instanceof Variable && !known.has(p))) {
       const rule = 'a group wants { parameters }: variables that no other group has';
       throw new OptimizerError(`${this.#algorithm}: ${rule}`, { parameters });
+    }
+    const computed = parameters.find((p) => p.node !== null);
+    if (computed !== undefined) {
+      const op = stepName(computed.node);
+      throw new OptimizerError(
+        `${this.#algorithm}: a parameter ${text(computed)} was computed by ${op}, and only a leaf can be moved; ` +
+          'give the leaves that it was computed from, or make it one: variable(x.value, { requiresGrad: true })',
+        { op },
+      );
     }
     const filledIn = this.#filledIn(this.#defaults, options as object as Partial<O>);
     this.groups.push({ parameters: [...new Set(parameters)], ...filledIn } as Group<O>);
