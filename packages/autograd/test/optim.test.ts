@@ -14,7 +14,7 @@ import {
 } from '@gemlab/tensor';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { GradientError, OptimizerError, optim, StateError, type Variable, variable } from '../src/index.ts';
+import { GradientError, nn, OptimizerError, optim, StateError, type Variable, variable } from '../src/index.ts';
 import { leaf } from './derivatives.ts';
 
 const optimizers = {
@@ -198,7 +198,24 @@ describe('groups', () => {
     expect(() => optimizer.addGroup({ parameters: [a] })).toThrow(OptimizerError);
     expect(() => new optim.SGD([{ parameters: [a] }, { parameters: [a] }])).toThrow('that no other group has');
     expect(() => new optim.SGD([a, { parameters: [] }] as never)).toThrow('a group wants { parameters }');
-    expect(() => new optim.SGD([1] as never)).toThrow(OptimizerError);
+    for (const none of [[1], [null], [undefined], [{}], undefined, null, {}, a, new nn.ReLU()]) {
+      expect(() => new optim.SGD(none as never)).toThrow(OptimizerError);
+    }
+    expect(() => new optim.SGD(new nn.ReLU() as never)).toThrow(
+      'SGD: wants an array of parameters or of groups, found a ReLU; did you mean model.parameters()?',
+    );
+    for (const none of [undefined, null, [], a])
+      expect(() => optimizer.addGroup(none as never)).toThrow(OptimizerError);
+    expect(optimizer.groups).toHaveLength(1);
+  });
+
+  test('refuse what was computed, before anything moves; a leaf may want no gradient', () => {
+    const computed = leaf([1]).mul(2).retainGrad();
+    const optimizer = new optim.SGD([variable(tensor([1]))]);
+    expect(() => new optim.SGD([leaf([1]), computed])).toThrow(OptimizerError);
+    expect(() => optimizer.addGroup({ parameters: [computed] })).toThrow(
+      'SGD: a parameter float64 [1] was computed by mul, and only a leaf can be moved; give the leaves',
+    );
     expect(optimizer.groups).toHaveLength(1);
   });
 });
@@ -372,7 +389,66 @@ describe('schedules', () => {
     c.addGroup({ parameters: [], lr: 7 });
     resumed.step();
     expect(c.groups[2]!.lr).toBe(optim.cosineAnnealingLR(10)(7, 7));
-    expect(() => new optim.LRScheduler(a, (_, base) => base).loadStateDict({ t: 1, bases: [1] })).toThrow(StateError);
+  });
+
+  test('saved at any time, also before a step after addGroup, the rates go on as if nothing had been saved', () => {
+    const schedule = optim.exponentialLR(0.5);
+    const make = (rates: readonly number[]) => new optim.SGD(rates.map((lr) => ({ parameters: [], lr })));
+    const rates = (optimizer: optim.SGD) => optimizer.groups.map(({ lr }) => lr);
+    // A number is the rate of a group that is added, null a step.
+    const events = fc.array(fc.option(fc.integer({ min: 1, max: 9 })), { maxLength: 8 });
+    fc.assert(
+      fc.property(events, events, fc.boolean(), (before, after, optimizerFirst) => {
+        const whole = make([4]);
+        const scheduler = new optim.LRScheduler(whole, schedule);
+        const live = (of: optim.SGD, by: optim.LRScheduler, all: typeof before) =>
+          all.map((lr) => {
+            if (lr === null) by.step();
+            else of.addGroup({ parameters: [], lr });
+            return rates(of);
+          });
+        live(whole, scheduler, before);
+        const state = JSON.parse(JSON.stringify(scheduler.stateDict()));
+        const resumed = make([4, ...before.filter((lr) => lr !== null)]);
+        const again = new optim.LRScheduler(resumed, schedule);
+        const loads = [() => resumed.loadStateDict(whole.stateDict()), () => again.loadStateDict(state)];
+        for (const load of optimizerFirst ? loads : loads.reverse()) load();
+        expect(rates(resumed)).toEqual(rates(whole));
+        expect(live(resumed, again, after)).toEqual(live(whole, scheduler, after));
+      }),
+    );
+  });
+
+  test('what is no state, and a schedule that fails, change nothing', () => {
+    const optimizer = new optim.SGD([{ parameters: [] }, { parameters: [], lr: 2 }], { lr: 1 });
+    let rate: () => number = () => 3;
+    const scheduler = new optim.LRScheduler(optimizer, (_, base) => (base === 2 ? rate() : base));
+    const now = () => [scheduler.stateDict(), optimizer.groups.map(({ lr }) => lr)];
+    const before = now();
+    for (const state of [
+      undefined,
+      null,
+      {},
+      { t: -5, bases: [1, 2] },
+      { t: 1, bases: [1] },
+      { t: 1, bases: [1, '2'] },
+    ]) {
+      expect(() => scheduler.loadStateDict(state as never)).toThrow(StateError);
+    }
+    for (const bad of [Number.NaN, Infinity, undefined as never]) {
+      rate = () => bad;
+      expect(() => scheduler.step()).toThrow(OptimizerError);
+      expect(() => scheduler.step()).toThrow(
+        `the schedule gave ${bad} at step 1 for the rate 2; a rate is a finite number`,
+      );
+      expect(() => scheduler.loadStateDict({ t: 2, bases: [5, 2] })).toThrow(OptimizerError);
+    }
+    rate = () => {
+      throw new RangeError('mine');
+    };
+    expect(() => scheduler.step()).toThrow('mine');
+    expect(now()).toEqual(before);
+    expect(() => new optim.LRScheduler(optimizer, 0.5 as never)).toThrow('found number 0.5');
   });
 
   test('a plateau goes on where it was saved', () => {

@@ -2,7 +2,7 @@
 // made with: pure, so that a run resumed at step t goes on as if it had never stopped. PyTorch's LambdaLR is any such
 // function; the others are its schedulers of the same names, in closed form.
 
-import { OptimizerError, StateError } from '../errors.ts';
+import { kindOf, OptimizerError, StateError } from '../errors.ts';
 import type { Optimizer } from './optimizer.ts';
 
 /** The learning rate at step t. */
@@ -114,7 +114,8 @@ function want(name: string, argument: string, value: unknown, rule: boolean): vo
 /** What is saved of an LRScheduler. */
 export interface SchedulerState {
   readonly t: number;
-  readonly bases: readonly number[];
+  /** The rate that each group came with; null for one added since the last step, whose rate is not the schedule's yet. */
+  readonly bases: readonly (number | null)[];
 }
 
 /**
@@ -126,39 +127,66 @@ export class LRScheduler {
   readonly schedule: Schedule;
   /** Steps made. */
   t = 0;
-  readonly #bases: number[] = [];
+  #bases: readonly (number | null)[] = [];
 
+  /** @throws OptimizerError as step. */
   constructor(optimizer: Pick<Optimizer, 'groups'>, schedule: Schedule) {
+    if (typeof schedule !== 'function') {
+      throw new OptimizerError(`LRScheduler: a schedule is a function (t, base) => rate, found ${kindOf(schedule)}`, {
+        schedule,
+      });
+    }
     this.optimizer = optimizer;
     this.schedule = schedule;
-    this.#set();
+    this.#set(0, this.#ownRates());
   }
 
+  /** @throws OptimizerError for a rate that is no finite number. What throws changes nothing, a schedule too. */
   step(): void {
-    this.t++;
-    this.#set();
+    // A group that was added since has the rate that it came with as its base.
+    const rates = this.#ownRates();
+    this.#set(
+      this.t + 1,
+      rates.map((rate, i) => this.#bases[i] ?? rate),
+    );
   }
 
-  #set(): void {
-    for (const [i, group] of this.optimizer.groups.entries()) {
-      // A group that was added since has the rate that it came with as its base.
-      this.#bases[i] ??= group.lr;
-      group.lr = this.schedule(this.t, this.#bases[i]);
+  #ownRates(): number[] {
+    return this.optimizer.groups.map(({ lr }) => lr);
+  }
+
+  /** Sets the rates of step t, of the groups that have a base. */
+  #set(t: number, bases: readonly (number | null)[]): void {
+    const { groups } = this.optimizer;
+    const rates = groups.map(({ lr }, i) => (bases[i] === null ? lr : this.schedule(t, bases[i]!)));
+    const wrong = rates.findIndex((rate) => !Number.isFinite(rate));
+    if (wrong >= 0) {
+      const found = `the schedule gave ${rates[wrong]} at step ${t} for the rate ${bases[wrong]}`;
+      throw new OptimizerError(`LRScheduler: ${found}; a rate is a finite number`, { t, rate: rates[wrong] });
     }
+    for (const [i, group] of groups.entries()) group.lr = rates[i]!;
+    this.t = t;
+    this.#bases = bases;
   }
 
   stateDict(): SchedulerState {
-    return { t: this.t, bases: [...this.#bases] };
+    return { t: this.t, bases: this.optimizer.groups.map((_, i) => this.#bases[i] ?? null) };
   }
 
-  /** Goes on where a state was saved, and sets the rates. @throws StateError unless it is one, of as many groups. */
-  loadStateDict({ t, bases }: SchedulerState): void {
-    const fits = Number.isSafeInteger(t) && Array.isArray(bases) && bases.every(Number.isFinite);
-    if (!fits || bases.length !== this.optimizer.groups.length) {
-      throw new StateError(`LRScheduler: wants { t, bases } with ${this.optimizer.groups.length} bases`, { t, bases });
+  /**
+   * Goes on where a state was saved, and sets the rates.
+   * @throws StateError unless it is one, of as many groups; OptimizerError as step.
+   */
+  loadStateDict(state: SchedulerState): void {
+    const { t, bases } = Object(state) as SchedulerState;
+    const counts = Number.isSafeInteger(t) && t >= 0;
+    const fits = Array.isArray(bases) && bases.every((base) => base === null || Number.isFinite(base));
+    if (!counts || !fits || bases.length !== this.optimizer.groups.length) {
+      throw new StateError(
+        `LRScheduler: wants { t, bases } as stateDict gives them, with ${this.optimizer.groups.length} bases`,
+        { t, bases },
+      );
     }
-    this.t = t;
-    this.#bases.splice(0, Infinity, ...bases);
-    this.#set();
+    this.#set(t, [...bases]);
   }
 }
