@@ -37,14 +37,14 @@ export function checkpoint<A extends readonly unknown[]>(fn: (...inputs: A) => V
   const output = first.output!;
   if (!made.has(output)) return output;
   const outer = enteredBy(output, made);
-  const values = outer.map((v) => v.value);
+  // They are what was read already.
+  const values = within('checkpoint', { substitutes: null }, () => outer.map((v) => v.value));
 
   const runAgain = (): Variable => {
-    const then = new Map(substitutes);
-    outer.forEach((v, k) => {
-      const before = v.asOf(values[k]!);
-      if (before !== v) then.set(v, before);
-    });
+    const before = new Map(outer.map((v, k) => [v, v.asOf(values[k]!)]));
+    const then = new Map(before);
+    // What read as one of them reads as that was then.
+    for (const [own, read] of substitutes ?? []) then.set(own, before.get(read) ?? read);
     return withGenerators(generators, () =>
       within('checkpoint', { recording: true, substitutes: then }, () => fn(...inputs)),
     );

@@ -115,6 +115,29 @@ describe('a model of checkpointed blocks', () => {
     expect(saving.parameters().every((p) => p.grad!.requiresGrad === false)).toBe(true);
   });
 
+  test('holds the parameters that functionalCall gave it at what they were, also swapped', () => {
+    class Pair extends nn.Module {
+      readonly a = leaf([1, 2]);
+      readonly b = leaf([3, 4]);
+      readonly run: typeof checkpoint = checkpoint;
+      override forward(v: Variable): Variable {
+        return this.run((u: Variable) => u.mul(this.a).tanh().mul(this.b), v);
+      }
+    }
+    const given = () => ({ a: leaf([0.5, 0.25]), b: leaf([2, 3]) });
+    const swapped = ({ a, b }: Pair) => ({ a: b, b: a });
+    for (const choose of [given, swapped, ({ a }: Pair) => ({ a: leaf([1, 5]), b: a })]) {
+      const gradients = [plainly as typeof checkpoint, checkpoint].map((run) => {
+        const pair = Object.assign(new Pair(), { run });
+        const theta = choose(pair);
+        const y = functionalCall(pair, theta, variable(float64([1, 1])));
+        for (const p of [theta.a, theta.b]) p.assign(float64([9, 9]));
+        return gradientsOf(y.sum(), [theta.a, theta.b]).map((g) => g.value.toArray());
+      });
+      expect(gradients[1]).toEqual(gradients[0]);
+    }
+  });
+
   test('has the same Hessian products, through functionalCall', () => {
     const products = [plain, saving].map((model) => {
       const theta = Object.fromEntries(model.namedParameters());
