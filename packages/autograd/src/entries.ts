@@ -28,10 +28,16 @@ export interface Entry {
   readonly perSample: (delta: Tensor, along: Along, n: number) => Tensor | null;
 }
 
+/** How many of each sample lie along an axis; where there are no samples, as many as are known to. */
+export function ofEach(t: Tensor, { axis, inner }: Along, n: number): number {
+  return n === 0 ? inner : t.shape[axis]! / n;
+}
+
 /** [n, ..., m, ...]: samples in front, and m of what was merged with them where they were. */
-export function samplesFirst(t: Tensor, { axis, inner }: Along, n: number): Tensor {
+export function samplesFirst(t: Tensor, along: Along, n: number): Tensor {
+  const { axis, inner } = along;
   const [before, after] = [t.shape.slice(0, axis), t.shape.slice(axis + 1)];
-  const merged = t.shape[axis]! / n;
+  const merged = ofEach(t, along, n);
   const split = t.reshape([...before, merged / inner, n, inner, ...after]);
   const order = [...split.shape.keys()].filter((a) => a !== axis + 1);
   return split.permute([axis + 1, ...order]).reshape([n, ...before, merged, ...after]);

@@ -13,7 +13,7 @@
 
 import { concat, errors, ones, type PrimitiveParams, type Tensor } from '@gemlab/tensor';
 import { gradientsOf } from './backward.ts';
-import { asRows, entriesOf, samplesFirst } from './entries.ts';
+import { asRows, entriesOf, ofEach, samplesFirst } from './entries.ts';
 import { GradientError } from './errors.ts';
 import { current } from './mode.ts';
 import type { Module } from './nn/module.ts';
@@ -145,7 +145,7 @@ interface Use {
 
 /** A stack of `groups` matrices whose columns belong to samples, as rows: [groups, k, n m] to [n, m, groups k]. */
 function columnsAsRows(t: Tensor, along: Along, n: number, groups: number): Tensor {
-  const [k, m] = [t.shape.at(-2)!, t.shape.at(-1)! / n];
+  const [k, m] = [t.shape.at(-2)!, ofEach(t, along, n)];
   return samplesFirst(t, along, n)
     .reshape([n, groups, k, m])
     .permute([0, 3, 1, 2])

@@ -99,7 +99,8 @@ export const after = (shape: Shape, axis: number): number => shape.slice(axis + 
 /** Samples after a reshape from `to` back to `from`: they are as far apart as before, in row-major order. */
 function reshaped({ axis, inner }: Along, from: Shape, to: Shape, n: number): Along | null {
   const apart = inner * after(to, axis);
-  const at = from.findIndex((d, a) => apart % after(from, a) === 0 && (after(from, a) * d) % (n * apart) === 0);
+  const isMultiple = (of: number, all: number) => (all === 0 ? of === 0 : of % all === 0);
+  const at = from.findIndex((d, a) => isMultiple(apart, after(from, a)) && isMultiple(after(from, a) * d, n * apart));
   return at < 0 ? null : { axis: at, inner: apart / after(from, at) };
 }
 

@@ -650,6 +650,28 @@ describe('factors', () => {
     }
   });
 
+  test('of no samples have no rows', () => {
+    const rng = new Rng(3);
+    const net = new nn.Sequential(
+      new nn.Conv2d(2, 4, 2, { rng, groups: 2, bias: false, ...float64 }),
+      new nn.MaxPool2d(2),
+      new nn.Flatten(),
+      new nn.MLP([16, 5, 3], { rng, ...float64 }),
+    );
+    const each = net.forward(variable(zeros([0, 2, 5, 5], float64))).sum(1);
+    const { factors, rest } = layerFactors(each, net);
+    expect(factors.map(({ name, input, delta }) => [name, input.shape, delta.shape])).toEqual([
+      ['0.weight', [0, 16, 8], [0, 16, 4]],
+      ['3.0.weight', [0, 16], [0, 5]],
+      ['3.2.weight', [0, 5], [0, 3]],
+    ]);
+    expect(rest).toEqual([]);
+    for (const sizes of [[], [0], [0, 0]]) {
+      const found = groupGradients(factors, sizes);
+      for (const p of net.parameters()) expectClose(found.get(p)!, zeros([sizes.length, ...p.shape], float64));
+    }
+  });
+
   test('of convolutions are those of linear layers on windows', () => {
     const rng = new Rng(3);
     const shapes = fc.record({
