@@ -60,11 +60,3 @@ export class DatasetError extends errors.GemlabError {
     super(`${operation}: ${message}`, { argument, found });
   }
 }
-
-/** What stands where something else is wanted, for messages. */
-export function kindOf(x: unknown): string {
-  if (x === null || x === undefined) return String(x);
-  if (Array.isArray(x)) return `an array of ${x.length}`;
-  if (typeof x === 'object') return `a ${x.constructor?.name ?? 'strange object'}`;
-  return typeof x === 'function' ? 'a function' : `${typeof x} ${String(x)}`;
-}

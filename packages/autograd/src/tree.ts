@@ -3,7 +3,8 @@
 // without leaves, as a layer's missing bias.
 
 import { errors, type HoldsStorage, Tensor } from '@gemlab/tensor';
-import { GradientError, kindOf } from './errors.ts';
+import { kindOf } from './checks.ts';
+import { GradientError } from './errors.ts';
 import { Variable } from './variable.ts';
 
 /** Leaves in arrays and plain objects. */

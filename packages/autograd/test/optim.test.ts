@@ -204,6 +204,7 @@ describe('groups', () => {
     expect(() => new optim.SGD(new nn.ReLU() as never)).toThrow(
       'SGD: wants an array of parameters or of groups, found a ReLU; did you mean model.parameters()?',
     );
+    for (const options of [0.1, null]) expect(() => new optim.SGD([a], options as never)).toThrow(OptimizerError);
     for (const none of [undefined, null, [], a])
       expect(() => optimizer.addGroup(none as never)).toThrow(OptimizerError);
     expect(optimizer.groups).toHaveLength(1);
@@ -363,6 +364,13 @@ describe('clipping', () => {
     }
     expect(() => optim.clipGradNorm([], 1, { normType: 0 })).toThrow('normType 0');
   });
+
+  test('refuses what is no array of parameters', () => {
+    for (const none of [undefined, leaf(1), new nn.ReLU(), [null]] as never[]) {
+      expect(() => optim.clipGradNorm(none, 1)).toThrow(OptimizerError);
+      expect(() => optim.clipGradValue(none, 1)).toThrow('clipGradValue: wants an array of parameters, found ');
+    }
+  });
 });
 
 describe('schedules', () => {
@@ -419,6 +427,23 @@ describe('schedules', () => {
     );
   });
 
+  test('schedules refuse what makes no rate', () => {
+    for (const make of [
+      () => optim.exponentialLR(undefined as never),
+      () => optim.stepLR(3, Number.NaN),
+      () => optim.multiStepLR(5 as never),
+      () => optim.multiStepLR([5], Number.NaN),
+      () => optim.polynomialLR(4, Number.NaN),
+      () => optim.oneCycleLR({ totalSteps: 5 } as never),
+      () => optim.sequentialLR([optim.exponentialLR(1)], undefined as never),
+    ]) {
+      expect(make).toThrow(OptimizerError);
+    }
+    expect(() => optim.exponentialLR(undefined as never)).toThrow(
+      'exponentialLR: gamma is out of range, found undefined',
+    );
+  });
+
   test('what is no state, and a schedule that fails, change nothing', () => {
     const optimizer = new optim.SGD([{ parameters: [] }, { parameters: [], lr: 2 }], { lr: 1 });
     let rate: () => number = () => 3;
@@ -468,6 +493,32 @@ describe('schedules', () => {
       expect(b).toEqual(a);
       expect(() => resumed.loadStateDict({ best: null, bad: -1, cooling: 0 })).toThrow(StateError);
     }
+  });
+
+  test('a plateau refuses options out of range, and takes undefined for the default', () => {
+    const optimizer = { groups: [{ parameters: [], lr: 1 }] };
+    const make = (options: object) => new optim.ReduceLROnPlateau(optimizer, options);
+    const names = ['mode', 'factor', 'patience', 'threshold', 'thresholdMode', 'cooldown', 'minLr', 'eps'];
+    expect(make(Object.fromEntries(names.map((name) => [name, undefined]))).options).toEqual(make({}).options);
+    for (const options of [
+      { mode: 'foo' },
+      { patience: -3 },
+      { thresholdMode: 'foo' },
+      { factor: 1 },
+      { factor: -1 },
+      { cooldown: Number.NaN },
+      { minLr: '0' },
+      { eps: Infinity },
+    ]) {
+      const [[name, value]] = Object.entries(options) as [[string, unknown]];
+      expect(() => make(options)).toThrow(OptimizerError);
+      expect(() => make(options)).toThrow(new RegExp(`^ReduceLROnPlateau: ${name} must be .*, found ${value}$`));
+    }
+    const plateau = make({});
+    const before = plateau.stateDict();
+    for (const state of [undefined, null]) expect(() => plateau.loadStateDict(state as never)).toThrow(StateError);
+    expect(() => plateau.step(leaf(1) as never)).toThrow('found a Variable; did you mean loss.item()?');
+    expect(plateau.stateDict()).toEqual(before);
   });
 
   test('a plateau counts NaN as no improvement', () => {

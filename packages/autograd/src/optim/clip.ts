@@ -4,6 +4,7 @@
 //     by value    each element kept within +-value
 
 import { scope, stack, type Tensor } from '@gemlab/tensor';
+import { notVariables } from '../checks.ts';
 import { GradientError, OptimizerError } from '../errors.ts';
 import { type Variable, variable } from '../variable.ts';
 
@@ -20,8 +21,8 @@ export interface ClipOptions {
 /**
  * Scales the gradients of all parameters together, so that their norm is at most `maxNorm`.
  * @returns the norm before; 0 if nothing has a gradient.
- * @throws GradientError for a norm that is not finite, if asked to; OptimizerError unless maxNorm >= 0 and normType >
- * 0.
+ * @throws GradientError for a norm that is not finite, if asked to; OptimizerError unless maxNorm >= 0, normType > 0, and the
+ * parameters are an array of variables.
  */
 export function clipGradNorm(
   parameters: readonly Variable[],
@@ -32,6 +33,7 @@ export function clipGradNorm(
     const found = `found maxNorm ${maxNorm}, normType ${normType}`;
     throw new OptimizerError(`clipGradNorm: wants maxNorm >= 0 and normType > 0, ${found}`, { maxNorm, normType });
   }
+  wantParameters('clipGradNorm', parameters);
   const withGradient = [...new Set(parameters)].filter((p) => p.grad !== null);
   const norm = normOf(
     withGradient.map((p) => p.grad!.value),
@@ -68,8 +70,16 @@ function numbersOf(scalars: readonly Tensor[]): number[] {
   return devices.flatMap((device) => [...stack(scalars.filter((x) => x.device === device)).dataSync()]);
 }
 
-/** Keeps every element of every gradient within +-value. @throws OptimizerError unless value >= 0. */
+function wantParameters(name: string, parameters: unknown): void {
+  const found = notVariables(parameters);
+  if (found === null) return;
+  const fix = 'did you mean model.parameters()?';
+  throw new OptimizerError(`${name}: wants an array of parameters, found ${found}; ${fix}`, { parameters });
+}
+
+/** Keeps every element of every gradient within +-value. @throws OptimizerError unless value >= 0, and the parameters are as for clipGradNorm. */
 export function clipGradValue(parameters: readonly Variable[], value: number): void {
   if (!(value >= 0)) throw new OptimizerError(`clipGradValue: wants a value >= 0, found ${value}`, { value });
+  wantParameters('clipGradValue', parameters);
   for (const p of new Set(parameters)) if (p.grad) p.grad = variable(p.grad.value.clamp(-value, value));
 }

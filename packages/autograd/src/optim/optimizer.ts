@@ -8,7 +8,8 @@
 // value before it assigns one, so a step that throws has moved nothing.
 
 import { privately, type Tensor } from '@gemlab/tensor';
-import { kindOf, OptimizerError } from '../errors.ts';
+import { kindOf } from '../checks.ts';
+import { OptimizerError } from '../errors.ts';
 import { stepName } from '../tape.ts';
 import { Variable } from '../variable.ts';
 import {
@@ -205,6 +206,11 @@ export abstract class GroupOptimizer<O extends OptimizerOptions> implements Opti
 
   /** @throws OptimizerError for an option that is unknown, of another type, or out of range. */
   #filledIn(defaults: O, options: Partial<O>): O {
+    if (typeof options !== 'object' || options === null) {
+      throw new OptimizerError(`${this.#algorithm}: options are an object, { lr: 0.1 }, found ${kindOf(options)}`, {
+        options,
+      });
+    }
     const standard = new Map<string, unknown>(Object.entries(defaults));
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
     for (const [name, value] of given) {

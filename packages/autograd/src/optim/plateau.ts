@@ -1,6 +1,7 @@
 // ReduceLROnPlateau: multiply the learning rate by `factor` once a watched number has not improved for more than
 // `patience` steps. Names, defaults and counting are PyTorch's.
 
+import { kindOf } from '../checks.ts';
 import { OptimizerError, StateError } from '../errors.ts';
 import type { Optimizer } from './optimizer.ts';
 
@@ -38,27 +39,33 @@ export class ReduceLROnPlateau {
   readonly options: Required<PlateauOptions>;
   #state: PlateauState = { best: null, bad: 0, cooling: 0 };
 
-  /** @throws OptimizerError unless factor < 1. */
+  /** @throws OptimizerError for an option that is out of range. */
   constructor(optimizer: Pick<Optimizer, 'groups'>, options: PlateauOptions = {}) {
-    const { factor = 0.1 } = options;
-    if (!(factor < 1))
-      throw new OptimizerError(`ReduceLROnPlateau: factor must be below 1, found ${factor}`, { factor });
-    this.optimizer = optimizer;
-    this.options = {
-      mode: 'min',
-      patience: 10,
-      threshold: 1e-4,
-      thresholdMode: 'rel',
-      cooldown: 0,
-      minLr: 0,
-      eps: 1e-8,
-      ...options,
-      factor,
+    const { mode = 'min', factor = 0.1, patience = 10, threshold = 1e-4 } = options;
+    const { thresholdMode = 'rel', cooldown = 0, minLr = 0, eps = 1e-8 } = options;
+    const want = (name: string, value: unknown, fits: boolean, rule: string) => {
+      if (!fits)
+        throw new OptimizerError(`ReduceLROnPlateau: ${name} must be ${rule}, found ${value}`, { [name]: value });
     };
+    want('mode', mode, mode === 'min' || mode === 'max', "'min' or 'max'");
+    want('factor', factor, factor >= 0 && factor < 1, 'below 1, and no less than 0');
+    want('thresholdMode', thresholdMode, thresholdMode === 'rel' || thresholdMode === 'abs', "'rel' or 'abs'");
+    for (const [name, steps] of Object.entries({ patience, cooldown })) {
+      want(name, steps, steps >= 0, 'a number of steps >= 0');
+    }
+    for (const [name, value] of Object.entries({ threshold, minLr, eps })) {
+      want(name, value, Number.isFinite(value), 'a finite number');
+    }
+    this.optimizer = optimizer;
+    this.options = { mode, factor, patience, threshold, thresholdMode, cooldown, minLr, eps };
   }
 
-  /** Takes note of the watched number, and reduces the learning rates if its time has come. */
+  /** Takes note of the watched number, and reduces the learning rates if its time has come. @throws OptimizerError unless it is a number. */
   step(metric: number): void {
+    if (typeof metric !== 'number') {
+      const found = `found ${kindOf(metric)}; did you mean loss.item()?`;
+      throw new OptimizerError(`ReduceLROnPlateau: step wants the watched number, ${found}`, { metric });
+    }
     const { patience, cooldown } = this.options;
     const better = this.#improves(metric);
     const best = better ? metric : this.#state.best;
@@ -92,7 +99,8 @@ export class ReduceLROnPlateau {
   }
 
   /** Goes on where a state was saved; the rates are the optimizer's to restore. @throws StateError unless it is one. */
-  loadStateDict({ best, bad, cooling }: PlateauState): void {
+  loadStateDict(state: PlateauState): void {
+    const { best, bad, cooling } = Object(state) as PlateauState;
     const counts = [bad, cooling].every((n) => Number.isSafeInteger(n) && n >= 0);
     if (!counts || !(best === null || Number.isFinite(best))) {
       throw new StateError('ReduceLROnPlateau: wants { best, bad, cooling } as stateDict gives them', {

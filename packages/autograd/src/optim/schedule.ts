@@ -2,7 +2,8 @@
 // made with: pure, so that a run resumed at step t goes on as if it had never stopped. PyTorch's LambdaLR is any such
 // function; the others are its schedulers of the same names, in closed form.
 
-import { kindOf, OptimizerError, StateError } from '../errors.ts';
+import { kindOf } from '../checks.ts';
+import { OptimizerError, StateError } from '../errors.ts';
 import type { Optimizer } from './optimizer.ts';
 
 /** The learning rate at step t. */
@@ -11,16 +12,20 @@ export type Schedule = (t: number, base: number) => number;
 /** Times gamma after every `stepSize` steps. */
 export function stepLR(stepSize: number, gamma = 0.1): Schedule {
   want('stepLR', 'stepSize', stepSize, Number.isInteger(stepSize) && stepSize > 0);
+  want('stepLR', 'gamma', gamma, Number.isFinite(gamma));
   return (t, base) => base * gamma ** Math.floor(t / stepSize);
 }
 
 /** Times gamma at each milestone. */
 export function multiStepLR(milestones: readonly number[], gamma = 0.1): Schedule {
+  want('multiStepLR', 'milestones', milestones, areNumbers(milestones));
+  want('multiStepLR', 'gamma', gamma, Number.isFinite(gamma));
   return (t, base) => base * gamma ** milestones.filter((m) => m <= t).length;
 }
 
 /** Times gamma at every step. */
 export function exponentialLR(gamma: number): Schedule {
+  want('exponentialLR', 'gamma', gamma, Number.isFinite(gamma));
   return (t, base) => base * gamma ** t;
 }
 
@@ -36,6 +41,7 @@ export function linearLR({ startFactor = 1 / 3, endFactor = 1, totalIters = 5 } 
 /** base (1 - t / totalIters)^power, 0 from there. */
 export function polynomialLR(totalIters: number, power = 1): Schedule {
   want('polynomialLR', 'totalIters', totalIters, totalIters > 0);
+  want('polynomialLR', 'power', power, Number.isFinite(power));
   return (t, base) => base * (1 - Math.min(t, totalIters) / totalIters) ** power;
 }
 
@@ -82,6 +88,7 @@ export interface OneCycleOptions {
  */
 export function oneCycleLR(options: OneCycleOptions): Schedule {
   const { maxLr, totalSteps, pctStart = 0.3, annealStrategy = 'cos', divFactor = 25, finalDivFactor = 1e4 } = options;
+  want('oneCycleLR', 'maxLr', maxLr, Number.isFinite(maxLr) && maxLr > 0);
   want('oneCycleLR', 'totalSteps', totalSteps, Number.isInteger(totalSteps) && totalSteps > 0);
   want('oneCycleLR', 'pctStart', pctStart, pctStart >= 0 && pctStart <= 1);
   const anneal = annealStrategy === 'cos' ? cosine : (a: number, b: number, part: number) => a + (b - a) * part;
@@ -98,8 +105,8 @@ export function sequentialLR(schedules: readonly Schedule[], milestones: readonl
   want(
     'sequentialLR',
     'milestones',
-    `[${milestones}]`,
-    schedules.length > 0 && milestones.length === schedules.length - 1,
+    milestones,
+    areNumbers(milestones) && schedules.length > 0 && milestones.length === schedules.length - 1,
   );
   return (t, base) => {
     const i = milestones.filter((m) => m <= t).length;
@@ -107,8 +114,12 @@ export function sequentialLR(schedules: readonly Schedule[], milestones: readonl
   };
 }
 
+const areNumbers = (list: unknown): boolean => Array.isArray(list) && list.every((x) => typeof x === 'number');
+
 function want(name: string, argument: string, value: unknown, rule: boolean): void {
-  if (!rule) throw new OptimizerError(`${name}: ${argument} is out of range, found ${value}`, { [argument]: value });
+  if (rule) return;
+  const found = Array.isArray(value) ? `[${value}]` : value;
+  throw new OptimizerError(`${name}: ${argument} is out of range, found ${found}`, { [argument]: value });
 }
 
 /** What is saved of an LRScheduler. */
