@@ -4,6 +4,7 @@
 
 import { errors, type Tensor } from '@gemlab/tensor';
 import { backwardError } from './anomaly.ts';
+import { notVariables, wantArray } from './checks.ts';
 import { GradientError } from './errors.ts';
 import { current, enableGrad, noGrad } from './mode.ts';
 import { pullBack } from './rules/index.ts';
@@ -77,6 +78,7 @@ function seedFor(output: Variable, seed: Tensor | Variable | undefined, createGr
     }
     return output.lift('backward', 1, output.dtype).expand(output.shape);
   }
+  wantArray('backward: the seed', seed);
   if (errors.shapeText(seed.shape) !== errors.shapeText(output.shape)) {
     throw new errors.ShapeError(
       `backward: the seed is ${errors.shapeText(seed.shape)}, the output ${errors.shapeText(output.shape)}; ` +
@@ -121,7 +123,8 @@ export function backward(
 /**
  * The gradients of <output, seed> with respect to `wrt` (leaves or intermediates), without touching any `grad`. Only
  * the part of the tape that leads to them is walked. Where nothing flows the gradient is zero.
- * @throws GradientError if `output` or one of `wrt` is a constant, or `output` is a non-scalar without a seed.
+ * @throws GradientError if `output` or one of `wrt` is a constant, `wrt` is no array of variables, or `output` is a non-scalar
+ * without a seed.
  */
 export function gradientsOf(
   output: Variable,
@@ -129,6 +132,9 @@ export function gradientsOf(
   { seed, createGraph = false }: BackwardOptions & { readonly seed?: Tensor | Variable } = {},
 ): Variable[] {
   wantTaped(output);
+  const found = notVariables(wrt);
+  if (found !== null)
+    throw new GradientError(`gradientsOf: wants variables to differentiate by, [x, ...], found ${found}`, { wrt });
   const wanted = wrt.map(current);
   const at = wanted.findIndex((v) => !v.requiresGrad);
   if (at >= 0) {

@@ -8,10 +8,11 @@
 
 import { Rng, type RngState, scope, type Tensor } from '@gemlab/tensor';
 import { partials } from './backward.ts';
+import { kindOf } from './checks.ts';
 import { GradientError } from './errors.ts';
 import { mode, within } from './mode.ts';
 import type { PullBack } from './tape.ts';
-import { record, type Variable } from './variable.ts';
+import { record, Variable } from './variable.ts';
 
 /**
  * fn(...inputs), with what is computed on the way forgotten and computed again in backward. Values are those of the
@@ -21,7 +22,7 @@ import { record, type Variable } from './variable.ts';
  * fn runs twice, so it must compute the same again. Draws do if their generator is among the inputs: it is put back to
  * where it stood for the second run, and on again after it. What fn does besides (running statistics, say) happens
  * twice. It runs in a scope of its own: to keep a tensor made inside, `keep` it.
- * @throws BackwardError, in backward, if the second run gives other values.
+ * @throws GradientError unless fn returns one variable; BackwardError, in backward, if the second run gives other values.
  */
 export function checkpoint<A extends readonly unknown[]>(fn: (...inputs: A) => Variable, ...inputs: A): Variable {
   const { recording, substitutes } = mode();
@@ -31,8 +32,15 @@ export function checkpoint<A extends readonly unknown[]>(fn: (...inputs: A) => V
   const made = new Set<Variable>();
   const first: { output?: Variable } = {};
   const value = scope((): Tensor => {
-    first.output = within('checkpoint', { made }, () => fn(...inputs));
-    return first.output.value;
+    const output: unknown = within('checkpoint', { made }, () => fn(...inputs));
+    if (!(output instanceof Variable)) {
+      throw new GradientError(
+        `checkpoint: the function must return one variable, found ${kindOf(output)}; several can be one by concat or stack`,
+        { found: output },
+      );
+    }
+    first.output = output;
+    return output.value;
   });
   const output = first.output!;
   if (!made.has(output)) return output;

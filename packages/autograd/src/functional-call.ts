@@ -3,6 +3,7 @@
 // ones given, and a buffer that it assigns changes the one given.
 
 import { errors, Tensor } from '@gemlab/tensor';
+import { kindOf, wantArray } from './checks.ts';
 import { ModuleError } from './errors.ts';
 import { current, mode, within } from './mode.ts';
 import type { Module } from './nn/module.ts';
@@ -15,13 +16,20 @@ import { Variable } from './variable.ts';
  *     const theta = Object.fromEntries(model.namedParameters());
  *     grad((p: typeof theta) => losses.crossEntropy(functionalCall(model, p, x), y))(theta);
  *
- * @throws ModuleError for a name that the module does not have; ShapeError or DTypeError if a value does not fit.
+ * @throws ModuleError for a name that the module does not have; DataError, ShapeError or DTypeError if a value does not fit.
  */
 export function functionalCall<M extends Module>(
   module: M,
   parameters: Readonly<Record<string, Variable | Tensor>>,
   ...inputs: Parameters<M['forward']>
 ): ReturnType<M['forward']> {
+  // Entries of an iterator would be no names, but none at all.
+  if (typeof parameters !== 'object' || parameters === null || Symbol.iterator in parameters) {
+    throw new ModuleError(
+      `functionalCall: wants the parameters by name, found ${kindOf(parameters)}; did you mean Object.fromEntries(model.namedParameters())?`,
+      { parameters },
+    );
+  }
   const own = new Map<string, Variable>([...module.namedParameters(), ...module.namedBuffers()]);
   const substitutes = new Map(mode().substitutes);
   for (const [name, given] of Object.entries(parameters)) {
@@ -35,6 +43,7 @@ export function functionalCall<M extends Module>(
         },
       );
     }
+    wantArray(`functionalCall: ${name}`, given);
     if (errors.shapeText(given.shape) !== errors.shapeText(parameter.shape)) {
       throw new errors.ShapeError(
         `functionalCall: ${name} is ${errors.shapeText(parameter.shape)}, found ${errors.shapeText(given.shape)}`,

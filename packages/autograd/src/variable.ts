@@ -22,6 +22,7 @@ import {
 } from '@gemlab/tensor';
 import { inspectStep } from './anomaly.ts';
 import { type BackwardOptions, backward } from './backward.ts';
+import { kindOf, wantTensor } from './checks.ts';
 import { GradientError } from './errors.ts';
 import { current, mode } from './mode.ts';
 import { type StepKind, type StepParams, stepName, type TapeNode } from './tape.ts';
@@ -85,9 +86,10 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
   /**
    * Gives a leaf a new value of the same shape and dtype, on any device: what an optimizer does. A tape holds the
    * values that it was made with, so the gradients of one made before stay right.
-   * @throws GradientError if this variable was computed; ShapeError or DTypeError if the value does not fit.
+   * @throws GradientError if this variable was computed; DataError, ShapeError or DTypeError if the value does not fit.
    */
   assign(value: Tensor): void {
+    wantTensor('assign: the new value', value);
     const target = current(this);
     if (target.node !== null) {
       throw new GradientError('assign: this variable was computed by an op; only a leaf can be given a value', {
@@ -148,8 +150,8 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
   /**
    * Accumulates d(this)/d(leaf), weighted by `seed` (ones for a scalar), into the `grad` of every leaf behind this
    * variable.
-   * @throws GradientError if nothing here requires a gradient, or a non-scalar has no seed; ShapeError if the seed does
-   * not fit.
+   * @throws GradientError if nothing here requires a gradient, or a non-scalar has no seed; DataError or ShapeError if the
+   * seed does not fit.
    */
   backward(seed?: Tensor | Variable, options?: BackwardOptions): void {
     backward(this, seed, options);
@@ -175,11 +177,13 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
    * before it is passed on, and before it is added to `grad`. What the hook returns, if anything, takes the gradient's
    * place. Hooks are called in the order in which they were registered.
    * @returns a function that removes the hook again.
-   * @throws GradientError if this requires no gradient; later, in backward, ShapeError if what the hook returns has
-   * another shape.
+   * @throws GradientError if this requires no gradient, or the hook is no function; later, in backward, GradientError or
+   * ShapeError if what the hook returns is no gradient, or has another shape.
    */
   registerHook(hook: GradientHook): () => void {
     this.#wantGradient('registerHook');
+    if (typeof hook !== 'function')
+      throw new GradientError(`registerHook: a hook is a function, found ${kindOf(hook)}`, { hook });
     const entry = { hook };
     this.#hooks = [...this.#hooks, entry];
     return () => {
@@ -197,6 +201,12 @@ export class Variable extends ArrayOps<Variable> implements HoldsStorage {
     if (this.#hooks.length === 0) return gradient;
     return this.#hooks.reduce((g, { hook }) => {
       const returned = hook(g) ?? g;
+      if (!(returned instanceof ArrayOps)) {
+        throw new GradientError(
+          `registerHook: the hook returned ${kindOf(returned)}; it returns a gradient, or nothing: (g) => { ... }`,
+          { found: returned },
+        );
+      }
       if (errors.shapeText(returned.shape) !== errors.shapeText(g.shape)) {
         throw new errors.ShapeError(
           `registerHook: the hook returned ${errors.shapeText(returned.shape)} for a gradient of ${errors.shapeText(g.shape)}`,
@@ -276,9 +286,10 @@ export function record(
 
 /**
  * A leaf of the tape. With requiresGrad, backward accumulates into its `grad`; without (the default) it is a constant.
- * @throws GradientError if a gradient is wanted of an integer or bool tensor.
+ * @throws DataError unless the value is a tensor; GradientError if a gradient is wanted of an integer or bool tensor.
  */
 export function variable(value: Tensor, options: { readonly requiresGrad?: boolean } = {}): Variable {
+  wantTensor('variable: the value', value);
   const { requiresGrad = false } = options;
   if (requiresGrad && !isFloat(value.dtype)) {
     throw new GradientError(

@@ -26,6 +26,10 @@ test('what does not fit is refused, and changes nothing', () => {
   expect(() => x.assign(tensor([1, 2]))).toThrow(errors.DTypeError);
   expect(() => x.assign(tensor([1, 2]))).toThrow('assign: the new value is float32, the variable float64');
   expect(() => x.square().assign(float64([1, 2]))).toThrow(GradientError);
+  for (const value of [leaf([3, 4]), [3, 4], 3, undefined]) {
+    expect(() => x.assign(value as never)).toThrow(errors.DataError);
+  }
+  expect(() => x.assign(leaf([3, 4]) as never)).toThrow('found a Variable; did you mean x.value?');
   expect(x.value.toArray()).toEqual([1, 2]);
 });
 

@@ -152,6 +152,25 @@ describe('errors', () => {
     y.backward(tensor([1, 10], { dtype: 'int32' }));
     expect(gradOf(x)).toEqual([2, 40]);
     expect(x.grad!.dtype).toBe('float64');
+    x.grad = null;
+    for (const seed of [3, [1, 2], null, { createGraph: true }]) {
+      expect(() => y.backward(seed as never)).toThrow(errors.DataError);
+    }
+    expect(() => y.backward([1, 2] as never)).toThrow(
+      'backward: the seed must be a variable or a tensor, found an array of 2; did you mean tensor(x)?',
+    );
+    expect(x.grad).toBeNull();
+  });
+
+  test('a variable holds a tensor', () => {
+    for (const value of [[1, 2, 3], 3, undefined, leaf(1), new Float32Array(2)]) {
+      for (const requiresGrad of [false, true]) {
+        expect(() => variable(value as never, { requiresGrad })).toThrow(errors.DataError);
+      }
+    }
+    expect(() => variable(leaf(1) as never)).toThrow(
+      'variable: the value must be a tensor, found a Variable; did you mean x.value?',
+    );
   });
 
   test('a constant has nothing to walk', () => {

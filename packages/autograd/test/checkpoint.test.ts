@@ -358,6 +358,17 @@ test('off the tape, and for what does not depend on the tape, it is the plain ca
   expect(x.square().requiresGrad).toBe(true);
 });
 
+test('a function that returns anything but one variable is refused', () => {
+  const x = leaf([1, 2]);
+  const returning = (result: (v: Variable) => unknown) => () => checkpoint(result as (v: Variable) => Variable, x);
+  for (const result of [(v: Variable) => [v, v.exp()], (v: Variable) => v.value, () => undefined, () => 3]) {
+    expect(returning(result)).toThrow(GradientError);
+  }
+  expect(returning((v) => [v, v.exp()])).toThrow(
+    'checkpoint: the function must return one variable, found an array of 2',
+  );
+});
+
 test('a chain of 2,000 segments needs no deep stack', () => {
   const x = leaf(1);
   let y: Variable = x;

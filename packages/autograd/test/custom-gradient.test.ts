@@ -103,6 +103,35 @@ describe('what backward returns is checked', () => {
     );
   });
 
+  test('in an array, and made of variables', () => {
+    const returning = (pulled: (g: Variable) => unknown) => () => {
+      const x = leaf([1, 2]);
+      const y = make(pulled as never)(x).sum();
+      expect(() => y.backward()).toThrow(BackwardError);
+      expect(x.grad).toBeNull();
+      y.backward();
+    };
+    expect(returning((g) => g)).toThrow(
+      'odd: backward returned a Variable; give the gradients of the inputs in an array',
+    );
+    expect(returning(() => undefined)).toThrow('odd: backward returned undefined; give');
+    expect(returning(() => [undefined])).toThrow(
+      'odd: backward returned undefined for input 0; give a variable, made by',
+    );
+    expect(returning((g) => [g.value])).toThrow('odd: backward returned a Tensor for input 0');
+    expect(returning(() => [2])).toThrow('odd: backward returned number 2 for input 0');
+  });
+
+  test('as are inputs, and what forward returns', () => {
+    const through = customGradient<[Tensor]>({ name: 'odd', forward: (x) => x, backward: (g) => [g] });
+    expect(() => through([1, 2] as never)).toThrow(errors.DataError);
+    expect(() => through([1, 2] as never)).toThrow('odd: input 0 must be a variable or a tensor, found an array of 2');
+    for (const out of [leaf(1), 3, undefined]) {
+      const made = customGradient<[Tensor]>({ name: 'odd', forward: () => out as never, backward: (g) => [g] });
+      expect(() => made(leaf(1))).toThrow('odd: what forward returns must be a tensor, found ');
+    }
+  });
+
   test('of its shape', () => {
     const y = make((g) => [g.sum()])(leaf([1, 2])).sum();
     expect(() => y.backward()).toThrow('odd: backward returned [] for input 0, which is [2]');

@@ -467,6 +467,15 @@ describe('functionalCall', () => {
     const [name, p] = Object.entries(theta)[0]!;
     expect(() => functionalCall(model, { [name]: p.value.transpose() }, x)).toThrow(errors.ShapeError);
     expect(() => functionalCall(model, { [name]: p.value.cast('float32') }, x)).toThrow(errors.DTypeError);
+    for (const given of [3, [1, 2], undefined, null]) {
+      expect(() => functionalCall(model, { [name]: given as never }, x)).toThrow(errors.DataError);
+    }
+    for (const given of [undefined, null, 3, model.parameters(), model.namedParameters(), new Map([[name, p]])]) {
+      expect(() => functionalCall(model, given as never, x)).toThrow(ModuleError);
+      expect(() => functionalCall(model, given as never, x)).toThrow(
+        'did you mean Object.fromEntries(model.namedParameters())?',
+      );
+    }
   });
 });
 

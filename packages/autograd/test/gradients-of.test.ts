@@ -60,3 +60,19 @@ test('asking for the gradient of a constant is an error that names it', () => {
   expect(() => gradientsOf(x.mul(c), [x, c])).toThrow('gradientsOf: variable 1 of 2 does not require a gradient');
   expect(() => gradientsOf(c, [x])).toThrow('nothing behind this variable');
 });
+
+test('what is no array of variables is refused by name', () => {
+  const x = leaf(1);
+  for (const [wrt, found] of [
+    [x, 'a Variable'],
+    [undefined, 'undefined'],
+    [{ x }, 'an Object'],
+    [[x, x.value], 'a Tensor at 1'],
+    [[undefined], 'undefined at 0'],
+  ]) {
+    expect(() => gradientsOf(x.exp(), wrt as never)).toThrow(GradientError);
+    expect(() => gradientsOf(x.exp(), wrt as never)).toThrow(
+      `gradientsOf: wants variables to differentiate by, [x, ...], found ${found}`,
+    );
+  }
+});

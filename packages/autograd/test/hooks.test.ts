@@ -102,6 +102,21 @@ describe('a hook', () => {
     expect(x.grad).toBeNull();
   });
 
+  test('returns a gradient or nothing', () => {
+    const seen: Variable[] = [];
+    const x = leaf([1, 2]);
+    const remove = x.registerHook(((g: Variable) => seen.push(g)) as never);
+    expect(() => x.sum().backward()).toThrow(GradientError);
+    expect(() => x.sum().backward()).toThrow(
+      'registerHook: the hook returned number 2; it returns a gradient, or nothing',
+    );
+    expect(x.grad).toBeNull();
+    remove();
+    x.sum().backward();
+    expect(x.grad!.value.toArray()).toEqual([1, 1]);
+    expect(() => x.registerHook(undefined as never)).toThrow('registerHook: a hook is a function, found undefined');
+  });
+
   test('has no place on a constant', () => {
     expect(() => variable(tensor(1)).registerHook(() => undefined)).toThrow(GradientError);
     expect(() =>
