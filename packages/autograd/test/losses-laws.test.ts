@@ -295,6 +295,35 @@ test('losses with a margin pull at what is right by just the margin, and at noth
   expect(turned([-1, 3])).toEqual([0, 0]);
 });
 
+test('what is no tensor, and another reduction, are refused by name', () => {
+  const [x, y] = [leaf([[0.25, 0.5]]), tensor([[0, 1]], f64)];
+  for (const loss of [losses.mse, losses.l1, losses.huber, losses.bce, losses.klDiv]) {
+    for (const none of [undefined, null, 1, [[0, 1]]]) {
+      expect(() => loss(x, none as never)).toThrow(errors.DataError);
+      expect(() => loss(none as never, y)).toThrow(errors.DataError);
+    }
+    expect(() => loss(x, y, { reduction: 'avg' as never })).toThrow(errors.OptionError);
+  }
+  expect(() => losses.mse(x, undefined as never)).toThrow(
+    'mse: targets must be a variable or a tensor, found undefined',
+  );
+  expect(() => losses.mse(x, y, { reduction: 'avg' as never })).toThrow(
+    "the reduction is 'mean', 'sum' or 'none', found 'avg'",
+  );
+  const weight = [1, 2] as never;
+  for (const loss of [losses.crossEntropy, losses.nll]) {
+    expect(() => loss(x, [1] as never)).toThrow('the targets must be a variable or a tensor, found an array of 1');
+    expect(() => loss(undefined as never, int32([1]))).toThrow(errors.DataError);
+    expect(() => loss(x, int32([1]), { weight })).toThrow(
+      'the weight must be a variable or a tensor, found an array of 2',
+    );
+    expect(() => loss(x, int32([1]), { reduction: 'avg' as never })).toThrow(errors.OptionError);
+  }
+  expect(() => losses.bceWithLogits(x, y, { posWeight: weight })).toThrow('bceWithLogits: posWeight must be');
+  expect(() => losses.bceWithLogits(x, y, { weight })).toThrow(errors.DataError);
+  expect(() => losses.cosineEmbedding(x, y, [1] as never)).toThrow('cosineEmbedding: labels must be');
+});
+
 test('what does not fit is refused', () => {
   const x = leaf([1, 2]);
   const y = tensor([[1, 2]], f64);

@@ -5,6 +5,7 @@
 // The right side keeps its digits however large |x| is. Names and defaults are PyTorch's.
 
 import { errors, type Tensor, where } from '@gemlab/tensor';
+import { wantArray } from '../checks.ts';
 import type { Variable } from '../variable.ts';
 import { type LossOptions, reduceLoss, wantSameShape } from './reduction.ts';
 
@@ -24,6 +25,7 @@ export function bceWithLogits(
   { weight, posWeight, reduction }: BinaryLossOptions & { readonly posWeight?: Tensor | undefined } = {},
 ): Variable {
   wantSameShape('bceWithLogits', logits, targets);
+  if (posWeight) wantArray('bceWithLogits: posWeight', posWeight);
   const t = logits.lift('bceWithLogits', targets, logits.dtype);
   const tail = logits.neg().softplus();
   const weighted = posWeight ? tail.mul(t.mul(posWeight.sub(1)).add(1)) : tail;

@@ -7,6 +7,7 @@
 // sum_n w[t_n].
 
 import { errors, type Tensor, where } from '@gemlab/tensor';
+import { wantArray } from '../checks.ts';
 import { Variable } from '../variable.ts';
 import { type LossOptions, reduceLoss, wantSameShape } from './reduction.ts';
 
@@ -43,6 +44,8 @@ export function crossEntropy(
       labelSmoothing,
     });
   }
+  wantArray('crossEntropy: the logits', logits);
+  wantArray('crossEntropy: the targets', targets);
   const axis = classAxis('crossEntropy', logits);
   const logProbability = logits.logSoftmax(axis);
   const soft = targets.dtype !== 'int32' && targets.rank === logits.rank;
@@ -57,6 +60,8 @@ export function crossEntropy(
  * @throws ShapeError, IndexError, DTypeError as crossEntropy.
  */
 export function nll(logProbabilities: Variable, targets: Tensor | Variable, options: ClassLossOptions = {}): Variable {
+  wantArray('nll: the log-probabilities', logProbabilities);
+  wantArray('nll: the targets', targets);
   return indexLoss('nll', logProbabilities, targets, 0, options);
 }
 
@@ -155,8 +160,9 @@ function checkIndices(op: string, x: Variable, targets: Tensor, ignoreIndex: num
   return someIgnored;
 }
 
-/** @throws ShapeError unless there is one weight for each class. */
+/** @throws DataError, ShapeError unless there is one weight for each class. */
 function classWeights(op: string, weight: Tensor, x: Variable): Tensor {
+  wantArray(`${op}: the weight`, weight);
   const classes = x.shape[classAxis(op, x)]!;
   if (weight.rank === 1 && weight.size === classes) return weight.cast(x.dtype);
   throw new errors.ShapeError(

@@ -3,6 +3,7 @@
 // PyTorch's.
 
 import { errors, type Tensor, where } from '@gemlab/tensor';
+import { wantArray } from '../checks.ts';
 import type { Variable } from '../variable.ts';
 import { type LossOptions, reduceLoss, wantSameShape } from './reduction.ts';
 
@@ -48,6 +49,7 @@ export function cosineEmbedding(
   { margin = 0, reduction }: MarginOptions = {},
 ): Variable {
   wantSameShape('cosineEmbedding', a, b, 'the others');
+  wantArray('cosineEmbedding: labels', y);
   if ((a.rank !== 1 && a.rank !== 2) || errors.shapeText(a.shape.slice(0, -1)) !== errors.shapeText(y.shape)) {
     throw new errors.ShapeError(
       `cosineEmbedding: wants rows [n, d] and labels [n], found ${errors.shapeText(a.shape)} and ${errors.shapeText(y.shape)}`,
