@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { type Tensor, tensor } from '@gemlab/tensor';
 import { describe, expect, test } from 'vitest';
-import { gradcheck, gradientsOf, type Variable } from '../src/index.ts';
+import { gradcheck, gradientsOf, ModuleError, nn, type Variable } from '../src/index.ts';
 import { derivatives, gradient, leaf } from './derivatives.ts';
 
 type Row = readonly [x: number, value: number, first: number, second: number];
@@ -105,6 +105,11 @@ test('the slope of leakyRelu may be a tensor that is learned', () => {
   // Infinities on the side that has no slope leave it alone.
   const one = leaf(0.5);
   expect(gradientsOf(leaf([Infinity, -1]).leakyRelu({ negativeSlope: one }).sum(), [one])[0]!.item()).toBe(-1);
+});
+
+test('PReLU wants at least one channel', () => {
+  for (const channels of [0, -1, 1.5]) expect(() => new nn.PReLU({ channels })).toThrow(ModuleError);
+  expect(() => new nn.PReLU({ channels: 0 })).toThrow('PReLU: channels must be a positive integer, found 0');
 });
 
 describe('kinks', () => {

@@ -121,6 +121,25 @@ describe('Linear', () => {
       expect(() => new nn.Linear(inputs, outputs, { rng: new Rng(0) })).toThrow(ModuleError);
     }
   });
+
+  test('as every layer that draws, wants a generator', () => {
+    const layers: Record<string, (options: never) => nn.Module> = {
+      Linear: (options) => new nn.Linear(2, 3, options),
+      Conv2d: (options) => new nn.Conv2d(2, 3, 1, options),
+      ConvTranspose1d: (options) => new nn.ConvTranspose1d(2, 3, 1, options),
+      Embedding: (options) => new nn.Embedding(2, 3, options),
+      Dropout: (options) => new nn.Dropout(0.5, options),
+      ResidualBlock: (options) => new nn.ResidualBlock(2, 3, options),
+      ResNet18: (options) => new nn.ResNet18(2, options),
+    };
+    for (const [name, make] of Object.entries(layers)) {
+      for (const options of [undefined, null, {}, { rng: 0 }]) {
+        expect(() => make(options as never)).toThrow(ModuleError);
+        expect(() => make(options as never)).toThrow(`${name}: draws by a generator, { rng: new Rng(seed) }; found `);
+      }
+    }
+    expect(() => new nn.MLP([2, 3], undefined as never)).toThrow(ModuleError);
+  });
 });
 
 describe('initial weights', () => {
@@ -177,6 +196,8 @@ describe('MLP', () => {
   test('wants at least two sizes', () => {
     expect(() => new nn.MLP([4], { rng: new Rng(0) })).toThrow(ModuleError);
     expect(() => new nn.MLP([], { rng: new Rng(0) })).toThrow('found []');
+    for (const sizes of [undefined, 2])
+      expect(() => new nn.MLP(sizes as never, { rng: new Rng(0) })).toThrow(ModuleError);
   });
 });
 

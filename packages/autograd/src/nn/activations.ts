@@ -1,6 +1,7 @@
 // Activation functions as layers, for Sequential: the ops of the same names, with PyTorch's settings and defaults.
 
 import { full } from '@gemlab/tensor';
+import { ModuleError } from '../errors.ts';
 import { type Variable, variable } from '../variable.ts';
 import { Module } from './module.ts';
 
@@ -43,12 +44,16 @@ export class LeakyReLU extends Module {
 /** A leaky ReLU whose slope is learned: one, or one for each channel of [N, C, ...] (He et al. 2015). */
 export class PReLU extends Module {
   readonly weight: Variable;
+  /** @throws ModuleError unless channels is a positive integer. */
   constructor({
     channels = 1,
     init = 0.25,
     dtype = 'float32',
   }: { readonly channels?: number; readonly init?: number; readonly dtype?: 'float32' | 'float64' } = {}) {
     super();
+    if (!Number.isInteger(channels) || channels < 1) {
+      throw new ModuleError(`PReLU: channels must be a positive integer, found ${channels}`, { channels });
+    }
     this.weight = variable(full([channels], init, { dtype }), { requiresGrad: true });
   }
   override forward(x: Variable): Variable {

@@ -2,6 +2,7 @@
 // [in, out / groups, ...kernel]. They start uniform on +-1/sqrt(fan_in), as PyTorch's do (its kaiming_uniform with a = sqrt(5)).
 
 import { type ConvTransposeOptions, type PerAxis, type Rng, rand, type WindowOptions } from '@gemlab/tensor';
+import { withRng } from '../checks.ts';
 import { ModuleError } from '../errors.ts';
 import { type Variable, variable } from '../variable.ts';
 import { gain, kaimingUniform } from './init.ts';
@@ -36,7 +37,7 @@ abstract class ConvLayer extends Module {
     options: ConvTransposeLayerOptions,
   ) {
     super();
-    const { rng, bias = true, dtype = 'float32', ...settings } = options;
+    const { rng, bias = true, dtype = 'float32', ...settings } = withRng(this.constructor.name, options);
     const { groups = 1 } = settings;
     const size = typeof kernelSize === 'number' ? new Array<number>(d).fill(kernelSize) : kernelSize;
     const whole = [...channels, groups, ...size].every((n) => Number.isInteger(n) && n >= 1);
@@ -63,7 +64,7 @@ abstract class ConvLayer extends Module {
 
 /** x.conv1d with filters of its own: [N, in, L] to [N, out, L']. */
 export class Conv1d extends ConvLayer {
-  /** @throws ModuleError for sizes that are no positive integers, or groups that do not divide the channels. */
+  /** @throws ModuleError for sizes that are no positive integers, groups that do not divide the channels, or without a generator. */
   constructor(inChannels: number, outChannels: number, kernelSize: PerAxis, options: ConvLayerOptions) {
     super(1, [outChannels, inChannels], outChannels, kernelSize, options);
   }

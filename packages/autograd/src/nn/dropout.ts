@@ -2,6 +2,7 @@
 // divided by 1 - p, so that the expectation stays. In evaluation nothing happens.
 
 import { bernoulli, type Rng, where } from '@gemlab/tensor';
+import { withRng } from '../checks.ts';
 import { ModuleError } from '../errors.ts';
 import type { Variable } from '../variable.ts';
 import { Module } from './module.ts';
@@ -16,14 +17,14 @@ export class Dropout extends Module {
   readonly p: number;
   readonly rng: Rng;
 
-  /** @throws ModuleError unless 0 <= p <= 1. */
-  constructor(p: number, { rng }: DropoutOptions) {
+  /** @throws ModuleError unless 0 <= p <= 1, and there is a generator. */
+  constructor(p: number, options: DropoutOptions) {
     super();
     if (!(p >= 0 && p <= 1)) {
       throw new ModuleError(`${this.constructor.name}: p is a probability, found ${p}`, { p });
     }
     this.p = p;
-    this.rng = rng;
+    this.rng = withRng(this.constructor.name, options).rng;
   }
 
   /** What is dropped as one: a shape that broadcasts to x's. */

@@ -1,6 +1,7 @@
 // Embedding: a table of vectors looked up by int32 indices. The gradient of a row adds up over the places that took it.
 
 import { arange, errors, type Rng, randn, type Tensor, where } from '@gemlab/tensor';
+import { withRng } from '../checks.ts';
 import { ModuleError } from '../errors.ts';
 import { type Variable, variable } from '../variable.ts';
 import { Module } from './module.ts';
@@ -18,9 +19,10 @@ export class Embedding extends Module {
   readonly weight: Variable;
   readonly paddingIndex: number | null;
 
-  /** @throws ModuleError unless count and size are positive integers, and paddingIndex is below count. */
-  constructor(count: number, size: number, { rng, paddingIndex, dtype = 'float32' }: EmbeddingOptions) {
+  /** @throws ModuleError unless count and size are positive integers, paddingIndex is below count, and there is a generator. */
+  constructor(count: number, size: number, options: EmbeddingOptions) {
     super();
+    const { rng, paddingIndex, dtype = 'float32' } = withRng('Embedding', options);
     const whole = (n: number, least: number) => Number.isInteger(n) && n >= least;
     if (!whole(count, 1) || !whole(size, 1) || !whole(paddingIndex ?? 0, 0) || (paddingIndex ?? 0) >= count) {
       const padding = paddingIndex === undefined ? '' : `, paddingIndex ${paddingIndex}`;

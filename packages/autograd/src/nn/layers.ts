@@ -2,6 +2,7 @@
 // lie as in PyTorch, [out, in], so that its state dicts fit.
 
 import { errors, type Rng, rand, zeros } from '@gemlab/tensor';
+import { kindOf, withRng } from '../checks.ts';
 import { ModuleError } from '../errors.ts';
 import { type Variable, variable } from '../variable.ts';
 import { xavierUniform } from './init.ts';
@@ -24,6 +25,7 @@ export class Linear extends Module {
   readonly weight: Variable;
   readonly bias: Variable | null;
 
+  /** @throws ModuleError for features that are no positive integers, or without a generator. */
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions) {
     super();
     for (const n of [inFeatures, outFeatures]) {
@@ -34,7 +36,7 @@ export class Linear extends Module {
         });
       }
     }
-    const { rng, bias = true, init = 'torch', dtype = 'float32' } = options;
+    const { rng, bias = true, init = 'torch', dtype = 'float32' } = withRng('Linear', options);
     const shape = [outFeatures, inFeatures];
     const bound = 1 / Math.sqrt(inFeatures);
     const uniform = (size: readonly number[]) => rand(size, rng, { low: -bound, high: bound, dtype });
@@ -87,10 +89,11 @@ export class Sequential extends Module {
  * flattened first.
  */
 export class MLP extends Sequential {
-  /** @throws ModuleError for fewer than two sizes. */
+  /** @throws ModuleError for fewer than two sizes; as Linear. */
   constructor(sizes: readonly number[], options: LinearOptions) {
-    if (sizes.length < 2) {
-      throw new ModuleError(`MLP: wants the sizes of input, hidden layers and output, found [${sizes.join(', ')}]`, {
+    if (!Array.isArray(sizes) || sizes.length < 2) {
+      const found = Array.isArray(sizes) ? `[${sizes.join(', ')}]` : kindOf(sizes);
+      throw new ModuleError(`MLP: wants the sizes of input, hidden layers and output, found ${found}`, {
         sizes,
       });
     }

@@ -7,6 +7,7 @@
 // four stages of two blocks with f, 2f, 4f and 8f filters, f = 20. Members are named as there, so that its state dicts fit.
 
 import type { Rng } from '@gemlab/tensor';
+import { withRng } from '../checks.ts';
 import type { Variable } from '../variable.ts';
 import { BatchNorm2d } from './batch-norm.ts';
 import { Conv2d } from './conv.ts';
@@ -30,8 +31,10 @@ export class ResidualBlock extends Module {
   readonly bn2: BatchNorm2d;
   readonly shortcut: Sequential;
 
-  constructor(from: number, to: number, { stride = 1, ...options }: BlockOptions & { readonly stride?: number }) {
+  /** @throws ModuleError as Conv2d. */
+  constructor(from: number, to: number, given: BlockOptions & { readonly stride?: number }) {
     super();
+    const { stride = 1, ...options } = withRng('ResidualBlock', given);
     this.conv1 = conv3x3(from, to, stride, options);
     this.bn1 = new BatchNorm2d(to, options);
     this.conv2 = conv3x3(to, to, 1, options);
@@ -65,8 +68,10 @@ export class ResNet18 extends Module {
   readonly layer4: Sequential;
   readonly linear: Linear;
 
-  constructor(classes: number, { filters = 20, channels = 3, ...options }: ResNetOptions) {
+  /** @throws ModuleError as Conv2d and Linear. */
+  constructor(classes: number, given: ResNetOptions) {
     super();
+    const { filters = 20, channels = 3, ...options } = withRng('ResNet18', given);
     const stage = (from: number, to: number, stride: number) =>
       new Sequential(new ResidualBlock(from, to, { ...options, stride }), new ResidualBlock(to, to, options));
     this.conv1 = conv3x3(channels, filters, 1, options);
