@@ -108,6 +108,19 @@ describe('Dataset', () => {
     expect(plain.storage.length).toBe(4);
   });
 
+  it('a subset takes the indices that a batch takes, also from the end', () => {
+    const all = new Dataset(counted(5));
+    const arrays = ({ inputs, targets }: Samples) => [inputs.toArray(), targets.toArray()];
+    for (const data of [all, all.subset(ints(4, 2, 0)), all.subset(ints(1, 1))]) {
+      for (let i = -data.length - 1; i <= data.length; i++) {
+        const inside = i >= -data.length && i < data.length;
+        if (!inside) expect(() => data.subset(ints(i))).toThrow(errors.IndexError);
+        else expect(arrays(data.subset(ints(i)).range(0, 1))).toEqual(arrays(data.batch(ints(i))));
+      }
+      expect(() => data.subset(tensor([0]))).toThrow(errors.DTypeError);
+    }
+  });
+
   it('a subset of a subset is a subset', () => {
     const data = new Dataset(counted(10));
     const twice = data.subset(ints(9, 7, 5, 3)).subset(ints(2, 0));
@@ -267,6 +280,12 @@ describe('Dataset refuses', () => {
       () => new Dataset(two).map((x) => x.sum(0)).range(0, 2),
       /made \[3\] of \[2,3\]; the first axis/,
     ],
+    [
+      'a transform that makes nothing',
+      () => new Dataset(two).map((() => undefined) as never).range(0, 2),
+      /the transform returned undefined; it makes a tensor/,
+    ],
+    ['what is no transform', () => new Dataset(two).map(3 as never), /a transform is a function .*, found number 3/],
   ])('%s', (_, make, message) => {
     expect(make).toThrow(DatasetError);
     expect(make).toThrow(message);

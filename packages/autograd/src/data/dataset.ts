@@ -8,6 +8,7 @@
 // alone. The rows need not be a tensor before that either: images may stay bytes, a quarter of what they are as numbers.
 
 import { arange, type Device, errors, keep, type Rng, type Shape, scope, Tensor, tensor } from '@gemlab/tensor';
+import { kindOf } from '../checks.ts';
 import { DatasetError } from '../errors.ts';
 
 /**
@@ -70,6 +71,10 @@ export class Dataset {
       if (x instanceof Tensor ? x.rank > 0 : name === 'inputs' && isInputRows(x)) continue;
       const found = x instanceof Tensor ? 'a scalar' : String(x);
       throw new DatasetError('Dataset', name, x, `${name} must be a tensor [n, ...], found ${found}`);
+    }
+    if (transform !== undefined && typeof transform !== 'function') {
+      const message = `a transform is a function of a batch, found ${kindOf(transform)}`;
+      throw new DatasetError('Dataset', 'transform', transform, message);
     }
     if (rows !== undefined) wantVector('rows', rows);
     if (tasks !== undefined) wantVector('tasks', tasks);
@@ -177,7 +182,8 @@ export class Dataset {
    * @throws DatasetError if there are none; errors.IndexError, errors.DTypeError, errors.ShapeError as `batch`.
    */
   subset(indices: Tensor): Dataset {
-    const rows = this.#rows === undefined ? indices : this.#rows.indexSelect(0, indices);
+    // Of all rows where none were chosen: an index may count from the end, which a row does not.
+    const rows = (this.#rows ?? arange(this.length).to(this.device)).indexSelect(0, indices);
     const beside = this.#beside((x) => x.indexSelect(0, indices));
     return new Dataset({ inputs: this.#inputs, ...beside, rows, transform: this.#transform });
   }
@@ -189,7 +195,7 @@ export class Dataset {
     return new Dataset({ inputs, ...this.#beside((x) => x.copy()), transform: this.#transform });
   }
 
-  /** The same samples seen through one more transform, applied after those there are. */
+  /** The same samples seen through one more transform, applied after those there are. @throws DatasetError if it is no function. */
   map(transform: Transform): Dataset {
     const first = this.#transform;
     const composed: Transform = first === undefined ? transform : (inputs) => transform(first(inputs));
@@ -244,7 +250,11 @@ export class Dataset {
 
   #transformed(inputs: Tensor): Tensor {
     if (this.#transform === undefined) return inputs;
-    const out = this.#transform(inputs);
+    const out: unknown = this.#transform(inputs);
+    if (!(out instanceof Tensor)) {
+      const message = `the transform returned ${kindOf(out)}; it makes a tensor [n, ...] of a batch`;
+      throw new DatasetError('Dataset', 'transform', out, message);
+    }
     if (out.shape[0] === inputs.shape[0]) return out;
     const message = `the transform made ${shapeText(out.shape)} of ${shapeText(inputs.shape)}; the first axis counts the samples`;
     throw new DatasetError('Dataset', 'transform', out.shape, `${message} and must stay as it is`);
