@@ -111,9 +111,11 @@ export function backward(
   wantTaped(output);
   walking(createGraph, () => {
     const found = gradients(output, seedFor(output, seed, createGraph), {});
-    // The first gradient of a leaf may be another's too, or the seed itself: each leaf gets a Variable of its own.
+    // The first gradient of a leaf may be another's too, or the seed itself, which may be given other values: each leaf gets
+    // a Variable of its own, unless it was computed, which nothing changes.
+    const own = (g: Variable) => (g.node !== null ? g : g.apply('reshape', { shape: g.shape }, [g]));
     const sums: Variable[] = [];
-    for (const [v, g] of found) sums.push(v.grad ? v.grad.add(g) : createGraph ? g : g.detach());
+    for (const [v, g] of found) sums.push(v.grad ? v.grad.add(g) : createGraph ? own(g) : g.detach());
     // All or none.
     let i = 0;
     for (const v of found.keys()) v.grad = sums[i++]!;

@@ -162,6 +162,25 @@ describe('errors', () => {
     expect(x.grad).toBeNull();
   });
 
+  test('a gradient is no other than it was when the seed is given other values', () => {
+    for (const createGraph of [false, true]) {
+      const [x, y] = [leaf([1, 2]), leaf([3, 4])];
+      for (const seed of [leaf([5, 6]), leaf([5, 6]).detach()]) {
+        x.backward(seed, { createGraph });
+        y.add(0).backward(seed, { createGraph });
+        const onTape = createGraph && seed.requiresGrad;
+        seed.assign(tensor([0, 0], { dtype: 'float64' }));
+        expect([gradOf(x), gradOf(y)]).toEqual([
+          [5, 6],
+          [5, 6],
+        ]);
+        expect([x.grad!.requiresGrad, y.grad!.requiresGrad]).toEqual([onTape, onTape]);
+        if (onTape) expect(gradientsOf(x.grad!.mul(2).sum(), [seed])[0]!.value.toArray()).toEqual([2, 2]);
+        x.grad = y.grad = null;
+      }
+    }
+  });
+
   test('a variable holds a tensor', () => {
     for (const value of [[1, 2, 3], 3, undefined, leaf(1), new Float32Array(2)]) {
       for (const requiresGrad of [false, true]) {
