@@ -1,7 +1,7 @@
 import { arange, errors, Rng, scope, type Tensor, tensor, zeros } from '@gemlab/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Dataset, DatasetError, type InputRows, type Samples } from '../src/index.ts';
+import { Dataset, DatasetError, type InputRows, type Samples, transforms } from '../src/index.ts';
 
 const ints = (...values: number[]) => tensor(Int32Array.from(values));
 /** n samples [2] that hold (10 i, 10 i + 1), labelled i. */
@@ -106,6 +106,23 @@ describe('Dataset', () => {
     const plain = data.subset(ints(4, 3)).copy().range(0, 2).inputs;
     expect(plain.storage).not.toBe(inputs.storage);
     expect(plain.storage.length).toBe(4);
+  });
+
+  it('a look at the shape of a sample draws nothing', () => {
+    const images = zeros([3, 1, 4, 4]);
+    const make = (rng: Rng) =>
+      new Dataset({ inputs: images, targets: arange(3) })
+        .map(transforms.randomCrop([2, 3], rng))
+        .map((x) => x.add(1))
+        .map(transforms.randomFlip(rng))
+        .subset(ints(2, 1));
+    const rng = new Rng(0);
+    const before = JSON.stringify(rng.state);
+    const data = make(rng);
+    expect(data.sampleShape).toEqual([1, 2, 3]);
+    expect(JSON.stringify(rng.state)).toBe(before);
+    data.range(0, 1);
+    expect(JSON.stringify(rng.state)).not.toBe(before);
   });
 
   it('a subset takes the indices that a batch takes, also from the end', () => {
@@ -286,6 +303,7 @@ describe('Dataset refuses', () => {
       /the transform returned undefined; it makes a tensor/,
     ],
     ['what is no transform', () => new Dataset(two).map(3 as never), /a transform is a function .*, found number 3/],
+    ['nor in second place', () => new Dataset(two).map((x) => x).map(undefined as never), /found undefined$/],
   ])('%s', (_, make, message) => {
     expect(make).toThrow(DatasetError);
     expect(make).toThrow(message);

@@ -22,7 +22,11 @@ export interface Samples {
 }
 
 /** A function of a batch of inputs [n, ...] to another, [n, ...]; it treats each sample the same wherever it stands. */
-export type Transform = (inputs: Tensor) => Tensor;
+export interface Transform {
+  (inputs: Tensor): Tensor;
+  /** What it draws from, for `sampleShape` to put back where it stood. */
+  readonly generators?: readonly Rng[];
+}
 
 /** Inputs that become tensors when they are asked for: images kept as bytes, rows of a file. */
 export interface InputRows {
@@ -72,10 +76,7 @@ export class Dataset {
       const found = x instanceof Tensor ? 'a scalar' : String(x);
       throw new DatasetError('Dataset', name, x, `${name} must be a tensor [n, ...], found ${found}`);
     }
-    if (transform !== undefined && typeof transform !== 'function') {
-      const message = `a transform is a function of a batch, found ${kindOf(transform)}`;
-      throw new DatasetError('Dataset', 'transform', transform, message);
-    }
+    if (transform !== undefined) wantTransform(transform);
     if (rows !== undefined) wantVector('rows', rows);
     if (tasks !== undefined) wantVector('tasks', tasks);
     const length = rows?.size ?? inputs.shape[0]!;
@@ -113,9 +114,17 @@ export class Dataset {
     return new Dataset({ inputs: source.inputs, targets: source.targets, tasks: source.tasks });
   }
 
-  /** The shape of one transformed sample: that of a batch's inputs without the first axis. */
+  /** The shape of one transformed sample: that of a batch's inputs without the first axis. Nothing is drawn for it (see Transform). */
   get sampleShape(): Shape {
-    return scope(() => this.range(0, 1).inputs.shape.slice(1));
+    const generators = this.#transform?.generators ?? [];
+    const before = generators.map((rng) => rng.state);
+    try {
+      return scope(() => this.range(0, 1).inputs.shape.slice(1));
+    } finally {
+      generators.forEach((rng, i) => {
+        rng.restore(before[i]!);
+      });
+    }
   }
 
   /**
@@ -197,8 +206,11 @@ export class Dataset {
 
   /** The same samples seen through one more transform, applied after those there are. @throws DatasetError if it is no function. */
   map(transform: Transform): Dataset {
+    wantTransform(transform);
     const first = this.#transform;
-    const composed: Transform = first === undefined ? transform : (inputs) => transform(first(inputs));
+    const generators = [...(first?.generators ?? []), ...(transform.generators ?? [])];
+    const composed =
+      first === undefined ? transform : Object.assign((x: Tensor) => transform(first(x)), { generators });
     return new Dataset({ inputs: this.#inputs, ...this.#beside((x) => x), rows: this.#rows, transform: composed });
   }
 
@@ -270,6 +282,11 @@ const isInputRows = (x: unknown): boolean => {
   const { shape, take } = (x ?? {}) as Partial<InputRows>;
   return Array.isArray(shape) && shape.length > 0 && typeof take === 'function';
 };
+
+function wantTransform(x: unknown): void {
+  if (typeof x === 'function') return;
+  throw new DatasetError('Dataset', 'transform', x, `a transform is a function of a batch, found ${kindOf(x)}`);
+}
 
 function wantVector(argument: string, x: Tensor): void {
   if (x instanceof Tensor && x.dtype === 'int32' && x.rank === 1) return;

@@ -58,12 +58,12 @@ export function centerCrop([height, width]: readonly [number, number]): Transfor
  * @throws DatasetError, from the transform, if an image is smaller.
  */
 export function randomCrop([height, width]: readonly [number, number], rng: Rng): Transform {
-  return (x) => {
+  return drawing(rng, (x) => {
     const n = x.shape[0]!;
     const [vertical, horizontal] = slack('randomCrop', x, [height, width]);
     const from = (most: number) => tensor(rng.integers(n, 0, most + 1), { device: x.device });
     return take(take(x, -2, from(vertical), height), -1, from(horizontal), width);
-  };
+  });
 }
 
 /** Each image mirrored with probability p: left and right (axis -1, the default), or top and bottom (-2). */
@@ -71,13 +71,15 @@ export function randomFlip(
   rng: Rng,
   { p = 0.5, axis = -1 }: { readonly p?: number; readonly axis?: -1 | -2 } = {},
 ): Transform {
-  return (x) => {
+  return drawing(rng, (x) => {
     wantImages('randomFlip', x);
     const flipped = tensor(rng.bernoulli(x.shape[0]!, p), { device: x.device }).cast('int32').unsqueeze(1);
     const place = arange(x.shape.at(axis)!, undefined, 1, { device: x.device });
     return pick(x, axis, place.add(flipped.mul(place.flip().sub(place))));
-  };
+  });
 }
+
+const drawing = (rng: Rng, transform: Transform): Transform => Object.assign(transform, { generators: [rng] });
 
 /** `length` elements along an axis, of sample i from starts[i] on. */
 function take(x: Tensor, axis: -1 | -2, starts: Tensor, length: number): Tensor {
