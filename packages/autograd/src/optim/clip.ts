@@ -70,16 +70,19 @@ function numbersOf(scalars: readonly Tensor[]): number[] {
   return devices.flatMap((device) => [...stack(scalars.filter((x) => x.device === device)).dataSync()]);
 }
 
+/**
+ * Keeps every element of every gradient within +-value.
+ * @throws OptimizerError unless value >= 0, and the parameters are an array of variables.
+ */
+export function clipGradValue(parameters: readonly Variable[], value: number): void {
+  if (!(value >= 0)) throw new OptimizerError(`clipGradValue: wants a value >= 0, found ${value}`, { value });
+  wantParameters('clipGradValue', parameters);
+  for (const p of new Set(parameters)) if (p.grad) p.grad = variable(p.grad.value.clamp(-value, value));
+}
+
 function wantParameters(name: string, parameters: unknown): void {
   const found = notVariables(parameters);
   if (found === null) return;
   const fix = 'did you mean model.parameters()?';
   throw new OptimizerError(`${name}: wants an array of parameters, found ${found}; ${fix}`, { parameters });
-}
-
-/** Keeps every element of every gradient within +-value. @throws OptimizerError unless value >= 0, and the parameters are as for clipGradNorm. */
-export function clipGradValue(parameters: readonly Variable[], value: number): void {
-  if (!(value >= 0)) throw new OptimizerError(`clipGradValue: wants a value >= 0, found ${value}`, { value });
-  wantParameters('clipGradValue', parameters);
-  for (const p of new Set(parameters)) if (p.grad) p.grad = variable(p.grad.value.clamp(-value, value));
 }
