@@ -60,6 +60,36 @@ test('its products are as near the true ones as rounding allows, and those of th
   expect(a.matmul(b).toArray()).toEqual(before);
 });
 
+test('a product has the same bits in a scope and out of it, of any size and however its operands lie', async () => {
+  const device = await chooseDevice('cpu-fma');
+  const size = fc.integer({ min: 1, max: 12 });
+  fc.assert(
+    fc.property(
+      size,
+      fc.integer({ min: 0, max: 30 }),
+      size,
+      fc.integer({ min: 1, max: 3 }),
+      fc.nat(),
+      (m, k, n, of, seed) => {
+        const rng = new Rng(seed);
+        const [a, b] = [randn([of, m, k], rng).to(device), randn([k, n], rng).to(device)];
+        const rows = b.transpose().copy().transpose();
+        const outside = a.matmul(b).toArray();
+        expect(scope(() => a.copy().matmul(b.copy()).toArray())).toEqual(outside);
+        expect(scope(() => a.matmul(rows).toArray())).toEqual(outside);
+        expect(
+          a
+            .reshape([of * m, k])
+            .matmul(rows)
+            .reshape([of, m, n])
+            .toArray(),
+        ).toEqual(outside);
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
 describe('laws', async () => {
   const device = await chooseDevice('cpu-fma');
   test.each(Object.keys(laws) as Primitive[])('%s does what its definition says', (op) => {

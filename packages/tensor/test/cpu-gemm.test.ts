@@ -80,7 +80,7 @@ const inMemory = (relaxed: boolean, tileRows: number): Gemm => {
   const kernel = compileTile(memory, relaxed, tileRows)!;
   return (m, n, k, a, aOffset, aRow, aCol, b, bOffset, bRow, bCol, c, cOffset) => {
     const scratchBytes = kernel.scratchBytes(m, n, k, 4 * bCol);
-    const scratch = reserve(scratchBytes + a.byteLength + b.byteLength + c.byteLength);
+    const scratch = reserve(scratchBytes + a.byteLength + b.byteLength + c.byteLength)!;
     const floats = new Float32Array(memory.buffer);
     const start = scratch + scratchBytes;
     const bStart = start + a.byteLength;
@@ -210,7 +210,7 @@ describe('gemm', () => {
   test('the memory goes on for 16 bytes behind what was reserved, and no product reads more than 12 behind A, B or C', () => {
     const { memory, reserve } = createWorkspace()!;
     for (const bytes of [1, 65520, 65521, 200000]) {
-      const address = reserve(bytes);
+      const address = reserve(bytes)!;
       expect(memory.buffer.byteLength - address - bytes).toBeGreaterThanOrEqual(16);
     }
     const end = memory.buffer.byteLength - 12;

@@ -3,9 +3,12 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createHeap } from '../src/backends/cpu/heap.ts';
-import { Rng, rand, scope, type Tensor } from '../src/index.ts';
+import type { CpuMemory } from '../src/backends/cpu/memory.ts';
+import { backendOf } from '../src/device.ts';
+import { chooseDevice, compressRows, Rng, rand, scope, type Tensor } from '../src/index.ts';
+import { bitsOf } from './support/wasm.ts';
 
 const PAGE = 65536;
 
@@ -106,6 +109,15 @@ test('beyond its limit there is none, and growing keeps what is there', () => {
   expect(Array.from(storage.data.slice(0, 3))).toEqual([1, 2, 3]);
   expect(heap.take(3 * PAGE)).toBe(null);
   expect(heap.take(2 ** 31)).toBe(null);
+});
+
+test('nor is there room for intermediate values, until a block comes back', () => {
+  const heap = createHeap({ limit: 4 * PAGE })!;
+  const block = heap.take(2.5 * PAGE)!;
+  expect(heap.reserve(PAGE)).toBeGreaterThanOrEqual(0);
+  expect(heap.reserve(3 * PAGE)).toBe(undefined);
+  block.end();
+  expect(heap.reserve(3 * PAGE)).toBeGreaterThanOrEqual(0);
 });
 
 test('what outlives its scopes is counted, and beyond the limit copied out', () => {
@@ -221,4 +233,49 @@ test('in a scope and out of it ops have the same bits', () => {
     }),
     { numRuns: 200 },
   );
+});
+
+describe('where the heap has no room for what is needed on the way', () => {
+  const size = fc.integer({ min: 1, max: 40 });
+  const results = (x: Tensor, y: Tensor, bias: Tensor, images: Tensor, filters: Tensor): Tensor[] => [
+    x.matmul(y),
+    x.matmul(y.transpose().copy().transpose()),
+    x.matmul(x.transpose()),
+    x.linear(y.transpose(), bias),
+    x.linear(y.transpose().copy(), bias),
+    compressRows(x.sub(0.4).relu()).matmul(y.transpose().copy().transpose()),
+    x.matmul(y, { dtype: 'float64' }),
+    x.matmul(x.transpose(), { dtype: 'float64' }),
+    x.softmax(),
+    x.logSoftmax(0),
+    x.sum(0),
+    images.sum([0, 2]),
+    images.permute([3, 1, 0, 2]).copy(),
+    images.conv2d(filters, { padding: 1 }),
+    images.convTranspose2d(filters.transpose(0, 1), { stride: 2 }),
+  ];
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  test.each(['cpu', 'cpu-fma'] as const)('ops of the %s have the same bits', async (name) => {
+    const device = await chooseDevice(name);
+    const { heap } = backendOf(device).memory as CpuMemory;
+    fc.assert(
+      fc.property(size, fc.constantFrom(1, 7, 40, 700), size, fc.nat(), (m, k, n, seed) => {
+        const rng = new Rng(seed);
+        const random = (...shape: number[]) => rand(shape, rng, { low: -1, device });
+        scope(() => {
+          const operands = [random(m, k), random(k, n), random(n), random(2, 3, 9, 11), random(4, 3, 3, 3)] as const;
+          const all = () => results(...operands).map((t) => bitsOf(t.dataSync() as Float32Array).toString('hex'));
+          const expected = all();
+          const reserve = vi.spyOn(heap!, 'reserve').mockReturnValue(undefined);
+          expect(all()).toEqual(expected);
+          expect(reserve).toHaveBeenCalled();
+          reserve.mockRestore();
+        });
+      }),
+      { numRuns: 30 },
+    );
+  });
 });

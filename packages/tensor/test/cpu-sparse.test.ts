@@ -19,7 +19,7 @@ function memoryFor(floats: number) {
   const { memory } = space;
   let used = 0;
   return {
-    workspace: { memory, reserve: (bytes: number) => space.reserve(4 * floats + bytes) + 4 * floats },
+    workspace: { memory, reserve: (bytes: number) => space.reserve(4 * floats + bytes)! + 4 * floats },
     /** An address, for arrays over the memory are detached when it grows. */
     take(length: number, fill: () => number = () => 7): number {
       const at = 4 * used;

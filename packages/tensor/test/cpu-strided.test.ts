@@ -256,7 +256,7 @@ test('the kernels write nothing but their result and their scratch', () => {
       const windows: Window[] = [{ axis: shape.length - 1, size: 1, stride: 1, dilation: 1 }];
       const operand = { ...view, storage: x };
       const rows = { ...operand, shape: [...shape, 1], strides: [...view.strides, 1] };
-      const scratch = heap.reserve(65_536);
+      const scratch = heap.reserve(65_536)!;
       const before = new Uint8Array(heap.memory.buffer).slice();
       strided.copy(operand, to, result);
       strided.fold(rows, windows, shape, sums);

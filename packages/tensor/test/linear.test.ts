@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  chooseDevice,
   compressRows,
   type Device,
   type DType,
@@ -18,6 +19,9 @@ import {
   zeros,
 } from '../src/index.ts';
 import { leavingUntouched, thrown } from './support/expect.ts';
+
+// From here on one of the devices.
+await chooseDevice('cpu-fma');
 
 const bits = (x: Tensor) => Buffer.from(x.dataSync().buffer).toString('hex');
 

@@ -64,13 +64,14 @@ export class Folds {
       }
       return true;
     }
+    const tables =
+      op === 'sum' ? this.#heap.reserve(threadsForElements(this.#heap.memory, size) * SUM_COLUMNS_SCRATCH) : 0;
+    if (tables === undefined) return false;
     if (op === 'sum' && before === 1 && isShort(this.#heap.memory, size)) {
-      kernels.sumColumns(folded, behind, from, 4 * behind, to, this.#heap.reserve(SUM_COLUMNS_SCRATCH));
+      kernels.sumColumns(folded, behind, from, 4 * behind, to, tables);
       return true;
     }
 
-    const tables =
-      op === 'sum' ? this.#heap.reserve(threadsForElements(this.#heap.memory, size) * SUM_COLUMNS_SCRATCH) : 0;
     const extremes = op === 'sum' ? null : kernels[`${op}Columns`];
     const fold = (call: Call, i: number, column: number, columns: number, thread: number): void => {
       const [source, target] = [from + 4 * (i * folded * behind + column), to + 4 * (i * behind + column)];

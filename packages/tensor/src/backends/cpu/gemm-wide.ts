@@ -77,6 +77,10 @@ export const createWideGemm = (workspace?: Workspace): WideGemm => {
     const ownBytes = width * (rows + columns) + tableRow * even(rows);
     const scratchBytes = combines ? 32 * Math.ceil(k / 4) * m : threads * ownBytes;
     const scratch = space.reserve(scratchBytes + (cHere === undefined ? 8 * m * n : 0));
+    if (scratch === undefined) {
+      wideGemmLoops(m, n, k, a, aOffset, aRow, aCol, b, bOffset, bRow, bCol, c, cOffset);
+      return;
+    }
     const out = cHere ?? scratch + scratchBytes;
     const floats = new Float64Array(memory.buffer);
 

@@ -4,7 +4,7 @@
  *
  * Rows that lie side by side are copied as one block, a transposed operand is copied as it lies and read with its strides, and any
  * other view is gathered element by element. A goes through in runs of rows that stay in cache between copy and use. Products so
- * small that the copies would cost more than they save take the plain loops, which give the same bits.
+ * small that the copies would cost more than they save take the plain loops, which give the same bits, save where the kernels fuse.
  */
 import { DeviceError } from '../../errors.ts';
 import { compileGemm, type GemmKernel } from './gemm-kernel.ts';
@@ -23,7 +23,7 @@ export interface GemmOptions {
 
 /** A `Gemm` and what it runs on. */
 export interface GemmEngine extends Gemm {
-  /** What computes the products; asking compiles it. Tiny products take the loops in any case. */
+  /** What computes the products; asking compiles it. Tiny products take the loops, unless it fuses. */
   readonly kernel: GemmKernel['name'] | 'loops';
   /** That itself, for operands and results that lie in the memory of the workspace; undefined for loops. */
   readonly compiled: GemmKernel | undefined;
@@ -89,8 +89,8 @@ const place = (
 /** Multiples of the rows of a tile, save a tall one, so that no run but the last ends in a part of one. */
 const rowsPerRun = (m: number, k: number): number => Math.min(m, 30 * Math.max(1, Math.floor(CHUNK / 30 / k)));
 
-/** Whether the plain loops are done before the copies are. */
-const isTiny = (m: number, n: number, k: number): boolean => m * n * k < 256;
+/** Of fewer multiplications the plain loops are done before the copies are. */
+const TINY = 256;
 
 const aligned = (bytes: number): number => 64 * Math.ceil(bytes / 64);
 
@@ -103,14 +103,17 @@ export const createGemm = ({ relaxed = false, workspace }: GemmOptions = {}): Ge
     const space = workspace ?? createWorkspace();
     if (space === undefined) return undefined;
     const kernel = (relaxed ? compileGemm(space.memory, true) : undefined) ?? compileGemm(space.memory, false);
-    return kernel && { kernel, space, floats: new Float32Array(space.memory.buffer) };
+    const tiny = kernel?.name === 'wasm-relaxed-simd' ? 0 : TINY;
+    return kernel && { kernel, tiny, space, floats: new Float32Array(space.memory.buffer) };
   };
   let engine: ReturnType<typeof start> | null = null;
+  /** What has a memory of its own, for when the workspace has no room. */
+  let spare: Gemm | undefined;
 
   const gemm: Gemm = (m, n, k, a, aOffset, aRow, aCol, b, bOffset, bRow, bCol, c, cOffset) => {
     if (m === 0 || n === 0) return;
     if (engine === null) engine = start();
-    if (engine === undefined || isTiny(m, n, k)) {
+    if (engine === undefined || m * n * k < engine.tiny) {
       gemmLoops(m, n, k, a, aOffset, aRow, aCol, b, bOffset, bRow, bCol, c, cOffset);
       return;
     }
@@ -129,6 +132,11 @@ export const createGemm = ({ relaxed = false, workspace }: GemmOptions = {}): Ge
     const bHere = b.byteOffset + 4 * bOffset;
     const cHere = c.byteOffset + 4 * cOffset;
     const scratch = space.reserve(kernelBytes + aBytes + bBytes + cBytes);
+    if (scratch === undefined) {
+      spare ??= workspace === undefined ? gemmLoops : createGemm({ relaxed });
+      spare(m, n, k, a, aOffset, aRow, aCol, b, bOffset, bRow, bCol, c, cOffset);
+      return;
+    }
     if (engine.floats.buffer !== memory.buffer) engine.floats = new Float32Array(memory.buffer);
     const { floats } = engine;
 

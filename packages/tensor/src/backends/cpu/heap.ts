@@ -177,13 +177,12 @@ export class Heap implements Workspace {
   }
 
   /** See Workspace. */
-  reserve(bytes: number): number {
+  reserve(bytes: number): number | undefined {
     if (this.#scratch === null || this.#scratch.size < bytes + SLACK) {
       this.#scratch?.end();
       this.#scratch = this.take(bytes);
-      if (this.#scratch === null) throw new RangeError(`the WebAssembly memory has no room for ${bytes} bytes`);
     }
-    return this.#scratch.address;
+    return this.#scratch?.address;
   }
 
   /** A block of untouched memory, or of what can be joined. */

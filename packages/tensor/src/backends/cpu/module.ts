@@ -73,8 +73,11 @@ export const instantiate = <Exports extends object>(module: ModuleBuilder, memor
  */
 export interface Workspace {
   readonly memory: WasmMemory;
-  /** The address of `bytes` bytes, 64-byte aligned, with 16 readable bytes behind them; theirs until the next call. May grow the memory. */
-  reserve(bytes: number): number;
+  /**
+   * The address of `bytes` bytes, 64-byte aligned, with 16 readable bytes behind them; theirs until the next call. May grow the memory.
+   * Undefined if there is no room.
+   */
+  reserve(bytes: number): number | undefined;
 }
 
 /** One that threads can share where the host allows it: in a browser, on pages that are isolated from others. */
@@ -96,8 +99,13 @@ export const createWorkspace = (): Workspace | undefined => {
     memory,
     reserve(bytes) {
       const missing = bytes + 16 - memory.buffer.byteLength;
-      if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
-      return 0;
+      if (missing <= 0) return 0;
+      try {
+        memory.grow(Math.ceil(missing / PAGE));
+        return 0;
+      } catch {
+        return undefined;
+      }
     },
   };
 };

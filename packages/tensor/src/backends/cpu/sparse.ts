@@ -201,7 +201,7 @@ export const createSparse = ({ relaxed = false, workspace }: SparseOptions): Spa
   };
 };
 
-/** The rows of a matrix [k, n] as they are, or copied behind one another. Null if not all elements are finite. */
+/** The rows of a matrix [k, n] as they are, or copied behind one another. Null if not all elements are finite, or there is no room. */
 function place(
   wasm: Kernels,
   workspace: Workspace,
@@ -214,6 +214,7 @@ function place(
   const here = col === 1 && row === n ? address : null;
   const padded = 4 * Math.ceil(n / 4);
   const at = here ?? workspace.reserve(4 * k * padded);
+  if (at === undefined) return null;
   if (here === null && address !== null && row === 1) wasm.transpose(n, k, address, 4 * col, at, 4 * padded);
   else if (here === null) {
     const floats = new Float32Array(memory.buffer);

@@ -61,6 +61,7 @@ export class Strided {
     const { memory } = this.#heap;
     const nanoseconds = COPY_NANOSECONDS * size;
     const tables = this.#heap.reserve(TABLE * threadsFor(memory, nanoseconds));
+    if (tables === undefined) return false;
     const [x0, out0] = [from.address + 4 * nest.starts[0]!, target.address + 4 * nest.starts[1]!];
     const [xStep, outStep] = firstSteps(nest);
     inParts(memory, nanoseconds, nest.sizes[0] ?? nest.inner, 1, (call, first, count, thread) => {
@@ -161,6 +162,7 @@ export class Strided {
     const nanoseconds = ADD_NANOSECONDS * elements;
     const bytes = TABLE + 64 * Math.ceil(size / 8);
     const tables = this.#heap.reserve(bytes * threadsFor(memory, nanoseconds));
+    if (tables === undefined) return false;
     const step = planes.steps[0]!;
     const { inner } = planes;
     inParts(memory, nanoseconds, sizeOf(leading), 1, (call, first, count, thread) => {

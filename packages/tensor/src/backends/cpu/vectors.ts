@@ -1,6 +1,6 @@
 // The way from a primitive to the WebAssembly kernels over the heap. Each method here computes a primitive into `result`, which lies in the
 // heap, or gives false if that is not for the kernels: another dtype, strides that they do not walk, operands that are not in the heap, so
-// few elements so early that no kernel is built (patience.ts). The caller then takes its loops, which give the same bits. What is large is
+// few elements so early that no kernel is built (patience.ts), no room for what is needed on the way. The caller then takes its loops, which give the same bits. What is large is
 // shared by the threads of the heap's memory.
 
 import type { Operand } from '../../backend.ts';
@@ -240,12 +240,14 @@ export class Vectors {
     if (op === 'softmax') {
       const bytes = 8 * (n + 1);
       const exps = this.#heap.reserve(threadsFor(memory, nanoseconds) * bytes);
+      if (exps === undefined) return false;
       inParts(memory, nanoseconds, rows, RUN / 4, (call, row, count, thread) =>
         call(kernels.softmax, count, n, from + 4 * n * row, exps + thread * bytes, result.address + 4 * n * row),
       );
       return true;
     }
     const shifts = this.#heap.reserve(16 * rows);
+    if (shifts === undefined) return false;
     const sums = shifts + 8 * rows;
     inParts(memory, nanoseconds, rows, RUN / 4, (call, row, count) => {
       const [at, to] = [from + 4 * n * row, result.address + 4 * n * row];
@@ -298,8 +300,8 @@ export class Vectors {
       const adder = bias === NO_BIAS ? null : this.#elements(result.length);
       const transpose = this.#strided.transpose('float32');
       const turned = adder === undefined || transpose === undefined ? null : this.#heap.take(4 * result.length);
-      if (turned !== null && transpose !== undefined) {
-        const scratch = this.#heap.reserve(gemm.stackScratchBytes(as.length, n, m, k, aRow));
+      const scratch = turned && this.#heap.reserve(gemm.stackScratchBytes(as.length, n, m, k, aRow));
+      if (turned !== null && transpose !== undefined && typeof scratch === 'number') {
         gemm.multiplyStack(n, m, k, bs, bCol, bRow, as, aCol, aRow, turned.address, scratch, NO_BIAS);
         for (let at = 0; at < 4 * result.length; at += 4 * m * n) {
           transpose(n, m, turned.address + at, 4 * m, result.address + at, 4 * n);
@@ -308,8 +310,10 @@ export class Vectors {
         adder?.add(as.length * m, n, result.address, 4 * n, 4, bias, 0, 4, result.address);
         return true;
       }
+      turned?.end();
     }
     const scratch = this.#heap.reserve(gemm.stackScratchBytes(as.length, m, n, k, bCol));
+    if (scratch === undefined) return false;
     gemm.multiplyStack(m, n, k, as, aRow, aCol, bs, bRow, bCol, result.address, scratch, bias);
     return true;
   }
