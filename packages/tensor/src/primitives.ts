@@ -70,7 +70,7 @@ export type ComputeParams = Each<Unary | Binary | Compare, None> &
   Each<Reduce, { readonly axes: readonly number[]; readonly keepDims: boolean }> &
   Each<Scan | Softmax, { readonly axis: number }> &
   Each<ArgReduce, { readonly axis: number; readonly keepDims: boolean }> & {
-    /** (a, b): a + scale b, where scale is first rounded to their dtype, a float. */
+    /** (a, b): a + scale b, where scale is first rounded to their dtype, a float, and the product then. */
     addScaled: { readonly scale: number };
     /** (x, g), floats: g, but 0 where x is at most 0. What relu's derivative at x does to a gradient. */
     reluBackward: None;

@@ -54,7 +54,9 @@ export function sliceView(view: View, ranges: readonly Range[]): View {
   ranges.forEach((r, i) => {
     if (r.length > 0) offset += r.start * view.strides[i]!;
   });
-  return { shape: ranges.map((r) => r.length), strides: ranges.map((r, i) => r.step * view.strides[i]!), offset };
+  // Of one element nothing is read by its step, which may be any number: a walk would lose digits in it.
+  const strides = ranges.map((r, i) => (r.length > 1 ? r.step : 1) * view.strides[i]!);
+  return { shape: ranges.map((r) => r.length), strides, offset };
 }
 
 /** How many elements a window spans, from its first to its last. */
@@ -71,13 +73,12 @@ export function windowShape(shape: Shape, windows: readonly Window[]): number[] 
 
 /** Overlapping windows need no copies: the window moves by one stride, within it one moves by another. */
 export function windowView(view: View, windows: readonly Window[]): View {
+  const shape = windowShape(view.shape, windows);
   const strides = [...view.strides];
-  for (const w of windows) strides[w.axis]! *= w.stride;
-  return {
-    shape: windowShape(view.shape, windows),
-    strides: [...strides, ...windows.map((w) => view.strides[w.axis]! * w.dilation)],
-    offset: view.offset,
-  };
+  // One window alone, and an element alone in its window, are read by no step, as in slices.
+  for (const w of windows) if (shape[w.axis]! > 1) strides[w.axis]! *= w.stride;
+  for (const w of windows) strides.push(view.strides[w.axis]! * (w.size > 1 ? w.dilation : 1));
+  return { shape, strides, offset: view.offset };
 }
 
 /** Repeats size-1 and missing leading axes by stride 0. The caller has checked that the shapes broadcast. */

@@ -118,6 +118,18 @@ describe.each(devices)('%s', (device) => {
     });
   });
 
+  test('add with an alpha rounds the product, and then the sum', () => {
+    const alphas = fc.constantFrom(0.1, -2, 1e-30, 3e38, Infinity);
+    law(fc.tuple(anySample(['float32', 'float64']), anyValue('float32'), alphas), ([sample, value, alpha]) => {
+      const x = sample.on(device);
+      for (const y of [x, x.flip(), x.mul(value)]) {
+        expect(x.add(y, { alpha }).dataSync()).toEqual(x.add(y.mul(alpha)).dataSync());
+      }
+    });
+    const [a, b] = [tensor([-(2 ** 127)], { device }), tensor([2 ** 127], { device })];
+    expect(a.add(b, { alpha: 2 }).item()).toBe(Infinity);
+  });
+
   test('where chooses, at the dtype where the two meet', () => {
     law(
       fc.tuple(anySample(dtypes, shapes(0, 2)), fc.constantFrom(...dtypes), fc.constantFrom(...dtypes), fc.gen()),

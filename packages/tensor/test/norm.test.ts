@@ -86,6 +86,13 @@ describe.each(devices)('%s', (device) => {
     expect(huge.mul(0.5).norm().item()).toBe(Math.fround(Math.fround(3e38) * 0.5 * Math.SQRT2));
     expect(huge.norm(3).item()).toBe(Infinity);
     expect(huge.mul(0.5).norm(3).item()).toBeCloseTo(1.5e38 * 2 ** (1 / 3), -32);
+    for (const [most, dtype] of [
+      [(2 - 2 ** -23) * 2 ** 127, 'float32'],
+      [Number.MAX_VALUE, 'float64'],
+    ] as const) {
+      expect(tensor([most, 0], { dtype, device }).norm().item()).toBe(most);
+      expect(tensor([most, most], { dtype, device }).norm().item()).toBe(Infinity);
+    }
     expect(tensor([3e-45, 4e-45], { device }).norm().item()).toBe(Math.fround(5.6e-45));
     const tiny = tensor(Float64Array.of(3e-320, 4e-320), { device });
     expect(tiny.norm().item()).toBe(5e-320);

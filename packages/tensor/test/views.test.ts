@@ -24,7 +24,7 @@ function sliced(spec: Exclude<SliceSpec, number>, size: number): number[] {
 }
 
 const end = fc.option(fc.integer({ min: -7, max: 7 }));
-const range = fc.tuple(end, end, fc.option(fc.constantFrom(1, 2, 3, 9, -1, -2, -9)));
+const range = fc.tuple(end, end, fc.option(fc.constantFrom(1, 2, 3, 9, -1, -2, -9, 2 ** 60, -(2 ** 60))));
 const spec = (size: number): fc.Arbitrary<SliceSpec> =>
   size === 0 ? fc.option(range) : fc.oneof(fc.option(range), fc.integer({ min: -size, max: size - 1 }));
 
@@ -82,6 +82,11 @@ describe.each(devices)('%s', (device) => {
       );
       looks(x, (t) => t.slice(...specs), expected);
     });
+    const column = arange(12)
+      .reshape([3, 4])
+      .to(device)
+      .slice(null, [1, null, 2 ** 60]);
+    expect(column.toArray()).toEqual([[1], [5], [9]]);
   });
 
   test('flip reverses, and twice is nothing', () => {

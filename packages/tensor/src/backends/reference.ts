@@ -277,7 +277,8 @@ export const referenceKernels: Kernels = {
       (p, [x], out) =>
         reduce(out, x!, [p.axis], (values) => place(values, op === 'argmax' ? (a, b) => a > b : (a, b) => a < b)),
   ),
-  addScaled: ({ scale }, inputs, out) => zip(out, inputs, (a, b) => a + convert(scale, out.dtype) * b),
+  addScaled: ({ scale }, inputs, out) =>
+    zip(out, inputs, (a, b) => a + convert(convert(scale, out.dtype) * b, out.dtype)),
   reluBackward: (_, inputs, out) => zip(out, inputs, (x, g) => (x <= 0 ? 0 : g)),
   where: (_, inputs, out) => zip(out, inputs, (c, a, b) => (c !== 0 ? a : b)),
   argsort,

@@ -155,8 +155,9 @@ export abstract class ReduceOps<Self extends ReduceOps<Self>> extends Activation
   private _scaledNorm(ord: number, axes: Axes | undefined, extreme: Self): Self {
     const scale = where(extreme.gt(0).logicalAnd(extreme.lt(Infinity)), extreme, 1);
     if (ord === 2) {
-      // Dividing by a power of two changes no digits.
-      const binade = scale.log2().floor().exp2();
+      // Dividing by a power of two changes no digits. (The logarithm of the largest numbers is rounded up.)
+      const largest = this.dtype === 'float64' ? 1023 : 127;
+      const binade = scale.log2().floor().minimum(largest).exp2();
       return root(this.div(binade).square().sum(axes, { keepDims: true })).mul(binade);
     }
     const zero = this.eq(0);
