@@ -81,7 +81,7 @@ export async function chooseDevice(wish: DeviceChoice): Promise<Device> {
 /**
  * How many threads compute on 'cpu' and 'cpu-fma': 1 at first. Large products, elementwise ops and reductions are shared among them, and the
  * results have the same bits for any number. They wait, spinning for a moment, between two ops, and do not keep a program alive;
- * `setNumThreads(1)` ends them.
+ * `setNumThreads(1)` ends them. Of calls that overlap the last one counts.
  * @throws OptionError unless it is an integer from 1 on; DeviceError where threads cannot be had: in a browser whose page is not cross-origin
  * isolated, or without WebAssembly. Then all is as before.
  */

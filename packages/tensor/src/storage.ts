@@ -302,10 +302,14 @@ function within<T>(fn: () => T, rescue: (storage: Storage, owned: Storage[]) => 
     return result;
   } finally {
     openScopes.pop();
-    if (typeof result === 'object' && result !== null) eachStorage(result, (storage) => rescue(storage, owned));
-    for (const storage of owned) if (storage.owner === owned) storage.release();
-    // A private storage may remember the scope.
-    owned.length = 0;
+    try {
+      if (typeof result === 'object' && result !== null) eachStorage(result, (storage) => rescue(storage, owned));
+    } finally {
+      // A getter of the result may have thrown.
+      for (const storage of owned) if (storage.owner === owned) storage.release();
+      // A private storage may remember the scope.
+      owned.length = 0;
+    }
   }
 }
 
@@ -318,11 +322,18 @@ export function keep<T>(value: T): T {
   return value;
 }
 
-function eachStorage(value: unknown, visit: (storage: Storage) => void): void {
+/** Of arrays and plain objects each is looked into once: they may lead back to themselves. */
+function eachStorage(value: unknown, visit: (storage: Storage) => void, seen: Set<object> | null = null): void {
   if (typeof value !== 'object' || value === null) return;
-  if (Array.isArray(value)) for (const item of value) eachStorage(item, visit);
-  else if (storagesOf in value) for (const storage of (value as HoldsStorage)[storagesOf]()) visit(storage);
-  else if (Object.getPrototypeOf(value) === Object.prototype) {
-    for (const item of Object.values(value)) eachStorage(item, visit);
+  if (storagesOf in value) for (const storage of (value as HoldsStorage)[storagesOf]()) visit(storage);
+  else if ((Array.isArray(value) || isPlain(value)) && !seen?.has(value)) {
+    const all = seen ?? new Set();
+    all.add(value);
+    for (const item of Array.isArray(value) ? value : Object.values(value)) eachStorage(item, visit, all);
   }
+}
+
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }

@@ -219,6 +219,19 @@ describe('setNumThreads', () => {
     expect(x.matmul(w).toArray()).toEqual(alone);
   });
 
+  test('of calls that overlap the last one counts', async () => {
+    const { info, setNumThreads } = await import('../src/index.ts');
+    for (const sizes of [
+      [2, 3, 1],
+      [3, 1, 2],
+      [2, 1],
+    ]) {
+      await Promise.all(sizes.map(setNumThreads));
+      expect(info().cpu.threads).toBe(String(sizes.at(-1)));
+    }
+    await setNumThreads(1);
+  });
+
   test('wants a number of threads', async () => {
     const { errors, info, setNumThreads } = await import('../src/index.ts');
     for (const wrong of [0, -1, 1.5, Number.NaN]) {

@@ -111,6 +111,39 @@ describe.each(devices)('%s', (device) => {
     expect(scope(() => 'text')).toBe('text');
   });
 
+  test('results are found in objects without a prototype, and in those that lead back to themselves', () => {
+    interface Ring {
+      t: Tensor;
+      all: Ring[];
+    }
+    const made: Tensor[] = [];
+    const ring = scope(() => {
+      made.push(x.add(1));
+      const found: Ring = Object.assign(Object.create(null), { t: x.add(2), all: [] });
+      found.all.push(found);
+      return found;
+    });
+    scope(() => x.add(99));
+    expect(ring.all[0]!.t.toArray()).toEqual([3, 4, 5]);
+    expect(keep(ring)).toBe(ring);
+    expect(made[0]!.storage.released).toBe(true);
+  });
+
+  test('a result that cannot be looked through releases everything', () => {
+    const made: Tensor[] = [];
+    const failing = () =>
+      scope(() => {
+        made.push(x.add(1));
+        return {
+          get t() {
+            throw new TypeError('mine');
+          },
+        };
+      });
+    expect(thrown(failing)).toEqual(new TypeError('mine'));
+    expect(made[0]!.storage.released).toBe(true);
+  });
+
   test('keep takes a tensor out of every open scope', () => {
     const kept: Tensor[] = [];
     scope(() => {

@@ -182,8 +182,24 @@ const teams = new WeakMap<WasmMemory, Team>();
 
 export const teamOf = (memory: WasmMemory): Team | undefined => teams.get(memory);
 
-/** Puts a team of `size` threads (1: none) in the place of the one that worked in this memory. @throws DeviceError as startTeam */
-export const setTeam = async (memory: WasmMemory, size: number): Promise<void> => {
+// Beside each memory, what is to be done before the team that works in it is another.
+const changes = new WeakMap<WasmMemory, Promise<void>>();
+
+/**
+ * Puts a team of `size` threads (1: none) in the place of the one that works in this memory. Of several at a time each waits for those asked
+ * for before it.
+ * @throws DeviceError as startTeam
+ */
+export const setTeam = (memory: WasmMemory, size: number): Promise<void> => {
+  const change = (changes.get(memory) ?? Promise.resolve()).then(() => changeTeam(memory, size));
+  changes.set(
+    memory,
+    change.catch(() => undefined),
+  );
+  return change;
+};
+
+const changeTeam = async (memory: WasmMemory, size: number): Promise<void> => {
   const next = size === 1 ? undefined : await startTeam(memory, size);
   const before = teams.get(memory);
   if (next === undefined) teams.delete(memory);
