@@ -4,7 +4,7 @@ import { backendOf, type DeviceChoice } from './device.ts';
 import { type DType, type TypedArray, weakDType } from './dtype.ts';
 import { DataError, ShapeError } from './errors.ts';
 import { expandTo } from './ops/carrier.ts';
-import { checkShape, fitShape, type Shape } from './shape.ts';
+import { checkShape, fitShape, type Shape, sizeOf, withRoom } from './shape.ts';
 import { describe, fromArray, type Nested, Tensor } from './tensor.ts';
 import { contiguousView } from './view.ts';
 
@@ -146,7 +146,7 @@ function filled(op: string, shape: Shape, value: number | boolean, options: Tens
   checkShape(op, shape);
   const dtype = options.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32');
   const one = fromArray([Number(value)], [], dtype, backendOf(options.device ?? 'cpu'));
-  return expandTo(one, [...shape]).copy();
+  return withRoom(op, shape, () => expandTo(one, [...shape]).copy());
 }
 
 /**
@@ -167,23 +167,40 @@ export function arange(start: number, stop?: number, step = 1, options: TensorOp
   const n = Math.max(0, Math.ceil((to - from) / step));
   const dtype =
     options.dtype ?? ([from, to, step].every((x) => weakDType(x, 'int32') === 'int32') ? 'int32' : 'float32');
-  const values = Float64Array.from({ length: n }, (_, i) => from + i * step);
-  return fromArray(values, [n], dtype, backendOf(options.device ?? 'cpu'));
+  return made('arange', [n], dtype, options, (values) => {
+    for (let i = 0; i < n; i++) values[i] = from + i * step;
+  });
 }
 
 /** `count` evenly spaced numbers from start to stop, both included. @throws ShapeError */
 export function linspace(start: number, stop: number, count: number, options: TensorOptions = {}): Tensor {
   checkShape('linspace', [count]);
-  const values = Float64Array.from({ length: count }, (_, i) =>
-    i === count - 1 && i > 0 ? stop : start + ((stop - start) * i) / Math.max(1, count - 1),
-  );
-  return fromArray(values, [count], options.dtype ?? 'float32', backendOf(options.device ?? 'cpu'));
+  return made('linspace', [count], options.dtype ?? 'float32', options, (values) => {
+    for (let i = 0; i < count; i++) values[i] = start + ((stop - start) * i) / Math.max(1, count - 1);
+    if (count > 1) values[count - 1] = stop;
+  });
 }
 
 /** Ones on the diagonal: [rows, columns], square when one number is given. @throws ShapeError */
 export function eye(rows: number, columns = rows, options: TensorOptions = {}): Tensor {
   checkShape('eye', [rows, columns]);
-  const values = new Float64Array(rows * columns);
-  for (let i = 0; i < Math.min(rows, columns); i++) values[i * columns + i] = 1;
-  return fromArray(values, [rows, columns], options.dtype ?? 'float32', backendOf(options.device ?? 'cpu'));
+  return made('eye', [rows, columns], options.dtype ?? 'float32', options, (values) => {
+    for (let i = 0; i < Math.min(rows, columns); i++) values[i * columns + i] = 1;
+  });
+}
+
+/** A tensor of the numbers that `write` puts in the place of zeros. @throws ShapeError where there is no memory for it. */
+function made(
+  op: string,
+  shape: Shape,
+  dtype: DType,
+  { device }: TensorOptions,
+  write: (values: Float64Array) => void,
+): Tensor {
+  const backend = backendOf(device ?? 'cpu');
+  return withRoom(op, shape, () => {
+    const values = new Float64Array(sizeOf(shape));
+    write(values);
+    return fromArray(values, shape, dtype, backend);
+  });
 }

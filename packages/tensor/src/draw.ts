@@ -1,12 +1,13 @@
 // Tensors of random draws: each function is a method of Rng (random.ts), which says how the numbers come about, with its result as a
 // tensor. They advance the generator; the same generator at the same position gives the same tensor, on every device.
+// A call that fails leaves it where it was.
 
 import { type TensorOptions, tensor } from './create.ts';
 import { backendOf } from './device.ts';
-import { DTypeError } from './errors.ts';
-import type { FloatArray, RandomFloat, Rng } from './random.ts';
+import { DataError, DTypeError } from './errors.ts';
+import { type FloatArray, type RandomFloat, Rng } from './random.ts';
 import { checkShape, type Shape, sizeOf } from './shape.ts';
-import { Tensor } from './tensor.ts';
+import { describe, Tensor } from './tensor.ts';
 import { contiguousView } from './view.ts';
 
 /** Independent draws from the uniform distribution on [low, high). @throws DTypeError unless the dtype is a float. */
@@ -15,9 +16,11 @@ export function rand(
   rng: Rng,
   { low = 0, high = 1, ...options }: TensorOptions & { readonly low?: number; readonly high?: number } = {},
 ): Tensor {
-  checkShape('rand', shape);
-  const dtype = floatOption('rand', options);
-  return floats(rng.uniform(sizeOf(shape), low, high, dtype), shape, dtype, options);
+  return drawing('rand', rng, () => {
+    checkShape('rand', shape);
+    const dtype = floatOption('rand', options);
+    return floats(rng.uniform(sizeOf(shape), low, high, dtype), shape, dtype, options);
+  });
 }
 
 /** Independent draws from the normal distribution. @throws DTypeError unless the dtype is a float. */
@@ -26,9 +29,11 @@ export function randn(
   rng: Rng,
   { mean = 0, std = 1, ...options }: TensorOptions & { readonly mean?: number; readonly std?: number } = {},
 ): Tensor {
-  checkShape('randn', shape);
-  const dtype = floatOption('randn', options);
-  return floats(rng.normal(sizeOf(shape), mean, std, dtype), shape, dtype, options);
+  return drawing('randn', rng, () => {
+    checkShape('randn', shape);
+    const dtype = floatOption('randn', options);
+    return floats(rng.normal(sizeOf(shape), mean, std, dtype), shape, dtype, options);
+  });
 }
 
 /**
@@ -45,10 +50,12 @@ export function truncatedNormal(
     readonly high?: number;
   } = {},
 ): Tensor {
-  checkShape('truncatedNormal', shape);
-  const { mean, std, low, high, ...rest } = options;
-  const dtype = floatOption('truncatedNormal', rest);
-  return floats(rng.truncatedNormal(sizeOf(shape), mean, std, low, high, dtype), shape, dtype, rest);
+  return drawing('truncatedNormal', rng, () => {
+    checkShape('truncatedNormal', shape);
+    const { mean, std, low, high, ...rest } = options;
+    const dtype = floatOption('truncatedNormal', rest);
+    return floats(rng.truncatedNormal(sizeOf(shape), mean, std, low, high, dtype), shape, dtype, rest);
+  });
 }
 
 /** Independent draws from the exponential distribution of mean 1 / rate. @throws DTypeError unless the dtype is a float. */
@@ -57,9 +64,11 @@ export function exponential(
   rng: Rng,
   { rate = 1, ...options }: TensorOptions & { readonly rate?: number } = {},
 ): Tensor {
-  checkShape('exponential', shape);
-  const dtype = floatOption('exponential', options);
-  return floats(rng.exponential(sizeOf(shape), rate, dtype), shape, dtype, options);
+  return drawing('exponential', rng, () => {
+    checkShape('exponential', shape);
+    const dtype = floatOption('exponential', options);
+    return floats(rng.exponential(sizeOf(shape), rate, dtype), shape, dtype, options);
+  });
 }
 
 /** Independent integers of [low, high), each equally likely; int32 by default. @throws RandomArgumentError unless low < high. */
@@ -68,8 +77,10 @@ export function randint(
   rng: Rng,
   { low = 0, high, ...options }: TensorOptions & { readonly low?: number; readonly high: number },
 ): Tensor {
-  checkShape('randint', shape);
-  return tensor(rng.integers(sizeOf(shape), low, high), { ...options, shape });
+  return drawing('randint', rng, () => {
+    checkShape('randint', shape);
+    return tensor(rng.integers(sizeOf(shape), low, high), { ...options, shape });
+  });
 }
 
 /** Independent truths, true with probability p; bool by default. @throws RandomArgumentError unless 0 <= p <= 1. */
@@ -78,13 +89,15 @@ export function bernoulli(
   rng: Rng,
   { p = 0.5, dtype = 'bool', ...options }: TensorOptions & { readonly p?: number } = {},
 ): Tensor {
-  checkShape('bernoulli', shape);
-  return tensor(rng.bernoulli(sizeOf(shape), p), { ...options, dtype, shape });
+  return drawing('bernoulli', rng, () => {
+    checkShape('bernoulli', shape);
+    return tensor(rng.bernoulli(sizeOf(shape), p), { ...options, dtype, shape });
+  });
 }
 
 /** The integers 0..n-1 in random order, each order equally likely; int32 by default. @throws RandomArgumentError */
 export function randperm(n: number, rng: Rng, options: TensorOptions = {}): Tensor {
-  return tensor(rng.permutation(n), options);
+  return drawing('randperm', rng, () => tensor(rng.permutation(n), options));
 }
 
 /**
@@ -102,7 +115,21 @@ export function choice(
     ...options
   }: TensorOptions & { readonly replace?: boolean; readonly weights?: ArrayLike<number> } = {},
 ): Tensor {
-  return tensor(rng.choice(n, count, replace, weights), options);
+  return drawing('choice', rng, () => tensor(rng.choice(n, count, replace, weights), options));
+}
+
+/** The tensor that `make` makes of draws. Where that fails, nothing has been drawn. */
+function drawing(op: string, rng: Rng, make: () => Tensor): Tensor {
+  if (!(rng instanceof Rng)) {
+    throw new DataError(`${op}: draws from an Rng, found ${describe(rng)}; did you mean new Rng(seed)?`, { rng });
+  }
+  const { state } = rng;
+  try {
+    return make();
+  } catch (error) {
+    rng.restore(state);
+    throw error;
+  }
 }
 
 function floatOption(op: string, { dtype = 'float32' }: TensorOptions): 'float32' | 'float64' {

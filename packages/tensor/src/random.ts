@@ -56,6 +56,15 @@ function isWord64(value: unknown): value is Word64 {
   return Array.isArray(value) && value.length === 2 && value.every((word) => isIndex(word) && word < 2 ** 32);
 }
 
+/** An array for n draws. Nothing has been drawn yet if there is no memory for it. */
+function room<A>(method: string, type: new (n: number) => A, n: number): A {
+  try {
+    return new type(n);
+  } catch {
+    throw new RandomArgumentError(`${method}: no memory for ${n} draws`, { n });
+  }
+}
+
 function floats<D extends RandomFloat>(method: string, n: number, dtype: D): FloatArray<D> {
   check(isIndex(n), `${method}: the count must be a non-negative integer, found ${n}`, { n });
   check(
@@ -63,7 +72,7 @@ function floats<D extends RandomFloat>(method: string, n: number, dtype: D): Flo
     `${method}: dtype must be 'float32' or 'float64', found '${dtype}'; for integers use rng.integers`,
     { dtype },
   );
-  return (dtype === 'float32' ? new Float32Array(n) : new Float64Array(n)) as FloatArray<D>;
+  return room<FloatArray<RandomFloat>>(method, dtype === 'float32' ? Float32Array : Float64Array, n) as FloatArray<D>;
 }
 
 /** How many of the weights are not 0. */
@@ -102,7 +111,7 @@ export class Rng {
   /** n raw words, integers in [0, 2^32). */
   uint32s(n: number): Uint32Array {
     check(isIndex(n), `Rng.uint32s: the count must be a non-negative integer, found ${n}`, { n });
-    const out = new Uint32Array(n);
+    const out = room('Rng.uint32s', Uint32Array, n);
     for (let i = 0; i < n; i++) out[i] = this.#words.next();
     return out;
   }
@@ -202,7 +211,7 @@ export class Rng {
       `Rng.integers: needs integers -2^31 <= low < high <= 2^31 (high is excluded), found low = ${low}, high = ${high}`,
       { low, high },
     );
-    const out = new Int32Array(n);
+    const out = room('Rng.integers', Int32Array, n);
     for (let i = 0; i < n; i++) out[i] = low + this.#words.below(high - low);
     return out;
   }
@@ -211,7 +220,7 @@ export class Rng {
   bernoulli(n: number, p: number): Uint8Array {
     check(isIndex(n), `Rng.bernoulli: the count must be a non-negative integer, found ${n}`, { n });
     check(p >= 0 && p <= 1, `Rng.bernoulli: the probability must be in [0, 1], found ${p}`, { p });
-    const out = new Uint8Array(n);
+    const out = room('Rng.bernoulli', Uint8Array, n);
     for (let i = 0; i < n; i++) out[i] = this.#words.unit53() < p ? 1 : 0;
     return out;
   }
@@ -219,7 +228,7 @@ export class Rng {
   /** The integers 0..n-1 in random order, all n! orders equally likely (Fisher and Yates); n <= 2^31. */
   permutation(n: number): Int32Array {
     check(isIndex(n) && n <= 2 ** 31, `Rng.permutation: the length must be an integer in [0, 2^31], found ${n}`, { n });
-    const out = new Int32Array(n);
+    const out = room('Rng.permutation', Int32Array, n);
     for (let i = 0; i < n; i++) out[i] = i;
     for (let i = 0; i < n; i++) {
       const j = i + this.#words.below(n - i);
@@ -247,10 +256,9 @@ export class Rng {
         : `Rng.choice: cannot choose ${k} of ${n}${barred} without replacement; pass replace = true, or k <= ${choosable}`,
       { n, k, replace },
     );
-    if (weights !== undefined) {
-      return (replace ? weightedWithReplacement : weightedWithoutReplacement)(this.#words, weights, k);
-    }
-    const out = new Int32Array(k);
+    if (weights !== undefined && !replace) return weightedWithoutReplacement(this.#words, weights, k);
+    const out = room('Rng.choice', Int32Array, k);
+    if (weights !== undefined) return weightedWithReplacement(this.#words, weights, out);
     if (replace) {
       for (let i = 0; i < k; i++) out[i] = this.#words.below(n);
       return out;
@@ -279,11 +287,11 @@ export class Rng {
     return Rng.#over(deriveStream(this.#words.key, this.#words.stream, 'fold', data), 0);
   }
 
-  /** k new children, none given out by an earlier `split` or by any `foldIn`. Calls count upward: split(3) gives those of split(1) and split(2). */
+  /** k new children, k < 2^32, none given out by an earlier `split` or by any `foldIn`. Calls count upward: split(3) gives those of split(1) and split(2). */
   split(k: number): Rng[] {
     check(
-      isIndex(k) && isIndex(this.#children + k),
-      `Rng.split: the number of streams must be a non-negative integer, found ${k}`,
+      isIndex(k) && k < 2 ** 32 && isIndex(this.#children + k),
+      `Rng.split: the number of streams must be a non-negative integer below 2^32, found ${k}`,
       { k },
     );
     const first = this.#children;

@@ -35,6 +35,26 @@ export function checkShape(op: string, shape: Shape): void {
   }
 }
 
+/** What to throw in place of an error of the runtime's that there is no memory for what `op` makes, of that shape; any other as it is. */
+export function roomError(op: string, shape: Shape, error: unknown): unknown {
+  // An op that is made of others says what they could not.
+  const cause = error instanceof ShapeError ? error.cause : error;
+  // Calls nested too deeply are a RangeError as well.
+  if (!(cause instanceof RangeError) || cause.message.includes('stack')) return error;
+  const elements = sizeOf(shape);
+  const message = `${op}: no memory for the ${elements} elements of ${shapeText(shape)}`;
+  return Object.assign(new ShapeError(message, { shape, elements }), { cause });
+}
+
+/** What `make` gives. @throws ShapeError where there is no memory for it. */
+export function withRoom<T>(op: string, shape: Shape, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw roomError(op, shape, error);
+  }
+}
+
 /**
  * `to` as a shape for the `from` elements, with its -1 (at most one) worked out.
  * @throws ShapeError if the sizes do not multiply to the same number.

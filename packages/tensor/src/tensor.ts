@@ -10,7 +10,7 @@ import type { OperandOf } from './ops/carrier.ts';
 import { NormalizeOps } from './ops/normalize.ts';
 import { type ComputePrimitive, type Primitive, type PrimitiveParams, specOf, type ViewParams } from './primitives.ts';
 import { formatArray, type PrintOptions } from './print.ts';
-import { type Shape, sizeOf } from './shape.ts';
+import { roomError, type Shape, sizeOf, withRoom } from './shape.ts';
 import { type HoldsStorage, type Storage, storagesOf } from './storage.ts';
 import {
   contiguousView,
@@ -89,7 +89,11 @@ export class Tensor extends NormalizeOps<Tensor> implements Operand, HoldsStorag
       inputs: readonly Operand[],
       spec: typeof out,
     ) => Storage;
-    return new Tensor(backend, kernel(params, inputs, out), contiguousView(out.shape));
+    try {
+      return new Tensor(backend, kernel(params, inputs, out), contiguousView(out.shape));
+    } catch (error) {
+      throw roomError(op, out.shape, error);
+    }
   }
 
   override lift(op: string, operand: OperandOf<Tensor>, dtype: DType, shape: Shape = []): Tensor {
@@ -137,7 +141,7 @@ export class Tensor extends NormalizeOps<Tensor> implements Operand, HoldsStorag
 
   /** As `data`, at once. @throws ScopeError; DeviceError where the device cannot be read synchronously. */
   dataSync(): TypedArray {
-    return this.backend.readSync(this);
+    return withRoom('dataSync', this.shape, () => this.backend.readSync(this));
   }
 
   /** The one element of a size-1 tensor; true or false for bool. @throws ShapeError for any other size. */

@@ -8,12 +8,12 @@
 import { exactLog } from './gaussian.ts';
 import type { WordStream } from './philox.ts';
 
-/** k indices with replacement; two words each, and a redraw where u * total rounds up to the total. */
-export function weightedWithReplacement(words: WordStream, weights: ArrayLike<number>, k: number): Int32Array {
+/** `out` filled with indices with replacement; two words each, and a redraw where u * total rounds up to the total. */
+export function weightedWithReplacement(words: WordStream, weights: ArrayLike<number>, out: Int32Array): Int32Array {
   const sums = new Float64Array(weights.length);
   let total = 0;
   for (let i = 0; i < sums.length; i++) sums[i] = total += weights[i]!;
-  return Int32Array.from({ length: k }, () => {
+  for (let i = 0; i < out.length; i++) {
     let mark = total;
     while (mark >= total) mark = words.unit53() * total;
     let [low, high] = [0, sums.length - 1];
@@ -22,8 +22,9 @@ export function weightedWithReplacement(words: WordStream, weights: ArrayLike<nu
       if (sums[middle]! > mark) high = middle;
       else low = middle + 1;
     }
-    return low;
-  });
+    out[i] = low;
+  }
+  return out;
 }
 
 /** k different indices, in the order in which they are chosen; two words for each of all the weights. */

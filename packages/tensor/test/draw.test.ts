@@ -111,7 +111,8 @@ describe.each(devices)('%s', (device) => {
     expect(x.take(rows, 0).toArray()).toEqual(Array.from(rows.dataSync(), (i) => [i + 1, i + 1]));
   });
 
-  test.each<[string, (rng: Rng) => unknown, new (...args: never[]) => Error, string]>([
+  type Refusal = [string, (rng: Rng) => unknown, new (...args: never[]) => Error, string];
+  test.each<Refusal>([
     [
       'rand of integers',
       (r) => rand([1], r, { dtype: 'int32' }),
@@ -160,6 +161,43 @@ describe.each(devices)('%s', (device) => {
       RandomArgumentError,
       'Rng.choice: cannot choose 4 of 3 without replacement; pass replace = true, or k <= 3',
     ],
+    [
+      'what there is no memory for',
+      (r) => rand([1e12], r),
+      RandomArgumentError,
+      'Rng.uniform: no memory for 1000000000000 draws',
+    ],
+    [
+      'choices that there is no memory for',
+      (r) => choice(3, 1e12, r, { replace: true, weights: [1, 1, 2] }),
+      RandomArgumentError,
+      'Rng.choice: no memory for 1000000000000 draws',
+    ],
+    ...(['randint', 'bernoulli', 'randperm', 'choice'] as const).map((name): Refusal => {
+      const dtype = 'int64' as TensorOptions['dtype'] & string;
+      const calls = {
+        randint: (r: Rng) => randint([3], r, { high: 6, dtype }),
+        bernoulli: (r: Rng) => bernoulli([3], r, { dtype }),
+        randperm: (r: Rng) => randperm(3, r, { dtype }),
+        choice: (r: Rng) => choice(3, 2, r, { dtype }),
+      };
+      const message = "unknown dtype 'int64'; the dtypes are bool, int32, float32, float64";
+      return [`${name} of a dtype that is none`, calls[name], errors.DTypeError, message];
+    }),
+    ...(['rand', 'randn', 'truncatedNormal', 'exponential'] as const).map((name): Refusal => {
+      const draw = { rand, randn, truncatedNormal, exponential }[name];
+      const call = (r: Rng) => draw([3], r, { device: 'gpu' });
+      const message = "the gpu has not been started: await chooseDevice('gpu'), or 'auto', first";
+      return [`${name} on a device that is not there`, call, errors.DeviceError, message];
+    }),
+    ...[undefined, 7].map(
+      (rng): Refusal => [
+        `${rng} in place of an Rng`,
+        () => randperm(3, rng as unknown as Rng),
+        errors.DataError,
+        `randperm: draws from an Rng, found ${rng}; did you mean new Rng(seed)?`,
+      ],
+    ),
   ])('refuses %s, and draws nothing', (_, call, kind, message) => {
     const rng = seeded();
     const error = thrown(() => call(rng));

@@ -3,10 +3,13 @@
 
 import { describe, expect, test } from 'vitest';
 import {
+  arange,
   devices,
   einsum,
   errors,
+  eye,
   full,
+  linspace,
   type Nested,
   Rng,
   randn,
@@ -51,6 +54,12 @@ const cases: Record<string, Case> = {
     run: () => zeros([2, -3]),
     message: 'zeros: a size must be a non-negative integer, found -3 in [2,-3]',
     fields: { shape: [2, -3] },
+  },
+  'more elements than memory holds': {
+    kind: 'ShapeError',
+    run: () => zeros([2 ** 20, 2 ** 20]),
+    message: 'zeros: no memory for the 1099511627776 elements of [1048576,1048576]',
+    fields: { shape: [2 ** 20, 2 ** 20], elements: 2 ** 40 },
   },
   'another number of elements': {
     kind: 'ShapeError',
@@ -294,6 +303,34 @@ describe.each(devices)('%s', (device) => {
       [1, 2, 3],
       [4, 5, 6],
     ]);
+  });
+
+  test.each<[string, (x: Tensor) => Tensor, shape: number[]]>([
+    ['zeros', () => zeros([2 ** 40], { device }), [2 ** 40]],
+    ['arange', () => arange(2 ** 40, undefined, 1, { device }), [2 ** 40]],
+    ['linspace', () => linspace(0, 1, 2 ** 40, { device }), [2 ** 40]],
+    ['eye', () => eye(2 ** 20, 2 ** 20, { device }), [2 ** 20, 2 ** 20]],
+    ['mul', (x) => x.expand([2 ** 20]).outer(x.expand([2 ** 20])), [2 ** 20, 2 ** 20]],
+    ['add', (x) => x.expand([2 ** 20]).add(x.expand([2 ** 20, 1])), [2 ** 20, 2 ** 20]],
+    [
+      'copy',
+      (x) =>
+        x
+          .tile(2 ** 40)
+          .reshape([2 ** 20, 2 ** 20])
+          .copy(),
+      [2 ** 20, 2 ** 20],
+    ],
+    ['scatter', (x) => x.cast('int32').oneHot(2 ** 40), [1, 2 ** 40]],
+    ['embed', (x) => x.pad([[0, 2 ** 40 - 1]]), [2 ** 40]],
+    ['pad', (x) => x.pad([[0, 2 ** 40 - 1]], 'wrap'), [2 ** 40]],
+    ['repeatInterleave', (x) => x.repeatInterleave(2 ** 40), [2 ** 40]],
+    ['dataSync', (x) => x.take(x.cast('int32').expand([2 ** 40])), [2 ** 40]],
+  ])('%s says what there is no memory for', (op, run, shape) => {
+    const error = thrown(() => run(zeros([1], { device }))) as errors.GemlabError;
+    expect(error).toBeInstanceOf(errors.ShapeError);
+    expect(error.message).toBe(`${op}: no memory for the ${2 ** 40} elements of [${shape}]`);
+    expect(error.fields).toEqual({ shape, elements: 2 ** 40 });
   });
 
   test('an op that fails leaves nothing behind', () => {

@@ -152,7 +152,7 @@ describe('choice by weight', () => {
 
   it('with replacement: a mark that falls on a sum belongs to what comes after, never to a weight of 0', () => {
     const stream = (word: number) => Object.assign(new WordStream([0, 0], [0, 0]), { next: () => word });
-    const chosen = (word: number, of: number[]) => weightedWithReplacement(stream(word), of, 1)[0];
+    const chosen = (word: number, of: number[]) => weightedWithReplacement(stream(word), of, new Int32Array(1))[0];
     expect([chosen(0, [0, 0, 1, 1]), chosen(2 ** 31, [1, 0, 1, 0]), chosen(0xffffffff, [1, 1, 0])]).toEqual([2, 2, 1]);
   });
 

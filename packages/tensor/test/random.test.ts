@@ -160,6 +160,14 @@ describe('split and foldIn', () => {
     expect(used.uint32s(4)).toEqual(Rng.fromState({ ...new Rng(81).state, position: 2 * 1234 }).uint32s(4));
   });
 
+  it('split that is refused makes no children', () => {
+    const rng = new Rng(82);
+    for (const wrong of [-1, 0.5, 2 ** 32, 1e10]) {
+      expect(() => rng.split(wrong)).toThrow(RandomArgumentError);
+    }
+    expect(rng.state.children).toBe(0);
+  });
+
   it('split goes on where the last split ended; foldIn always gives the child of that name', () => {
     const rng = new Rng(82);
     const pieces = [...rng.split(2), ...rng.split(0), ...rng.split(3)].map((child) => child.state);

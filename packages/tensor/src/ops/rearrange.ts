@@ -6,7 +6,7 @@
 // as in NumPy's pad, however wide the border is.
 
 import { OptionError, ShapeError, shapeText } from '../errors.ts';
-import { normalizeAxis } from '../shape.ts';
+import { normalizeAxis, withRoom } from '../shape.ts';
 import { expandTo } from './carrier.ts';
 import { concat } from './reduce.ts';
 import { SolveOps } from './solve.ts';
@@ -88,7 +88,13 @@ export abstract class RearrangeOps<Self extends RearrangeOps<Self>> extends Solv
         { shape: this.shape, axis: at, repeats },
       );
     }
-    const from = Int32Array.from(times.flatMap((count, i) => new Array<number>(count).fill(i)));
+    const total = times.reduce((sum, count) => sum + count, 0);
+    const from = withRoom('repeatInterleave', this.shape.with(at, total), () => new Int32Array(total));
+    let end = 0;
+    times.forEach((count, i) => {
+      from.fill(i, end, end + count);
+      end += count;
+    });
     return linesOf<Self>(this.self, at, this.constant(from, [from.length], 'int32'));
   }
 
@@ -133,7 +139,8 @@ export abstract class RearrangeOps<Self extends RearrangeOps<Self>> extends Solv
 
   private _continuedTo(length: number, axis: number, place: (i: number) => number): Self {
     if (length === this.shape[axis]) return this.self;
-    const places = Int32Array.from({ length }, (_, i) => place(i));
+    const places = withRoom('pad', this.shape.with(axis, length), () => new Int32Array(length));
+    for (let i = 0; i < length; i++) places[i] = place(i);
     return linesOf<Self>(this.self, axis, this.constant(places, [length], 'int32'));
   }
 }
