@@ -1,11 +1,12 @@
 // Making tensors: from data, from a rule. (From a generator: draw.ts.)
 
+import { describe } from './describe.ts';
 import { backendOf, type DeviceChoice } from './device.ts';
 import { type DType, type TypedArray, weakDType } from './dtype.ts';
 import { DataError, ShapeError } from './errors.ts';
 import { expandTo } from './ops/carrier.ts';
 import { checkShape, fitShape, type Shape, sizeOf, withRoom } from './shape.ts';
-import { describe, fromArray, type Nested, Tensor } from './tensor.ts';
+import { fromArray, type Nested, Tensor } from './tensor.ts';
 import { contiguousView } from './view.ts';
 
 export interface TensorOptions {
@@ -127,7 +128,7 @@ function flattenInto(values: number[], kinds: Set<string>, data: Nested, shape: 
   }
 }
 
-/** A tensor that holds `value` everywhere. @throws ShapeError */
+/** A tensor that holds `value` everywhere. @throws ShapeError; DataError if the value is none. */
 export function full(shape: Shape, value: number | boolean, options: TensorOptions = {}): Tensor {
   return filled('full', shape, value, options);
 }
@@ -144,6 +145,9 @@ export function ones(shape: Shape, options: TensorOptions = {}): Tensor {
 
 function filled(op: string, shape: Shape, value: number | boolean, options: TensorOptions): Tensor {
   checkShape(op, shape);
+  if (typeof value !== 'number' && typeof value !== 'boolean') {
+    throw new DataError(`${op}: the value is a number or a boolean, found ${describe(value)}`, { value });
+  }
   const dtype = options.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32');
   const one = fromArray([Number(value)], [], dtype, backendOf(options.device ?? 'cpu'));
   return withRoom(op, shape, () => expandTo(one, [...shape]).copy());
@@ -172,8 +176,12 @@ export function arange(start: number, stop?: number, step = 1, options: TensorOp
   });
 }
 
-/** `count` evenly spaced numbers from start to stop, both included. @throws ShapeError */
+/** `count` evenly spaced numbers from start to stop, both included. @throws ShapeError; DataError for ends that are no numbers. */
 export function linspace(start: number, stop: number, count: number, options: TensorOptions = {}): Tensor {
+  if (typeof start !== 'number' || typeof stop !== 'number') {
+    const found = `${describe(start)} and ${describe(stop)}`;
+    throw new DataError(`linspace: start and stop are numbers, found ${found}`, { start, stop });
+  }
   checkShape('linspace', [count]);
   return made('linspace', [count], options.dtype ?? 'float32', options, (values) => {
     for (let i = 0; i < count; i++) values[i] = start + ((stop - start) * i) / Math.max(1, count - 1);

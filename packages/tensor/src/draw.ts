@@ -3,11 +3,12 @@
 // A call that fails leaves it where it was.
 
 import { type TensorOptions, tensor } from './create.ts';
+import { describe } from './describe.ts';
 import { backendOf } from './device.ts';
 import { DataError, DTypeError } from './errors.ts';
 import { type FloatArray, type RandomFloat, Rng } from './random.ts';
 import { checkShape, type Shape, sizeOf } from './shape.ts';
-import { describe, Tensor } from './tensor.ts';
+import { Tensor } from './tensor.ts';
 import { contiguousView } from './view.ts';
 
 /** Independent draws from the uniform distribution on [low, high). @throws DTypeError unless the dtype is a float. */

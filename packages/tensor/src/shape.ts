@@ -1,5 +1,6 @@
 // Shapes: sizes, axes and NumPy's broadcasting rule. A shape is a plain list of sizes; [] is a scalar.
 
+import { describe } from './describe.ts';
 import { AxisError, ShapeError, shapeText } from './errors.ts';
 
 export type Shape = readonly number[];
@@ -18,11 +19,16 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return true;
 }
 
+/** Throws ShapeError unless `shape`, which the message calls by that name, is an array. */
+export function wantSizes(op: string, name: string, shape: Shape): void {
+  if (Array.isArray(shape)) return;
+  const hint = typeof shape === 'number' ? `; did you mean [${shape}]?` : '';
+  throw new ShapeError(`${op}: ${name} is an array of sizes, found ${describe(shape)}${hint}`, { shape });
+}
+
 /** Throws ShapeError unless `shape` is a list of non-negative integers whose product is a safe integer. */
 export function checkShape(op: string, shape: Shape): void {
-  if (!Array.isArray(shape)) {
-    throw new ShapeError(`${op}: a shape is an array of sizes, found ${shape}; did you mean [${shape}]?`, { shape });
-  }
+  wantSizes(op, 'a shape', shape);
   for (const d of shape) {
     if (!Number.isInteger(d) || d < 0) {
       throw new ShapeError(`${op}: a size must be a non-negative integer, found ${d} in ${shapeText(shape)}`, {
@@ -129,6 +135,9 @@ export function broadcastShapes(op: string, ...shapes: Shape[]): number[] {
 
 /** An axis counted from 0, from one that may be negative. */
 export function normalizeAxis(op: string, axis: number, rank: number): number {
+  if (typeof axis !== 'number') {
+    throw new AxisError(`${op}: an axis is an integer, found ${describe(axis)}${behindAxes(axis)}`, { axis, rank });
+  }
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
     const range = rank === 0 ? 'a scalar has no axes' : `valid axes are ${-rank}..${rank - 1}`;
     throw new AxisError(`${op}: axis ${axis} is out of range for rank ${rank}; ${range}`, { axis, rank });
@@ -142,11 +151,25 @@ export function areDistinct(list: readonly number[]): boolean {
   return true;
 }
 
+/** One axis, or several, as a list. @throws AxisError for anything else. */
+export function axisList(op: string, axes: number | readonly number[]): readonly number[] {
+  if (typeof axes === 'number') return [axes];
+  if (Array.isArray(axes)) return axes;
+  const found = `${describe(axes)}${behindAxes(axes)}`;
+  throw new AxisError(`${op}: axes are an integer or an array of integers, found ${found}`, { axes });
+}
+
+/** What is said of an object that stands where axes are wanted. */
+function behindAxes(found: unknown): string {
+  return typeof found === 'object' && found !== null ? '; options come after the axes' : '';
+}
+
 /** Sorted distinct axes; `undefined` means all of them. */
 export function normalizeAxes(op: string, axes: number | readonly number[] | undefined, rank: number): number[] {
   if (typeof axes === 'number') return [normalizeAxis(op, axes, rank)];
-  const list = new Array<number>(axes === undefined ? rank : axes.length);
-  for (let i = 0; i < list.length; i++) list[i] = axes === undefined ? i : normalizeAxis(op, axes[i]!, rank);
+  const given = axes === undefined ? undefined : axisList(op, axes);
+  const list = new Array<number>(given === undefined ? rank : given.length);
+  for (let i = 0; i < list.length; i++) list[i] = given === undefined ? i : normalizeAxis(op, given[i]!, rank);
   if (list.every((axis, i) => i === 0 || list[i - 1]! < axis)) return list;
   if (!areDistinct(list)) {
     throw new AxisError(`${op}: an axis is named twice in [${String(axes)}] for rank ${rank}`, { axes, rank });

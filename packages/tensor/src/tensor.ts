@@ -2,6 +2,7 @@
 // this file says how a primitive is performed on numbers, and how the numbers get out.
 
 import type { Backend, Operand } from './backend.ts';
+import { describe } from './describe.ts';
 import { backendOf, type Device, type DeviceChoice } from './device.ts';
 import type { DType, TypedArray } from './dtype.ts';
 import { arrayType, convert } from './dtype.ts';
@@ -191,15 +192,6 @@ function devicesDiffer(op: string, inputs: readonly Tensor[]): DeviceError {
   return new DeviceError(`${op}: operands live on '${devices[0]}' and '${other}'; move one with .to('${devices[0]}')`, {
     devices,
   });
-}
-
-/** For messages: what a wrong value is, without dumping it. */
-export function describe(value: unknown): string {
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === 'function') return 'a function';
-  if (value === null || typeof value !== 'object') return typeof value === 'string' ? `'${value}'` : String(value);
-  const name = value.constructor?.name ?? 'object';
-  return `${/^[AEIOU]/i.test(name) ? 'an' : 'a'} ${name}`;
 }
 
 /** Elements in row-major order as a tensor of their own. */

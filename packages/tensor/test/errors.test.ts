@@ -4,16 +4,19 @@
 import { describe, expect, test } from 'vitest';
 import {
   arange,
+  concat,
   devices,
   einsum,
   errors,
   eye,
   full,
   linspace,
+  meshgrid,
   type Nested,
   Rng,
   randn,
   scope,
+  stack,
   type Tensor,
   tensor,
   where,
@@ -303,6 +306,133 @@ describe.each(devices)('%s', (device) => {
       [1, 2, 3],
       [4, 5, 6],
     ]);
+  });
+
+  // (What types forbid, but JavaScript and PyTorch's habits lead to.)
+  type Any = (...args: unknown[]) => unknown;
+  type Loose = Record<string, Any>;
+  const image = () => zeros([1, 1, 5], { device }) as unknown as Loose;
+  type Row = [name: string, kind: keyof typeof errors, run: (x: Loose, i: Tensor) => unknown, message: string];
+  test.each<Row>([
+    ['axes apart', 'AxisError', (x) => x.permute!(1, 0), 'permute: [1] must name each of the 2 axes once'],
+    [
+      'sizes apart',
+      'ShapeError',
+      (x) => x.expand!(2, 3),
+      'expand: a shape is an array of sizes, found 2; did you mean [2]?',
+    ],
+    [
+      'a slice by a tensor',
+      'IndexError',
+      (x, i) => x.slice!(i),
+      'slice: an axis takes an index, null or [start, stop, step]; found a Tensor for axis 0; did you mean take?',
+    ],
+    [
+      'parts by a tensor',
+      'ShapeError',
+      (x, i) => x.split!(i),
+      'split: axis 0 of [2,3] does not split into parts of a Tensor',
+    ],
+    ...([concat, stack, meshgrid] as unknown as Any[]).map((join) => {
+      const message = `${join.name}: wants an array of tensors, found a Tensor; did you mean ${join.name}([a, b])?`;
+      return [`${join.name} of tensors apart`, 'DataError', (_, i) => join(i, i), message] as Row;
+    }),
+    [
+      'concat of a number',
+      'ShapeError',
+      (x) => concat([x, 1] as never),
+      'concat: shapes [2,3], [] differ outside axis 0',
+    ],
+    ['stack of a number', 'ShapeError', (x) => stack([x, 1] as never), 'stack: shapes [2,3], [] differ'],
+    [
+      'concat of an array',
+      'DataError',
+      (x) => concat([x, [[1, 2, 3]]] as never),
+      'concat: expected a tensor or a number, found an array of 1; did you mean tensor([...])?',
+    ],
+    [
+      'where without a value',
+      'DataError',
+      (x) => where(x as never, undefined as never, 0),
+      'where: expected a tensor or a number, found undefined',
+    ],
+    ...[3, 0].map(
+      (bias): Row => [
+        `a bias of ${bias}`,
+        'ShapeError',
+        () => image().conv1d!(zeros([1, 1, 2], { device }), { bias }),
+        'conv1d: wants a bias [1], found []',
+      ],
+    ),
+    ['a weight of 0', 'ShapeError', (x) => x.layerNorm!(3, { weight: 0 }), 'layerNorm: weight must be [3], found []'],
+    [
+      'one pair apart',
+      'ShapeError',
+      (x) => x.pad!([1, 1]),
+      'pad: [2,3] wants a pair of non-negative integers for each axis, found [1,1]',
+    ],
+    ['no axes', 'AxisError', (x) => x.sum!(null), 'sum: axes are an integer or an array of integers, found null'],
+    ...['sum', 'argmax'].map(
+      (op): Row => [
+        `${op} with options alone`,
+        'AxisError',
+        (x) => x[op]!({ keepDims: true }),
+        `${op}: axes are an integer or an array of integers, found an Object; options come after the axes`,
+      ],
+    ),
+    ...['softmax', 'sort'].map(
+      (op): Row => [
+        `${op} with options alone`,
+        'AxisError',
+        (x) => x[op]!({ axis: 1 }),
+        `${op}: an axis is an integer, found an Object; options come after the axes`,
+      ],
+    ),
+    [
+      'no axis',
+      'AxisError',
+      (x) => x.moveAxis!(0),
+      'moveAxis: axes are an integer or an array of integers, found undefined',
+    ],
+    [
+      'no shape',
+      'ShapeError',
+      (x) => x.layerNorm!(),
+      'layerNorm: normalizedShape is an array of sizes, found undefined',
+    ],
+    [
+      'no size',
+      'WindowError',
+      (x) => x.adaptiveAvgPool1d!(),
+      'adaptiveAvgPool1d: outputSize is an integer of at least 1; found undefined',
+    ],
+    ['no repeats', 'ShapeError', (x) => x.tile!(), 'tile: repeats must be non-negative integers, found [undefined]'],
+    [
+      'fractions in a tensor',
+      'DataError',
+      (x, i) => x.quantile!(i),
+      'quantile: a fraction must be from 0 to 1, found tensor([0, 1], dtype=int32)',
+    ],
+    ['a norm by its name', 'DataError', (x) => x.norm!('fro'), "norm: ord must be a number, found 'fro'"],
+    [
+      'nothing to fill with',
+      'DataError',
+      () => (full as Any)([2]),
+      'full: the value is a number or a boolean, found undefined',
+    ],
+    [
+      'ends that are none',
+      'DataError',
+      () => (linspace as Any)('a', 1, 3),
+      "linspace: start and stop are numbers, found 'a' and 1",
+    ],
+  ])('%s', (_, kind, run, message) => {
+    const x = zeros([2, 3], { device });
+    const error = leavingUntouched([x], () =>
+      thrown(() => run(x as never, tensor([0, 1], { dtype: 'int32', device }))),
+    );
+    expect(error.message).toBe(message);
+    expect(error.name).toBe(kind);
   });
 
   test.each<[string, (x: Tensor) => Tensor, shape: number[]]>([

@@ -1,9 +1,10 @@
 // What every reader of files shares. A file is a stranger: nothing it declares is believed before it has been held against the
 // bytes at hand, nothing is allocated on its word alone, and whatever is wrong with it ends in one FormatError that says where.
 
+import { describe } from '../describe.ts';
 import type { DeviceChoice } from '../device.ts';
 import { DataError, GemlabError, ShapeError } from '../errors.ts';
-import { describe, Tensor } from '../tensor.ts';
+import { Tensor } from '../tensor.ts';
 import { hasLoneSurrogate, quote } from './text.ts';
 
 /** NumPy's limit, kept for all files: a header could otherwise declare a rank of millions. */

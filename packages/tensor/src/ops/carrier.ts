@@ -6,6 +6,7 @@
 // something to construct, so that every new tensor would pass through a dozen constructors and carry the mark of each. That took a fifth
 // of a small training step.
 
+import { describe } from '../describe.ts';
 import { type DType, promote, type TypedArray, weakDType } from '../dtype.ts';
 import { DataError, DTypeError } from '../errors.ts';
 import type { Primitive, PrimitiveParams } from '../primitives.ts';
@@ -66,8 +67,13 @@ export abstract class Carrier<Self extends Carrier<Self>> {
   }
 }
 
-/** The operand that lifts the others: a wrapping carrier if there is one. @throws DataError if all are numbers. */
+/** The operand that lifts the others: a wrapping carrier if there is one. @throws DataError if all are numbers, or it is no list. */
 export function leader<T extends Carrier<T>>(op: string, operands: readonly OperandOf<T>[]): T {
+  if (!Array.isArray(operands)) {
+    throw new DataError(`${op}: wants an array of tensors, found ${describe(operands)}; did you mean ${op}([a, b])?`, {
+      operands,
+    });
+  }
   let found: T | undefined;
   for (const x of operands) {
     if (!(x instanceof Carrier)) continue;

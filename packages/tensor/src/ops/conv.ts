@@ -130,13 +130,14 @@ export abstract class ConvOps<Self extends ConvOps<Self>> extends WindowOps<Self
   /** y with the bias on its channels, and without the batch axis if the input had none. */
   private _finish(op: string, d: number, y: Self, bias: ArrayOf<Self> | null | undefined): Self {
     const channels = y.shape[1]!;
-    if (bias && (bias.rank !== 1 || bias.size !== channels)) {
-      throw new ShapeError(`${op}: wants a bias [${channels}], found ${shapeText(bias.shape)}`, {
-        bias: bias.shape,
+    const shift = bias === undefined || bias === null ? null : y.lift(op, bias, y.dtype);
+    if (shift !== null && (shift.rank !== 1 || shift.size !== channels)) {
+      throw new ShapeError(`${op}: wants a bias [${channels}], found ${shapeText(shift.shape)}`, {
+        bias: shift.shape,
         channels,
       });
     }
-    const shifted = bias ? y.add(y.lift(op, bias, y.dtype).reshape([channels, ...new Array<number>(d).fill(1)])) : y;
+    const shifted = shift === null ? y : y.add(shift.reshape([channels, ...new Array<number>(d).fill(1)]));
     return this.rank === d + 2 ? shifted : shifted.squeeze(0);
   }
 }

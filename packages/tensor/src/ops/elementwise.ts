@@ -275,10 +275,12 @@ export abstract class ElementwiseOps<Self extends ElementwiseOps<Self>> extends 
  */
 export function where<T extends ElementwiseOps<T>>(condition: ArrayOf<T>, a: OperandOf<T>, b: OperandOf<T>): T {
   const lead = leader<T>('where', [condition, a, b]);
+  const value = (x: OperandOf<T>) => (typeof x === 'number' ? x : lead.lift('where', x, 'float32'));
+  const [v, w] = [value(a), value(b)];
   // Of two numbers alone neither is beside a tensor: they are float32, as `tensor(1)` is.
-  const beside = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? weakDType(a, b.dtype) : 'float32';
+  const beside = typeof v !== 'number' ? v.dtype : typeof w !== 'number' ? weakDType(v, w.dtype) : 'float32';
   const chosen = lead.lift('where', condition, 'bool').cast('bool');
-  const [x, y] = meet('where', lead.lift('where', a, beside, typeof b === 'number' ? chosen.shape : b.shape), b, false);
+  const [x, y] = meet('where', lead.lift('where', v, beside, typeof w === 'number' ? chosen.shape : w.shape), w, false);
   const shape = sameShape(chosen.shape, x.shape) ? x.shape : broadcastShapes('where', chosen.shape, x.shape);
   return lead.apply('where', NONE, [expandTo(chosen, shape), expandTo(x, shape), expandTo(y, shape)]);
 }

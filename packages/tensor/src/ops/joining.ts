@@ -9,14 +9,17 @@ import { concat } from './reduce.ts';
 /** Tensors of one shape joined along a new axis. @throws DataError if there are none; ShapeError if their shapes differ. */
 export function stack<T extends IndexOps<T>>(parts: readonly ArrayOf<T>[], axis = 0): T {
   const first = leader<T>('stack', parts);
-  if (parts.some((p) => !sameShape(p.shape, first.shape))) {
-    throw new ShapeError(`stack: shapes ${parts.map((p) => shapeText(p.shape)).join(', ')} differ`, {
-      shapes: parts.map((p) => p.shape),
+  const lifted = parts.map((p) => first.lift('stack', p, first.dtype));
+  if (lifted.some((p) => !sameShape(p.shape, first.shape))) {
+    throw new ShapeError(`stack: shapes ${lifted.map((p) => shapeText(p.shape)).join(', ')} differ`, {
+      shapes: lifted.map((p) => p.shape),
     });
   }
   const at = normalizeAxis('stack', axis, first.rank + 1);
-  const lifted = parts.map((p) => first.lift('stack', p, p.dtype).unsqueeze(at));
-  return concat<T>(lifted, at);
+  return concat<T>(
+    lifted.map((p) => p.unsqueeze(at)),
+    at,
+  );
 }
 
 /**

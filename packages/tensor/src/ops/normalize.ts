@@ -5,7 +5,7 @@
 
 import { floatFor } from '../dtype.ts';
 import { ShapeError, shapeText } from '../errors.ts';
-import { type Shape, sameShape, sizeOf } from '../shape.ts';
+import { type Shape, sameShape, sizeOf, wantSizes } from '../shape.ts';
 import type { ArrayOf } from './carrier.ts';
 import { PoolOps } from './pool.ts';
 import type { Axes } from './reduce.ts';
@@ -47,7 +47,7 @@ export abstract class NormalizeOps<Self extends NormalizeOps<Self>> extends Pool
     const v = x._parameter('batchNorm', 'variance', variance, [channels], 1);
     const deviation = v.add(options.eps ?? 1e-5).sqrt();
     const { weight, bias } = options;
-    const scale = weight
+    const scale = isGiven(weight)
       ? x._parameter('batchNorm', 'weight', weight, [channels], 1).div(deviation)
       : deviation.reciprocal();
     return x
@@ -136,6 +136,7 @@ export abstract class NormalizeOps<Self extends NormalizeOps<Self>> extends Pool
 
   private _lastAxes(op: string, normalizedShape: number | Shape): { shape: Shape; axes: number[]; from: number } {
     const shape = typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape;
+    wantSizes(op, 'normalizedShape', shape);
     const from = this.rank - shape.length;
     if (from < 0 || !sameShape(this.shape.slice(from), shape)) {
       throw new ShapeError(`${op}: ${shapeText(this.shape)} does not end in the normalizedShape ${shapeText(shape)}`, {
@@ -159,7 +160,12 @@ export abstract class NormalizeOps<Self extends NormalizeOps<Self>> extends Pool
   }
 
   private _scaled(op: string, { weight, bias }: NormOptions<ArrayOf<Self>>, shape: Shape, axis: number): Self {
-    const y = weight ? this.mul(this._parameter(op, 'weight', weight, shape, axis)) : this.self;
-    return bias ? y.add(this._parameter(op, 'bias', bias, shape, axis)) : y;
+    const y = isGiven(weight) ? this.mul(this._parameter(op, 'weight', weight, shape, axis)) : this.self;
+    return isGiven(bias) ? y.add(this._parameter(op, 'bias', bias, shape, axis)) : y;
   }
+}
+
+/** A number is no parameter, but it was given: 0 too is to be refused. */
+function isGiven<T>(parameter: T | null | undefined): parameter is T {
+  return parameter !== undefined && parameter !== null;
 }

@@ -58,7 +58,7 @@ export abstract class PoolOps<Self extends PoolOps<Self>> extends ConvOps<Self> 
   }
 
   /**
-   * The mean of each window on the last axis. PyTorch's F.avg_pool1d.
+   * The mean of each window on the last axis: its sum, rounded, and then divided. PyTorch's F.avg_pool1d.
    * @throws WindowError for options out of range, or where no window fits; ShapeError for too few axes.
    */
   avgPool1d(kernelSize: PerAxis, options: AvgPoolOptions = {}): Self {
@@ -174,7 +174,9 @@ export abstract class PoolOps<Self extends PoolOps<Self>> extends ConvOps<Self> 
 
   private _adaptive(op: string, d: number, outputSize: AdaptiveSize, fold: 'max' | 'mean'): Self {
     const lengths = this._lastLengths(op, d);
-    const asked = typeof outputSize === 'number' ? outputSize : outputSize.map((n, i) => n ?? lengths[i] ?? 1);
+    const asked = Array.isArray(outputSize)
+      ? outputSize.map((n: number | null, i) => n ?? lengths[i] ?? 1)
+      : (outputSize as number);
     const counts = perAxis(op, 'outputSize', asked, d, 1);
     if (lengths.includes(0)) {
       throw new ShapeError(`${op}: an axis of ${shapeText(this.shape)} has nothing to pool`, { shape: this.shape });

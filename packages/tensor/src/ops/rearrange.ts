@@ -6,7 +6,7 @@
 // as in NumPy's pad, however wide the border is.
 
 import { OptionError, ShapeError, shapeText } from '../errors.ts';
-import { normalizeAxis, withRoom } from '../shape.ts';
+import { axisList, normalizeAxis, withRoom } from '../shape.ts';
 import { expandTo } from './carrier.ts';
 import { concat } from './reduce.ts';
 import { SolveOps } from './solve.ts';
@@ -39,8 +39,8 @@ export abstract class RearrangeOps<Self extends RearrangeOps<Self>> extends Solv
    */
   roll(shifts: number | readonly number[], axes?: number | readonly number[]): Self {
     if (axes === undefined) return this.reshape([this.size]).roll(shifts, 0).reshape(this.shape);
-    const along = (typeof axes === 'number' ? [axes] : axes).map((a) => normalizeAxis('roll', a, this.rank));
-    const by = typeof shifts === 'number' ? along.map(() => shifts) : shifts;
+    const along = axisList('roll', axes).map((a) => normalizeAxis('roll', a, this.rank));
+    const by = typeof shifts === 'number' ? along.map(() => shifts) : [shifts].flat();
     if (by.length !== along.length || !by.every(Number.isInteger)) {
       throw new ShapeError(`roll: wants an integer for each of the axes [${axes}], found ${JSON.stringify(shifts)}`, {
         shifts,
@@ -61,9 +61,11 @@ export abstract class RearrangeOps<Self extends RearrangeOps<Self>> extends Solv
    * @throws ShapeError unless the repeats are non-negative integers.
    */
   tile(reps: number | readonly number[]): Self {
-    const given = typeof reps === 'number' ? [reps] : reps;
+    const given = [reps].flat();
     if (!given.every(isCount)) {
-      throw new ShapeError(`tile: repeats must be non-negative integers, found [${given}]`, { reps });
+      throw new ShapeError(`tile: repeats must be non-negative integers, found [${[reps].flat().map(String)}]`, {
+        reps,
+      });
     }
     const rank = Math.max(given.length, this.rank);
     const fill = (list: readonly number[]) => [...new Array<number>(rank - list.length).fill(1), ...list];
@@ -81,7 +83,7 @@ export abstract class RearrangeOps<Self extends RearrangeOps<Self>> extends Solv
     if (axis === undefined) return this.reshape([this.size]).repeatInterleave(repeats, 0);
     const at = normalizeAxis('repeatInterleave', axis, this.rank);
     const size = this.shape[at]!;
-    const times = typeof repeats === 'number' ? new Array<number>(size).fill(repeats) : repeats;
+    const times = typeof repeats === 'number' ? new Array<number>(size).fill(repeats) : [repeats].flat();
     if (times.length !== size || ![repeats].flat().every(isCount)) {
       throw new ShapeError(
         `repeatInterleave: axis ${at} of ${shapeText(this.shape)} wants one non-negative integer or ${size} of them, found ${JSON.stringify(repeats)}`,
@@ -105,7 +107,8 @@ export abstract class RearrangeOps<Self extends RearrangeOps<Self>> extends Solv
    * OptionError for another mode.
    */
   pad(widths: readonly (readonly [number, number])[], border: number | PadMode = 0): Self {
-    if (widths.length !== this.rank || !widths.every(([before, after]) => isCount(before) && isCount(after))) {
+    const isPair = (pair: unknown) => Array.isArray(pair) && isCount(pair[0]) && isCount(pair[1]);
+    if (!Array.isArray(widths) || widths.length !== this.rank || !widths.every(isPair)) {
       throw new ShapeError(
         `pad: ${shapeText(this.shape)} wants a pair of non-negative integers for each axis, found ${JSON.stringify(widths)}`,
         { shape: this.shape, widths },

@@ -1,6 +1,7 @@
 // Reductions: one axis, several, or (by default) all of them folded away, or kept as size 1 with keepDims. Most are
 // compositions; only sum, max, min, argmax, argmin, cumsum and cumprod are primitives.
 
+import { describe } from '../describe.ts';
 import { floatFor, promote } from '../dtype.ts';
 import { DataError, ShapeError, shapeText } from '../errors.ts';
 import type { ArgReduce, Reduce, Scan } from '../primitives.ts';
@@ -32,7 +33,7 @@ export abstract class ReduceOps<Self extends ReduceOps<Self>> extends Activation
     this._wantElements('min', axes);
     return this._reduce('min', axes, options);
   }
-  /** Arithmetic mean, as a float; NaN over an empty axis. */
+  /** Arithmetic mean, as a float: the sum, rounded to that, and then divided. NaN over an empty axis. */
   mean(axes?: Axes, options: ReduceOptions = {}): Self {
     const x = this.cast(floatFor(this.dtype));
     return x.sum(axes, options).div(x._count('mean', axes));
@@ -77,7 +78,9 @@ export abstract class ReduceOps<Self extends ReduceOps<Self>> extends Activation
    * @throws ShapeError over an empty axis if ord is negative or infinite (else it is 0); DataError if ord is NaN.
    */
   norm(ord = 2, axes?: Axes, options: ReduceOptions = {}): Self {
-    if (Number.isNaN(ord)) throw new DataError('norm: ord must be a number, found NaN', { ord });
+    if (typeof ord !== 'number' || Number.isNaN(ord)) {
+      throw new DataError(`norm: ord must be a number, found ${describe(ord)}`, { ord });
+    }
     const x = this.cast(floatFor(this.dtype));
     const size = x.abs();
     if (ord === 0) return x.ne(0).cast(x.dtype).sum(axes, options);
@@ -206,18 +209,19 @@ function root<T extends ElementwiseOps<T>>(x: T, power = 0.5): T {
 export function concat<T extends ElementwiseOps<T>>(parts: readonly ArrayOf<T>[], axis = 0): T {
   const first = leader<T>('concat', parts);
   const at = normalizeAxis('concat', axis, first.rank);
-  for (const x of parts) {
+  const lifted = parts.map((x) => first.lift('concat', x, first.dtype));
+  for (const x of lifted) {
     if (x.rank !== first.rank || x.shape.some((d, i) => i !== at && d !== first.shape[i])) {
       throw new ShapeError(
-        `concat: shapes ${parts.map((p) => shapeText(p.shape)).join(', ')} differ outside axis ${at}`,
-        { shapes: parts.map((p) => p.shape), axis: at },
+        `concat: shapes ${lifted.map((p) => shapeText(p.shape)).join(', ')} differ outside axis ${at}`,
+        { shapes: lifted.map((p) => p.shape), axis: at },
       );
     }
   }
-  const dtype = parts.reduce((d, x) => promote(d, x.dtype), first.dtype);
+  const dtype = lifted.reduce((d, x) => promote(d, x.dtype), first.dtype);
   return first.apply(
     'concat',
     { axis: at },
-    parts.map((x) => first.lift('concat', x, dtype).cast(dtype)),
+    lifted.map((x) => x.cast(dtype)),
   );
 }

@@ -63,7 +63,7 @@ export abstract class SortOps<Self extends SortOps<Self>> extends ReduceOps<Self
     const folded = normalizeAxes('quantile', axes, this.rank);
     const kept = this.shape.flatMap((_, i) => (folded.includes(i) ? [] : [i]));
     const count = folded.reduce((n, axis) => n * this.shape[axis]!, 1);
-    const fractions = typeof q === 'number' ? [q] : q;
+    const fractions = [q].flat();
     for (const fraction of fractions) {
       if (!(fraction >= 0 && fraction <= 1)) {
         throw new DataError(`quantile: a fraction must be from 0 to 1, found ${fraction}`, { fraction });

@@ -1,8 +1,10 @@
 // Views: other ways to look at the same storage. None of these copies, except a reshape that no strides can express.
 
+import { describe } from '../describe.ts';
 import { AxisError, IndexError, ShapeError, shapeText } from '../errors.ts';
 import {
   areDistinct,
+  axisList,
   broadcastShapes,
   checkShape,
   fitShape,
@@ -11,6 +13,7 @@ import {
   type Shape,
   sameShape,
   sizeOf,
+  wantSizes,
 } from '../shape.ts';
 import type { Range } from '../view.ts';
 import { Carrier } from './carrier.ts';
@@ -67,7 +70,7 @@ export abstract class ViewOps<Self extends ViewOps<Self>> extends Carrier<Self> 
    * @throws AxisError unless every axis is named once.
    */
   permute(axes: readonly number[]): Self {
-    const order = axes.map((a) => normalizeAxis('permute', a, this.rank));
+    const order = axisList('permute', axes).map((a) => normalizeAxis('permute', a, this.rank));
     if (order.length !== this.rank || !areDistinct(order)) {
       throw new AxisError(`permute: [${axes}] must name each of the ${this.rank} axes once`, { axes, rank: this.rank });
     }
@@ -80,7 +83,7 @@ export abstract class ViewOps<Self extends ViewOps<Self>> extends Carrier<Self> 
    */
   moveAxis(source: number | readonly number[], destination: number | readonly number[]): Self {
     const [from, to] = [source, destination].map((axes) =>
-      (typeof axes === 'number' ? [axes] : axes).map((a) => normalizeAxis('moveAxis', a, this.rank)),
+      axisList('moveAxis', axes).map((a) => normalizeAxis('moveAxis', a, this.rank)),
     ) as [number[], number[]];
     if (from.length !== to.length || new Set(from).size !== from.length || new Set(to).size !== to.length) {
       throw new AxisError(
@@ -131,6 +134,7 @@ export abstract class ViewOps<Self extends ViewOps<Self>> extends Carrier<Self> 
    * @throws ShapeError if the shape is not one that this broadcasts to.
    */
   expand(shape: Shape): Self {
+    wantSizes('expand', 'a shape', shape);
     const lead = shape.length - this.rank;
     const full = shape.map((d, i) => (d === -1 && i >= lead ? this.shape[i - lead]! : d));
     checkShape('expand', full);
@@ -156,7 +160,11 @@ export abstract class ViewOps<Self extends ViewOps<Self>> extends Carrier<Self> 
     const dropped: number[] = [];
     const ranges = this.shape.map((size, axis): Range => {
       const spec = specs[axis] ?? null;
-      if (typeof spec !== 'number') return resolveRange(spec, size);
+      if (typeof spec !== 'number') {
+        if (spec === null || Array.isArray(spec)) return resolveRange(spec as Exclude<SliceSpec, number>, size);
+        const rule = `an axis takes an index, null or [start, stop, step]; found ${describe(spec)} for axis ${axis}`;
+        throw new IndexError(`slice: ${rule}; did you mean take?`, { spec, axis });
+      }
       if (!Number.isInteger(spec) || spec < -size || spec >= size) {
         throw new IndexError(`slice: index ${spec} is out of range for axis ${axis} of ${shapeText(this.shape)}`, {
           index: spec,
@@ -182,10 +190,12 @@ export abstract class ViewOps<Self extends ViewOps<Self>> extends Carrier<Self> 
     const at = normalizeAxis('split', axis, this.rank);
     const size = this.shape[at]!;
     const isSize = (d: number) => Number.isInteger(d) && d >= 0;
-    const fits = typeof parts === 'number' ? isSize(size / parts) && isSize(parts) : parts.every(isSize);
+    const fits =
+      typeof parts === 'number' ? isSize(size / parts) && isSize(parts) : Array.isArray(parts) && parts.every(isSize);
     const sizes = typeof parts !== 'number' ? parts : fits ? new Array<number>(parts).fill(size / parts) : [];
     if (!fits || sizes.reduce((a, b) => a + b, 0) !== size) {
-      const into = typeof parts === 'number' ? `${parts} equal parts` : `parts of ${shapeText(parts)}`;
+      const sized = Array.isArray(parts) ? shapeText(parts) : describe(parts);
+      const into = typeof parts === 'number' ? `${parts} equal parts` : `parts of ${sized}`;
       throw new ShapeError(`split: axis ${at} of ${shapeText(this.shape)} does not split into ${into}`, {
         shape: this.shape,
         parts,

@@ -3,7 +3,7 @@
 // lie. im2col is a window, reordered; so whatever is built of these is differentiable to any order.
 
 import { AxisError, ShapeError, shapeText } from '../errors.ts';
-import { checkShape, normalizeAxis, type Shape, sizeOf } from '../shape.ts';
+import { axisList, checkShape, normalizeAxis, type Shape, sizeOf } from '../shape.ts';
 import { type Window, windowReach } from '../view.ts';
 import { IndexOps } from './indexing.ts';
 import { type Laid, layWindows, overhang, type PerAxis, type WindowOptions } from './spatial.ts';
@@ -20,7 +20,7 @@ export abstract class WindowOps<Self extends WindowOps<Self>> extends IndexOps<S
     axes: number | readonly number[] = this.shape.map((_, i) => i),
     options: Omit<WindowOptions, 'padding'> = {},
   ): Self {
-    const at = (typeof axes === 'number' ? [axes] : axes).map((a) => normalizeAxis('slidingWindows', a, this.rank));
+    const at = axisList('slidingWindows', axes).map((a) => normalizeAxis('slidingWindows', a, this.rank));
     if (new Set(at).size !== at.length) {
       throw new AxisError(`slidingWindows: an axis is named twice in [${axes}] for rank ${this.rank}`, {
         axes,
