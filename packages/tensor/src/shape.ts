@@ -41,23 +41,18 @@ export function checkShape(op: string, shape: Shape): void {
   }
 }
 
-/** What to throw in place of an error of the runtime's that there is no memory for what `op` makes, of that shape; any other as it is. */
-export function roomError(op: string, shape: Shape, error: unknown): unknown {
-  // An op that is made of others says what they could not.
-  const cause = error instanceof ShapeError ? error.cause : error;
-  // Calls nested too deeply are a RangeError as well.
-  if (!(cause instanceof RangeError) || cause.message.includes('stack')) return error;
-  const elements = sizeOf(shape);
-  const message = `${op}: no memory for the ${elements} elements of ${shapeText(shape)}`;
-  return Object.assign(new ShapeError(message, { shape, elements }), { cause });
-}
-
-/** What `make` gives. @throws ShapeError where there is no memory for it. */
+/** What `make` gives. @throws ShapeError where there is no memory for it, as the runtime says; any other error as it is. */
 export function withRoom<T>(op: string, shape: Shape, make: () => T): T {
   try {
     return make();
   } catch (error) {
-    throw roomError(op, shape, error);
+    // An op that is made of others says what they could not.
+    const cause = error instanceof ShapeError ? error.cause : error;
+    // Calls nested too deeply are a RangeError as well.
+    if (!(cause instanceof RangeError) || cause.message.includes('stack')) throw error;
+    const elements = sizeOf(shape);
+    const message = `${op}: no memory for the ${elements} elements of ${shapeText(shape)}`;
+    throw Object.assign(new ShapeError(message, { shape, elements }), { cause });
   }
 }
 

@@ -322,14 +322,22 @@ export function keep<T>(value: T): T {
   return value;
 }
 
-/** Of arrays and plain objects each is looked into once: they may lead back to themselves. */
-function eachStorage(value: unknown, visit: (storage: Storage) => void, seen: Set<object> | null = null): void {
+/**
+ * Arrays and plain objects are looked into, and may lead back to themselves: what lies deep in others is looked into once. (Most results are
+ * not so deep, and a set for each would cost more than the rest.)
+ */
+function eachStorage(
+  value: unknown,
+  visit: (storage: Storage) => void,
+  depth = 0,
+  seen: Set<object> | null = null,
+): void {
   if (typeof value !== 'object' || value === null) return;
   if (storagesOf in value) for (const storage of (value as HoldsStorage)[storagesOf]()) visit(storage);
   else if ((Array.isArray(value) || isPlain(value)) && !seen?.has(value)) {
-    const all = seen ?? new Set();
-    all.add(value);
-    for (const item of Array.isArray(value) ? value : Object.values(value)) eachStorage(item, visit, all);
+    const below = depth < 2 ? null : (seen ?? new Set());
+    below?.add(value);
+    for (const item of Array.isArray(value) ? value : Object.values(value)) eachStorage(item, visit, depth + 1, below);
   }
 }
 

@@ -9,9 +9,16 @@ import { arrayType, convert } from './dtype.ts';
 import { DataError, DeviceError, ShapeError, shapeText } from './errors.ts';
 import type { OperandOf } from './ops/carrier.ts';
 import { NormalizeOps } from './ops/normalize.ts';
-import { type ComputePrimitive, type Primitive, type PrimitiveParams, specOf, type ViewParams } from './primitives.ts';
+import {
+  type ComputePrimitive,
+  type Primitive,
+  type PrimitiveParams,
+  type Spec,
+  specOf,
+  type ViewParams,
+} from './primitives.ts';
 import { formatArray, type PrintOptions } from './print.ts';
-import { roomError, type Shape, sizeOf, withRoom } from './shape.ts';
+import { type Shape, sizeOf, withRoom } from './shape.ts';
 import { type HoldsStorage, type Storage, storagesOf } from './storage.ts';
 import {
   contiguousView,
@@ -38,6 +45,16 @@ const viewRules: { readonly [P in keyof ViewParams]: ViewRule<P> } = {
 };
 
 const SCALAR = contiguousView([]);
+
+type KernelOf = (params: unknown, inputs: readonly Operand[], out: Spec) => Storage;
+
+/** For so many elements there may be no memory. */
+const LARGE = 2 ** 24;
+
+/** A function of its own: who catches errors in each op makes a small training step 2% slower. */
+function large(op: string, kernel: KernelOf, params: unknown, inputs: readonly Operand[], out: Spec): Storage {
+  return withRoom(op, out.shape, () => kernel(params, inputs, out));
+}
 
 export class Tensor extends NormalizeOps<Tensor> implements Operand, HoldsStorage {
   readonly shape: Shape;
@@ -85,16 +102,9 @@ export class Tensor extends NormalizeOps<Tensor> implements Operand, HoldsStorag
     const { backend } = source;
     for (const x of inputs) if (x.backend !== backend) throw devicesDiffer(op, inputs);
     const out = specOf(op, params, inputs);
-    const kernel = backend.kernels[op as ComputePrimitive] as (
-      params: unknown,
-      inputs: readonly Operand[],
-      spec: typeof out,
-    ) => Storage;
-    try {
-      return new Tensor(backend, kernel(params, inputs, out), contiguousView(out.shape));
-    } catch (error) {
-      throw roomError(op, out.shape, error);
-    }
+    const kernel = backend.kernels[op as ComputePrimitive] as KernelOf;
+    const made = sizeOf(out.shape) < LARGE ? kernel(params, inputs, out) : large(op, kernel, params, inputs, out);
+    return new Tensor(backend, made, contiguousView(out.shape));
   }
 
   override lift(op: string, operand: OperandOf<Tensor>, dtype: DType, shape: Shape = []): Tensor {
