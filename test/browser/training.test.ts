@@ -96,7 +96,8 @@ describeInChromium('training on the gpu', () => {
     const [middle, last] = [seen[4]!, seen.at(-1)!];
     expect(last.violations, 'steps that were projected').toBeGreaterThan(0);
     expect(new Set(seen.slice(1).map((s) => s.textures)).size, JSON.stringify(seen)).toBe(1);
-    // What the engine learns about the code comes and goes by some 100 kB. One object left behind by each op of 500 steps is megabytes.
-    expect(last.heap - middle.heap, JSON.stringify(seen)).toBeLessThan(400_000);
+    // What the engine learns about the code comes and goes by some 100 kB, and beside other tests by 500: in 2000 steps it is no more. One
+    // object left behind by each op of 500 steps is five megabytes.
+    expect(last.heap - middle.heap, JSON.stringify(seen)).toBeLessThan(1_000_000);
   }, 120_000);
 });
