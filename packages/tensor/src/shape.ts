@@ -150,6 +150,7 @@ export function areDistinct(list: readonly number[]): boolean {
 export function axisList(op: string, axes: number | readonly number[]): readonly number[] {
   if (typeof axes === 'number') return [axes];
   if (Array.isArray(axes)) return axes;
+  if (ArrayBuffer.isView(axes)) return Array.from(axes as unknown as ArrayLike<number>);
   const found = `${describe(axes)}${behindAxes(axes)}`;
   throw new AxisError(`${op}: axes are an integer or an array of integers, found ${found}`, { axes });
 }

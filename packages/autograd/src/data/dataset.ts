@@ -7,7 +7,7 @@
 // MNIST's 10,000 test images would be 600 MB). Rows and transforms apply when a batch is asked for, to that batch
 // alone. The rows need not be a tensor before that either: images may stay bytes, a quarter of what they are as numbers.
 
-import { arange, type Device, errors, keep, type Rng, type Shape, scope, Tensor, tensor } from '@gemlab/tensor';
+import { arange, type Device, errors, keep, type Rng, type Shape, scope, Tensor, tensor, where } from '@gemlab/tensor';
 import { kindOf } from '../checks.ts';
 import { DatasetError } from '../errors.ts';
 
@@ -191,9 +191,9 @@ export class Dataset {
    * @throws DatasetError if there are none; errors.IndexError, errors.DTypeError, errors.ShapeError as `batch`.
    */
   subset(indices: Tensor): Dataset {
-    // Of all rows where none were chosen: an index may count from the end, which a row does not.
-    const rows = (this.#rows ?? arange(this.length).to(this.device)).indexSelect(0, indices);
     const beside = this.#beside((x) => x.indexSelect(0, indices));
+    // An index may count from the end, which a row does not.
+    const rows = this.#rows?.indexSelect(0, indices) ?? where(indices.lt(0), indices.add(this.length), indices);
     return new Dataset({ inputs: this.#inputs, ...beside, rows, transform: this.#transform });
   }
 

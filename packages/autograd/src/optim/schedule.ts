@@ -88,7 +88,7 @@ export interface OneCycleOptions {
  */
 export function oneCycleLR(options: OneCycleOptions): Schedule {
   const { maxLr, totalSteps, pctStart = 0.3, annealStrategy = 'cos', divFactor = 25, finalDivFactor = 1e4 } = options;
-  want('oneCycleLR', 'maxLr', maxLr, Number.isFinite(maxLr) && maxLr > 0);
+  want('oneCycleLR', 'maxLr', maxLr, Number.isFinite(maxLr) && maxLr >= 0);
   want('oneCycleLR', 'totalSteps', totalSteps, Number.isInteger(totalSteps) && totalSteps > 0);
   want('oneCycleLR', 'pctStart', pctStart, pctStart >= 0 && pctStart <= 1);
   const anneal = annealStrategy === 'cos' ? cosine : (a: number, b: number, part: number) => a + (b - a) * part;

@@ -84,7 +84,7 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
     want(known, 'policy', policy, `one of ${Object.keys(policies).join(', ')}`);
     const { name, random, shrink, start, oneState } = typeof policy === 'string' ? policies[policy] : policy;
     const drawing = `an Rng: policy '${name}' ${random ? 'draws' : 'does without one, too'}`;
-    want(rng instanceof Rng || (rng === undefined && !random), 'rng', rng, drawing);
+    want(rng instanceof Rng || (!rng && !random), 'rng', rng, drawing);
     const fixed = `a number of slots for each group: policy '${name}' cannot give slots up`;
     want(total === undefined || shrink !== undefined, 'total', total, fixed);
 
@@ -240,7 +240,7 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
     const want = (holds: boolean, option: string, value: unknown, expected: string) => {
       if (!holds) throw new InvalidOptionError('EpisodicMemory.sample', option, value, expected);
     };
-    want(Number.isInteger(count) && count >= 1, 'count', count, 'a positive integer');
+    want((Number.isInteger(count) && count >= 1) || count === Infinity, 'count', count, 'a positive integer');
     want(rng instanceof Rng, 'rng', rng, 'an Rng: it draws the samples');
     want(slots.length > 0, 'groups', `[${groups}]`, `some of those stored, [${this.groups}]`);
     const drawn = Array.from(rng.choice(slots.length, Math.min(count, slots.length)), (i) => slots[i]!.sample);

@@ -30,7 +30,7 @@ import { moveTo, updateSince } from './realised-update.ts';
 import { freshSamples, ofTask, type TaskSamples, withTasks } from './remember.ts';
 import { inMemoryPass } from './running-statistics.ts';
 import { stepDetails } from './step-details.ts';
-import { wantFinite } from './want-finite.ts';
+import { wantFinite, wantLengths } from './want-finite.ts';
 
 export type { GEMOptions } from './gem-options.ts';
 
@@ -185,7 +185,11 @@ export class GEMPlugin implements StrategyPlugin, Stateful {
       this.lastRecord = { ...base, gram: null, projection: null, details: null };
       return g;
     }
-    const solution = projectFromGram(products.gram, dots, { profile: profile.name, memoryStrength: gamma, ridge });
+    const solution = projectFromGram(wantLengths(dots, g, products), dots, {
+      profile: profile.name,
+      memoryStrength: gamma,
+      ridge,
+    });
     const { gram } = solution;
     this.lastRecord = { ...base, gram, projection: projectionRecord(gradientNorm, solution), details: null };
     return products
@@ -225,10 +229,12 @@ export class GEMPlugin implements StrategyPlugin, Stateful {
   /** Remembers samples of the experience just finished, where the profile fills its memory then. */
   afterTrainingExp(strategy: Strategy): void {
     if (this.profile.memoryFill !== 'first-n-shuffled') return;
-    const { clock, experience, trainBatchSize } = strategy;
+    const { dataset, clock, experience, trainBatchSize } = strategy;
     const rng = this.#rng === undefined ? strategy.rng.foldIn(FAMILY).foldIn(clock.experience) : this.#rng;
     const { train, taskLabel } = experience!;
-    this.#pass(train, clock.experience, taskLabel, trainBatchSize, rng);
+    // A plugin may have adapted the dataset, or put others' samples beside it (CumulativePlugin), which are not of this experience.
+    const own = dataset!.length > train.length ? train : dataset!;
+    this.#pass(own, clock.experience, taskLabel, trainBatchSize, rng);
   }
 
   /** The memory, the generator, the last record, and where the stream is. */

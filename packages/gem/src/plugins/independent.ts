@@ -6,13 +6,16 @@ import type { SavedState, State, Stateful } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { want, wantCount } from './options.ts';
-import { isCounts, openState, pluginState } from './plugin-state.ts';
+import { openState, pluginState } from './plugin-state.ts';
 
 /** A model that hands each sample to the network of its task label, 0 to tasks - 1. */
 export function independentNets(tasks: number, build: (task: number) => nn.Module): nn.MultiHead {
   wantCount('independentNets', 'tasks', tasks);
   return new nn.MultiHead(Array.from({ length: tasks }, (_, task) => build(task)));
 }
+
+const areLabels = (found: unknown): found is readonly number[] =>
+  Array.isArray(found) && found.every(Number.isSafeInteger);
 
 /** Starts each network as a copy of the one trained before it: parameters and buffers. They must be built alike. */
 export class CloneLastPlugin implements StrategyPlugin, Stateful {
@@ -48,6 +51,6 @@ export class CloneLastPlugin implements StrategyPlugin, Stateful {
   }
 
   loadStateDict(state: SavedState): void {
-    this.#trained = openState(this.name, state).read('trained', isCounts, 'a list of task labels');
+    this.#trained = openState(this.name, state).read('trained', areLabels, 'a list of task labels');
   }
 }

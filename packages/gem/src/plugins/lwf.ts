@@ -8,7 +8,7 @@
 
 import { losses, type Samples, type Variable, variable } from '@gemlab/autograd';
 import { type Tensor, tensor } from '@gemlab/tensor';
-import { isCount, type Json, type SavedState, type State, type Stateful } from '../state.ts';
+import type { Json, SavedState, State, Stateful } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { answersTo } from './eval-mode.ts';
@@ -26,7 +26,9 @@ export interface LwFOptions {
 /** Lists of classes, each with its task label. */
 const isLabelled = (found: unknown): found is readonly (readonly [label: number, classes: readonly number[]])[] =>
   Array.isArray(found) &&
-  found.every((entry) => Array.isArray(entry) && entry.length === 2 && isCount(entry[0]) && isCounts(entry[1]));
+  found.every(
+    (entry) => Array.isArray(entry) && entry.length === 2 && Number.isSafeInteger(entry[0]) && isCounts(entry[1]),
+  );
 
 export class LwFPlugin implements StrategyPlugin, Stateful {
   readonly name = 'lwf';

@@ -5,6 +5,7 @@
 //
 // Which samples the memory holds is its policy's matter: the paper compares a reservoir over all samples, rings and herding by class.
 
+import type { Samples } from '@gemlab/autograd';
 import type { Rng } from '@gemlab/tensor';
 import type { EpisodicMemory } from '../memory/episodic-memory.ts';
 import { batchOf } from '../memory/slots.ts';
@@ -29,6 +30,8 @@ export class ReplayPlugin implements StrategyPlugin, Stateful {
   readonly memory: EpisodicMemory<TaskSamples>;
   readonly batchSize: number;
   #rng: Rng;
+  /** What the dataset gave, before plugins behind this one make something else of the batch. */
+  #fresh: Samples | null = null;
 
   /** @throws InvalidOptionError */
   constructor({ memory, batchSize, rng }: ReplayOptions) {
@@ -42,13 +45,15 @@ export class ReplayPlugin implements StrategyPlugin, Stateful {
 
   /** Adds remembered samples to the batch. */
   beforeForward(strategy: Strategy): void {
+    this.#fresh = freshSamples(strategy);
     if (this.memory.size() === 0) return;
     const remembered = this.memory.sample(this.batchSize, this.#rng);
     strategy.batch = batchOf([withTasks(strategy, strategy.batch!), remembered]);
   }
 
   afterTrainingIteration(strategy: Strategy): void {
-    rememberBatch(this.memory, strategy, withTasks(strategy, freshSamples(strategy)));
+    rememberBatch(this.memory, strategy, withTasks(strategy, this.#fresh!));
+    this.#fresh = null;
   }
 
   afterTrainingExp(strategy: Strategy): void {

@@ -1,14 +1,14 @@
 // A NaN in a gradient shows in its inner products, where it is looked for in every step; then it is told where it stands. So does a
-// gradient in float64 whose products with others are no float64.
+// gradient in float64 whose products with others are no float64, so that their signs would say nothing.
 
-import type { Tensor } from '@gemlab/tensor';
+import { type Tensor, where } from '@gemlab/tensor';
 import { GradientScaleError, NonFiniteGradientError } from '../errors.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { parameterAt } from './gradient-vector.ts';
-import type { InnerProducts } from './inner-products.ts';
+import { exactProduct, type InnerProducts } from './inner-products.ts';
 
-/** Below this a float64 product has lost digits, or is near to. */
-const SMALLEST = 2 ** -900;
+/** Below this a square has lost digits, or is near to. */
+const SMALLEST = 2 ** -1000;
 
 /**
  * The dots, if all is well.
@@ -24,7 +24,7 @@ export function wantFinite(
 ): { readonly dots: readonly number[] } {
   const { dots } = products;
   const areFinite = dots.every(Number.isFinite);
-  if (areFinite && (g.dtype !== 'float64' || dots.every((dot) => Math.abs(dot) > SMALLEST))) return { dots };
+  if (areFinite && (g.dtype !== 'float64' || dots.every((dot) => dot !== 0))) return { dots };
   const { G } = products;
   const rows = [
     { name: 'g', k: undefined, vector: g },
@@ -43,8 +43,30 @@ export function wantFinite(
     const at = { parameter, text, ...(task === undefined ? {} : { task }) };
     throw new NonFiniteGradientError('GEMPlugin', name, k, index, value, at);
   }
-  const [ofG, ofRows] = [g, G].map((x) => x.abs().max().item() as number) as [number, number];
-  const isNothing = ofG === 0 || ofRows === 0;
-  if (!areFinite || (!isNothing && ofG * ofRows < SMALLEST)) throw new GradientScaleError('GEMPlugin', [ofG, ofRows]);
+  if (!areFinite) throw scaleError(g, G);
+  // Where a product is 0, that of the vectors in units of their own is 0 too, unless the product was too small for float64.
+  const clear = exactProduct(inUnits(G), inUnits(g)).toArray() as number[];
+  if (dots.some((dot, k) => dot === 0 && clear[k]! < 0)) throw scaleError(g, G);
   return { dots };
+}
+
+/**
+ * The Gram matrix, if it tells the lengths of the rows that are violated.
+ * @throws GradientScaleError if the square of one is no float64.
+ */
+export function wantLengths(dots: readonly number[], g: Tensor, products: InnerProducts): number[][] {
+  const { gram } = products;
+  if (dots.some((dot, k) => dot < 0 && gram[k]![k]! < SMALLEST)) throw scaleError(g, products.G);
+  return gram;
+}
+
+/** Each row divided by the power of two near its largest entry, which changes no digit. */
+function inUnits(x: Tensor): Tensor {
+  const largest = x.abs().max(-1, { keepDims: true });
+  return x.div(where(largest.gt(0), largest.log2().floor().minimum(1023).exp2(), 1));
+}
+
+function scaleError(g: Tensor, G: Tensor): GradientScaleError {
+  const [ofG, ofRows] = [g, G].map((x) => x.abs().max().item() as number);
+  return new GradientScaleError('GEMPlugin', [ofG!, ofRows!]);
 }

@@ -74,7 +74,8 @@ export interface EvalResult {
 
 /** The options with their defaults. @throws InvalidOptionError if a size is no positive integer, or there is no loss or generator. */
 export function resolveStrategyOptions(options: StrategyOptions): Required<StrategyOptions> {
-  const { plugins = [], accumulationSteps = 1, trainEpochs = 1, evalBatchSize = 1000, shuffle = true } = options;
+  const { accumulationSteps = 1, trainEpochs = 1, evalBatchSize = 1000 } = options;
+  const [plugins, shuffle] = [options.plugins ?? [], options.shuffle ?? true];
   const { trainBatchSize, loss, rng } = options;
   for (const [name, value] of Object.entries({ trainBatchSize, accumulationSteps, trainEpochs, evalBatchSize })) {
     if (Number.isInteger(value) && value >= 1) continue;
@@ -87,10 +88,10 @@ export function resolveStrategyOptions(options: StrategyOptions): Required<Strat
   return { ...options, plugins, accumulationSteps, trainEpochs, evalBatchSize, shuffle };
 }
 
-/** The experiences of a call, one or several. @throws InvalidOptionError for anything else. */
-export function experiencesOf(operation: string, stream: Experience | Stream): Stream {
+/** The experiences of a call, one or several, which have what it needs. @throws InvalidOptionError for anything else. */
+export function experiencesOf(operation: string, stream: Experience | Stream, part: 'train' | 'test'): Stream {
   const list = Array.isArray(stream) ? (stream as Stream) : [stream as Experience];
-  const other = list.findIndex((experience) => !experience?.train || !experience.test);
+  const other = list.findIndex((experience) => !experience?.[part]);
   if (other < 0) return list;
   const loop = 'for (const part of parts) await strategy.train(part)';
   throw new InvalidOptionError(

@@ -38,7 +38,7 @@ export class Strategy implements Stateful {
   readonly shuffle: boolean;
   readonly clock: Clock = { experience: 0, epoch: 0, iteration: 0, iterations: 0, step: 0 };
 
-  /** The experience being trained on or evaluated, and after training the last one; null before the first. */
+  /** The experience being trained on or evaluated, and outside the last one; null before the first. */
   experience: Experience | null = null;
   /** Its data; a plugin may replace it between the two dataset-adaptation callbacks. */
   dataset: Dataset | null = null;
@@ -86,7 +86,7 @@ export class Strategy implements Stateful {
    * @throws InvalidOptionError if it is training or evaluating already; StateMismatchError if `middle` is no state of this strategy.
    */
   async train(stream: Experience | Stream, options: TrainOptions = {}): Promise<boolean> {
-    const experiences = experiencesOf('Strategy.train', stream);
+    const experiences = experiencesOf('Strategy.train', stream, 'train');
     this.#wantTurn('Strategy.train', this.#training || this.#evaluation !== null);
     this.#training = true;
     try {
@@ -204,23 +204,31 @@ export class Strategy implements Stateful {
 
   /**
    * Measures the model on the test set of each experience. While training it may be called between two steps (in `afterStep`, or by whoever
-   * has the thread then; the next step waits for it), and then all is as it was before.
+   * has the thread then; the next step waits for it), and then all is as it was before; else the model is in evaluation mode then.
    * @returns one result for each experience evaluated; fewer than asked for if the signal stopped it.
    * @throws InvalidOptionError in a callback, which ends before it could; while another evaluation is under way.
    */
   async eval(stream: Experience | Stream, options: RunOptions = {}): Promise<readonly EvalResult[]> {
-    const experiences = experiencesOf('Strategy.eval', stream);
+    const experiences = experiencesOf('Strategy.eval', stream, 'test');
     this.#wantTurn('Strategy.eval', this.#evaluation !== null);
-    const { experience, dataset, indices, batch, outputs, loss } = this;
-    const modes = [...this.model.namedModules()].map(([, module]) => [module, module.training] as const);
+    const restore = this.#training ? this.#snapshot() : () => undefined;
     const evaluation = this.#eval(experiences, options).finally(() => {
-      Object.assign(this, { experience, dataset, indices, batch, outputs, loss });
-      for (const [module, training] of modes) module.training = training;
+      restore();
       this.#evaluation = null;
     });
     // Who waits for its end is not told how it ended.
     this.#evaluation = evaluation.catch(() => undefined);
     return await evaluation;
+  }
+
+  /** What puts back the place of the training and the mode of every layer. */
+  #snapshot(): () => void {
+    const { experience, dataset, indices, batch, outputs, loss } = this;
+    const modes = [...this.model.namedModules()].map(([, module]) => [module, module.training] as const);
+    return () => {
+      Object.assign(this, { experience, dataset, indices, batch, outputs, loss });
+      for (const [module, training] of modes) module.training = training;
+    };
   }
 
   async #eval(experiences: Stream, { signal }: RunOptions): Promise<readonly EvalResult[]> {

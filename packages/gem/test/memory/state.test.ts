@@ -192,5 +192,6 @@ test('a sample drawn is one that is held, and all groups are drawn from alike', 
   // Expected 120 each, with standard deviation below 10.
   for (const count of counts.values()) expect(Math.abs(count - 120)).toBeLessThan(50);
   expect(memory.sample(99, rng, [1]).targets.size).toBe(5);
+  expect(memory.sample(Infinity, rng, [1]).targets.size).toBe(5);
   expect(() => memory.sample(1, rng, [7])).toThrow(/groups is \[7\]; expected some of those stored, \[0,1\]/);
 });

@@ -7,6 +7,7 @@ import { CumulativePlugin } from '../../src/plugins/cumulative.ts';
 import { GEMPlugin } from '../../src/plugins/gem.ts';
 import { CloneLastPlugin, independentNets } from '../../src/plugins/independent.ts';
 import { multimodalMLP } from '../../src/plugins/multimodal.ts';
+import type { StrategyPlugin } from '../../src/strategy/callbacks.ts';
 import { Strategy } from '../../src/strategy/strategy.ts';
 import { jointExperience, type Stream, streamOf } from '../../src/streams/index.ts';
 import { toyStrategy, toyStream, weights } from '../toy.ts';
@@ -65,6 +66,18 @@ describe('cumulative', () => {
     gem.memory.contents.forEach(({ experience, index }, i) => {
       expect([held[i]]).toEqual(stream[experience]!.train.range(index!, index! + 1).inputs.toArray());
     });
+  });
+
+  test('and holds them as plugins have adapted them', async () => {
+    const gem = new GEMPlugin({ patternsPerExperience: 6, profile: 'avalanche' });
+    const adapt: StrategyPlugin = {
+      name: 'adapt',
+      beforeTrainDatasetAdaptation: (s) => {
+        s.dataset = s.dataset!.map((x) => x.mul(0).add(7));
+      },
+    };
+    await toyStrategy({ plugins: [adapt, gem] }).train(toyStream(2, 10));
+    expect(new Set((gem.memory.batch().inputs.toArray() as number[][]).flat())).toEqual(new Set([7]));
   });
 
   test('an experience of another stream is refused', async () => {

@@ -263,11 +263,25 @@ describe('gradients in float64 whose inner products are no float64', () => {
     [-1, 2, 0, 1, 0],
   ];
 
-  test.each([-400, 0, 400])('at 2^%i they project as those of 1, beside a memory without a gradient', async (e) => {
-    const plain = await projected(G, g, 'float64');
-    const scaled = await projected(G, g, 'float64', 2 ** e);
-    expect(plain.record.violated).toEqual([0]);
-    expect(scaled.z).toEqual(plain.z.map((x) => x * 2 ** e));
+  test.each([-480, -400, 0, 400])(
+    'at 2^%i they project as those of 1, beside a memory without a gradient',
+    async (e) => {
+      const plain = await projected(G, g, 'float64');
+      const scaled = await projected(G, g, 'float64', 2 ** e);
+      expect(plain.record.violated).toEqual([0]);
+      expect(scaled.z).toEqual(plain.z.map((x) => x * 2 ** e));
+    },
+  );
+
+  test('a gradient that has vanished is none that is too small', async () => {
+    const tiny = [g.map((x) => x * 2 ** -900), [0, 1, 0, -2, 0].map((x) => x * 2 ** -900)];
+    const { record } = await projected(
+      tiny,
+      [2, 0, 0, 0, 0].map((x) => -x),
+      'float64',
+    );
+    expect(record.dots[1]).toBe(0);
+    expect(record.violated).toEqual([]);
   });
 
   test.each([-560, 530])('at 2^%i they are refused, not let through', async (e) => {

@@ -43,6 +43,18 @@ describe('experience replay', () => {
     expect(sizes).toEqual([0, 4, 4, 4, 4, 4, 4, 4]);
   });
 
+  test('remembers the samples as they came, whatever plugins behind it make of the batch', async () => {
+    const held = async (...behind: StrategyPlugin[]) => {
+      const plugin = replay();
+      await toyStrategy({ plugins: [plugin, ...behind] }).train(toyStream(2, 20));
+      return plugin.memory.batch().inputs.toArray();
+    };
+    const blank = watch('beforeForward', (s) => {
+      s.batch = { ...s.batch!, inputs: s.batch!.inputs.mul(0) };
+    });
+    expect(await held(blank)).toEqual(await held());
+  });
+
   test('the memory is what the policy makes of the stream, with its provenance', async () => {
     const plugin = replay();
     const alone = reservoir(12);

@@ -70,9 +70,13 @@ describe('an evaluation between two steps', () => {
         expect(state()).toEqual(before);
       },
     });
-    strategy.model.eval();
+  });
+
+  test('outside of training, the model is ready for predictions after an evaluation', async () => {
+    const strategy = moodyStrategy();
+    await strategy.train(stream);
     await strategy.eval(stream);
-    expect(strategy.model.training).toBe(false);
+    expect([...strategy.model.namedModules()].some(([, module]) => module.training)).toBe(false);
   });
 });
 

@@ -182,7 +182,7 @@ const teams = new WeakMap<WasmMemory, Team>();
 
 export const teamOf = (memory: WasmMemory): Team | undefined => teams.get(memory);
 
-// Beside each memory, what is to be done before the team that works in it is another.
+// Beside each memory, the change of its team that is under way.
 const changes = new WeakMap<WasmMemory, Promise<void>>();
 
 /**
@@ -191,11 +191,14 @@ const changes = new WeakMap<WasmMemory, Promise<void>>();
  * @throws DeviceError as startTeam
  */
 export const setTeam = (memory: WasmMemory, size: number): Promise<void> => {
-  const change = (changes.get(memory) ?? Promise.resolve()).then(() => changeTeam(memory, size));
-  changes.set(
-    memory,
-    change.catch(() => undefined),
-  );
+  const before = changes.get(memory);
+  const change = before === undefined ? changeTeam(memory, size) : before.then(() => changeTeam(memory, size));
+  const settled: Promise<void> = change
+    .catch(() => undefined)
+    .then(() => {
+      if (changes.get(memory) === settled) changes.delete(memory);
+    });
+  changes.set(memory, settled);
   return change;
 };
 
