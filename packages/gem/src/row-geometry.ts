@@ -3,8 +3,9 @@
  * before anything is squared, so 1e-200 does not underflow, 1e200 does not overflow, and no digit is lost.
  */
 
-import { InvalidOptionError, NonFiniteGradientError, ShapeMismatchError } from './errors.ts';
+import { NonFiniteGradientError, ShapeMismatchError } from './errors.ts';
 import { addScaled, dot, EPS, maxAbs, norm, powerOfTwo } from './qp/vector.ts';
+import { want } from './want.ts';
 
 /** A vector as scale * values, the largest |value| in [1, 2); the zero vector has scale 1. */
 export interface ScaledVector {
@@ -16,8 +17,8 @@ export interface ScaledVector {
 
 /** @throws InvalidOptionError unless it is an array: a tensor has no length, and would pass for an empty one. */
 export function wantArray(operation: string, argument: string, value: ArrayLike<unknown>): void {
-  if (typeof value === 'object' && Number.isInteger(value?.length)) return;
-  throw new InvalidOptionError(operation, argument, value, 'a plain or typed array; of a tensor: .toArray()');
+  const isArray = typeof value === 'object' && Number.isInteger(value?.length);
+  want(isArray, operation, argument, value, 'a plain or typed array; of a tensor: .toArray()');
 }
 
 /** @throws InvalidOptionError for what is no array; NonFiniteGradientError naming the vector and the entry */

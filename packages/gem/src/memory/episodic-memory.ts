@@ -9,6 +9,7 @@ import type { Samples } from '@gemlab/autograd';
 import { keep, Rng, type Tensor } from '@gemlab/tensor';
 import { InvalidOptionError } from '../errors.ts';
 import type { SavedState, State, Stateful } from '../state.ts';
+import { want } from '../want.ts';
 import { type PolicyName, policies } from './fill.ts';
 import { readContents, writeContents } from './memory-state.ts';
 import { type Policy, upTo } from './policy.ts';
@@ -71,22 +72,26 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
   /** @throws InvalidOptionError for a size that is no positive integer, or a policy that lacks a generator or cannot share a budget. */
   constructor(budget: MemoryBudget, policy: FillPolicy<S> = 'ring', options: MemoryOptions = {}) {
     const { by = 'task', rng, evictionLog = 0 } = options;
-    const want = (holds: boolean, option: string, value: unknown, expected: string) => {
-      if (!holds) throw new InvalidOptionError('EpisodicMemory', option, value, expected);
-    };
+    const operation = 'EpisodicMemory';
     const total = typeof budget === 'number' ? undefined : budget?.total;
     const slots = total ?? budget;
     const count = (n: unknown, low: number) => Number.isInteger(n) && (n as number) >= low;
-    want(count(slots, 1), total === undefined ? 'patternsPerExperience' : 'total', slots, 'a positive integer');
-    want(count(evictionLog, 0), 'evictionLog', evictionLog, 'an integer >= 0');
-    want(['task', 'class', 'all', 'given'].includes(by), 'by', by, "'task', 'class', 'all' or 'given'");
+    want(
+      count(slots, 1),
+      operation,
+      total === undefined ? 'patternsPerExperience' : 'total',
+      slots,
+      'a positive integer',
+    );
+    want(count(evictionLog, 0), operation, 'evictionLog', evictionLog, 'an integer >= 0');
+    want(['task', 'class', 'all', 'given'].includes(by), operation, 'by', by, "'task', 'class', 'all' or 'given'");
     const known = typeof policy !== 'string' || Object.hasOwn(policies, policy);
-    want(known, 'policy', policy, `one of ${Object.keys(policies).join(', ')}`);
+    want(known, operation, 'policy', policy, `one of ${Object.keys(policies).join(', ')}`);
     const { name, random, shrink, start, oneState } = typeof policy === 'string' ? policies[policy] : policy;
     const drawing = `an Rng: policy '${name}' ${random ? 'draws' : 'does without one, too'}`;
-    want(rng instanceof Rng || (!rng && !random), 'rng', rng, drawing);
+    want(rng instanceof Rng || (!rng && !random), operation, 'rng', rng, drawing);
     const fixed = `a number of slots for each group: policy '${name}' cannot give slots up`;
-    want(total === undefined || shrink !== undefined, 'total', total, fixed);
+    want(total === undefined || shrink !== undefined, operation, 'total', total, fixed);
 
     this.budget = budget;
     this.policy = typeof policy === 'string' ? policies[policy] : policy;
@@ -237,12 +242,16 @@ export class EpisodicMemory<S extends Samples = Samples> implements Stateful {
    */
   sample(count: number, rng: Rng, groups: readonly number[] = this.groups): S {
     const slots = groups.flatMap((group) => this.#slots(group));
-    const want = (holds: boolean, option: string, value: unknown, expected: string) => {
-      if (!holds) throw new InvalidOptionError('EpisodicMemory.sample', option, value, expected);
-    };
-    want((Number.isInteger(count) && count >= 1) || count === Infinity, 'count', count, 'a positive integer');
-    want(rng instanceof Rng, 'rng', rng, 'an Rng: it draws the samples');
-    want(slots.length > 0, 'groups', `[${groups}]`, `some of those stored, [${this.groups}]`);
+    const operation = 'EpisodicMemory.sample';
+    want(
+      (Number.isInteger(count) && count >= 1) || count === Infinity,
+      operation,
+      'count',
+      count,
+      'a positive integer',
+    );
+    want(rng instanceof Rng, operation, 'rng', rng, 'an Rng: it draws the samples');
+    want(slots.length > 0, operation, 'groups', `[${groups}]`, `some of those stored, [${this.groups}]`);
     const drawn = Array.from(rng.choice(slots.length, Math.min(count, slots.length)), (i) => slots[i]!.sample);
     return batchOf(drawn);
   }

@@ -6,7 +6,8 @@ import type { Tensor } from '@gemlab/tensor';
 import { type SavedState, type State, StateMismatchError, tensorsOf } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
-import { want, wantCount, wantFunction } from './options.ts';
+import { want } from '../want.ts';
+import { wantCount, wantEvery, wantFunction } from './options.ts';
 
 export interface EarlyStoppingOptions {
   /** What is watched. */
@@ -38,10 +39,9 @@ export class EarlyStopping implements StrategyPlugin {
   /** @throws InvalidOptionError for an option out of range. */
   constructor({ every = 'epoch', mode = 'max', minDelta = 0, restoreBest = false, ...rest }: EarlyStoppingOptions) {
     const plugin = 'EarlyStopping';
-    const isCount = Number.isInteger(every) && (every as number) > 0;
     wantFunction(plugin, 'value', rest.value, 'says what is watched');
     wantCount(plugin, 'patience', rest.patience);
-    want(every === 'epoch' || isCount, plugin, 'every', every, "a positive integer or 'epoch'");
+    wantEvery(plugin, every);
     want(mode === 'max' || mode === 'min', plugin, 'mode', mode, "'max' or 'min'");
     want(minDelta >= 0, plugin, 'minDelta', minDelta, 'a number >= 0');
     this.#options = { every, mode, minDelta, restoreBest, ...rest };

@@ -1,12 +1,11 @@
 // Accuracies at any cadence: measures the model on all tasks of a stream every so many steps, or after each epoch, while it trains.
 
-import { InvalidOptionError } from '../errors.ts';
 import { type Json, type SavedState, type State, StateMismatchError } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import type { Stream } from '../streams/stream.ts';
 import { type Measurement, measure } from './measure.ts';
-import { wantStream } from './options.ts';
+import { wantEvery, wantStream } from './options.ts';
 
 export interface EvaluationOptions {
   /** The tasks to measure on: their test sets. */
@@ -36,9 +35,7 @@ export class EvaluationPlugin implements StrategyPlugin {
   /** @throws InvalidOptionError unless `every` is a positive integer or 'epoch', and `stream` a stream. */
   constructor({ stream, every }: EvaluationOptions) {
     wantStream('EvaluationPlugin', stream);
-    if (every !== 'epoch' && !(Number.isInteger(every) && every > 0)) {
-      throw new InvalidOptionError('EvaluationPlugin', 'every', every, "a positive integer or 'epoch'");
-    }
+    wantEvery('EvaluationPlugin', every);
     this.#stream = stream;
     this.#every = every;
   }

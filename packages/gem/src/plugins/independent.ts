@@ -5,17 +5,15 @@ import { nn } from '@gemlab/autograd';
 import type { SavedState, State, Stateful } from '../state.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
-import { want, wantCount } from './options.ts';
-import { openState, pluginState } from './plugin-state.ts';
+import { want } from '../want.ts';
+import { wantCount } from './options.ts';
+import { areLabels, openState, pluginState } from './plugin-state.ts';
 
 /** A model that hands each sample to the network of its task label, 0 to tasks - 1. */
 export function independentNets(tasks: number, build: (task: number) => nn.Module): nn.MultiHead {
   wantCount('independentNets', 'tasks', tasks);
   return new nn.MultiHead(Array.from({ length: tasks }, (_, task) => build(task)));
 }
-
-const areLabels = (found: unknown): found is readonly number[] =>
-  Array.isArray(found) && found.every(Number.isSafeInteger);
 
 /** Starts each network as a copy of the one trained before it: parameters and buffers. They must be built alike. */
 export class CloneLastPlugin implements StrategyPlugin, Stateful {

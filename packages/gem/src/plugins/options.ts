@@ -1,13 +1,8 @@
 // What options of plugins must be.
 
 import { Rng } from '@gemlab/tensor';
-import { InvalidOptionError } from '../errors.ts';
 import { EpisodicMemory } from '../memory/episodic-memory.ts';
-
-/** @throws InvalidOptionError unless it holds. */
-export function want(holds: boolean, plugin: string, option: string, value: unknown, expected: string): asserts holds {
-  if (!holds) throw new InvalidOptionError(plugin, option, value, expected);
-}
+import { want } from '../want.ts';
 
 /** @throws InvalidOptionError unless `value` is a finite number of [low, high]. */
 export function wantNumber(plugin: string, option: string, value: number, low = 0, high = Infinity): void {
@@ -23,6 +18,12 @@ export function wantPositive(plugin: string, option: string, value: number): voi
 /** @throws InvalidOptionError unless `value` is an integer >= 1. */
 export function wantCount(plugin: string, option: string, value: number): void {
   want(Number.isInteger(value) && value >= 1, plugin, option, value, 'a positive integer');
+}
+
+/** @throws InvalidOptionError unless `every` is a positive integer (steps) or 'epoch'. */
+export function wantEvery(plugin: string, every: number | 'epoch'): void {
+  const holds = every === 'epoch' || (Number.isInteger(every) && every >= 1);
+  want(holds, plugin, 'every', every, "a positive integer or 'epoch'");
 }
 
 /** @throws InvalidOptionError unless `value` is one of those. */

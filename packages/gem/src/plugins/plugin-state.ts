@@ -92,7 +92,11 @@ export function adoptPluginState<S extends Samples>(
   plugin.loadStateDict(pluginState(name as string, rest, Object.fromEntries(tensors), parts));
 }
 
-/** Whether it is a list of integers >= 0: classes, task labels. */
+/** Whether it is a list of integers. */
+export const areLabels = (found: unknown): found is readonly number[] =>
+  Array.isArray(found) && found.every(Number.isSafeInteger);
+
+/** Whether it is a list of integers >= 0: classes. */
 export const isCounts = (found: unknown): found is readonly number[] => Array.isArray(found) && found.every(isCount);
 
 /** A generator as plain data, and back. */

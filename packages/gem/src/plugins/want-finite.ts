@@ -23,8 +23,10 @@ export function wantFinite(
   what: string,
 ): { readonly dots: readonly number[] } {
   const { dots } = products;
-  const areFinite = dots.every(Number.isFinite);
-  if (areFinite && (g.dtype !== 'float64' || dots.every((dot) => dot !== 0))) return { dots };
+  if (dots.every(Number.isFinite)) {
+    if (g.dtype === 'float64' && dots.includes(0)) wantNoUnderflow(dots, g, products.G);
+    return { dots };
+  }
   const { G } = products;
   const rows = [
     { name: 'g', k: undefined, vector: g },
@@ -43,11 +45,13 @@ export function wantFinite(
     const at = { parameter, text, ...(task === undefined ? {} : { task }) };
     throw new NonFiniteGradientError('GEMPlugin', name, k, index, value, at);
   }
-  if (!areFinite) throw scaleError(g, G);
-  // Where a product is 0, that of the vectors in units of their own is 0 too, unless the product was too small for float64.
+  throw scaleError(g, G);
+}
+
+/** Where a product is 0, that of the vectors in units of their own is 0 too, unless the product was too small for float64. */
+function wantNoUnderflow(dots: readonly number[], g: Tensor, G: Tensor): void {
   const clear = exactProduct(inUnits(G), inUnits(g)).toArray() as number[];
   if (dots.some((dot, k) => dot === 0 && clear[k]! < 0)) throw scaleError(g, G);
-  return { dots };
 }
 
 /**

@@ -2,12 +2,12 @@
 // newest checkpoint before that step to just before it, under its own configuration, and held against its records: so the branch begins
 // in exactly the state that the run was in. From there it goes on under the changed configuration, as a run in a store of its own.
 
-import { InvalidOptionError } from '../errors.ts';
 import type { State } from '../state.ts';
 import type { StopSignal } from '../strategy/pause.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import { ofOwner } from '../strategy/strategy-state.ts';
 import { translator } from '../strategy/translate.ts';
+import { want } from '../want.ts';
 import { fromUtf8 } from './bytes.ts';
 import { type Checkpoint, placeOf } from './checkpoint.ts';
 import { compareRuns, type RunComparison } from './compare.ts';
@@ -52,10 +52,9 @@ export async function branchRun<C>(
 ): Promise<BranchOutcome> {
   const { step, change, build, versions, signal } = options;
   wantBuild('branchRun', build);
-  if (!Number.isSafeInteger(step) || step < 0)
-    throw new InvalidOptionError('branchRun', 'step', step, 'an integer >= 0');
-  if (typeof change !== 'object' || change === null)
-    throw new InvalidOptionError('branchRun', 'change', change, 'the parts of the configuration that change, or {}');
+  want(Number.isSafeInteger(step) && step >= 0, 'branchRun', 'step', step, 'an integer >= 0');
+  const isChange = typeof change === 'object' && change !== null;
+  want(isChange, 'branchRun', 'change', change, 'the parts of the configuration that change, or {}');
   await wantNoRun('branchRun', into);
   const source = await readManifest('branchRun', store);
   const config = { ...(source.config as object), ...change };

@@ -1,13 +1,13 @@
 // An experiment on its way: from its beginning or from a checkpoint, step by step, with a checkpoint to be had at every place at which
 // it can go on.
 
-import { InvalidOptionError } from '../errors.ts';
 import { AccuracyMatrix } from '../metrics/accuracy-matrix.ts';
 import { type State, StateMismatchError } from '../state.ts';
 import type { StopSignal } from '../strategy/pause.ts';
 import { type MeasureCadence, type RunEvent, type RunPoint, runStream } from '../strategy/run-stream.ts';
 import type { Strategy } from '../strategy/strategy.ts';
 import type { Stream } from '../streams/stream.ts';
+import { want } from '../want.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { evalLine, type RecordLine, stepLine } from './records.ts';
 
@@ -27,8 +27,7 @@ export type Build<C> = (config: C) => Experiment | Promise<Experiment>;
 
 /** @throws InvalidOptionError unless it is such a function. */
 export function wantBuild(operation: string, build: unknown): void {
-  if (typeof build === 'function') return;
-  throw new InvalidOptionError(operation, 'build', build, 'a function from a configuration to an experiment');
+  want(typeof build === 'function', operation, 'build', build, 'a function from a configuration to an experiment');
 }
 
 export interface Driver {

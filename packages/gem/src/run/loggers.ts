@@ -2,9 +2,9 @@
 // the others have recorded what they did. (A saved run keeps its own records; these are for training that is not saved.) They also write what
 // depends on the machine, as TimePlugin and MemoryUsePlugin measure it: a plugin takes part with a property `machineRecord` that is not null.
 
-import { InvalidOptionError } from '../errors.ts';
 import type { StrategyPlugin } from '../strategy/callbacks.ts';
 import type { Strategy } from '../strategy/strategy.ts';
+import { want } from '../want.ts';
 import { evalLine, linesText, type RecordLine, stepLine } from './records.ts';
 
 export interface LoggerOptions {
@@ -32,8 +32,8 @@ export function csvLogger(options: LoggerOptions): StrategyPlugin {
 }
 
 function logger(name: string, { write, every = 1 }: LoggerOptions, textOf: (line: LogLine) => string): StrategyPlugin {
-  if (typeof write !== 'function') throw new InvalidOptionError(name, 'write', write, 'a function that takes lines');
-  if (!Number.isInteger(every) || every < 1) throw new InvalidOptionError(name, 'every', every, 'a positive integer');
+  want(typeof write === 'function', name, 'write', write, 'a function that takes lines');
+  want(Number.isInteger(every) && every >= 1, name, 'every', every, 'a positive integer');
   return {
     name,
     afterTrainingIteration(strategy) {

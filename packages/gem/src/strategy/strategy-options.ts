@@ -5,6 +5,7 @@ import { Rng, type Tensor } from '@gemlab/tensor';
 import { InvalidOptionError } from '../errors.ts';
 import type { State } from '../state.ts';
 import type { Experience, Stream } from '../streams/stream.ts';
+import { want } from '../want.ts';
 import type { StrategyPlugin } from './callbacks.ts';
 import type { StopSignal } from './pause.ts';
 
@@ -78,13 +79,10 @@ export function resolveStrategyOptions(options: StrategyOptions): Required<Strat
   const [plugins, shuffle] = [options.plugins ?? [], options.shuffle ?? true];
   const { trainBatchSize, loss, rng } = options;
   for (const [name, value] of Object.entries({ trainBatchSize, accumulationSteps, trainEpochs, evalBatchSize })) {
-    if (Number.isInteger(value) && value >= 1) continue;
-    throw new InvalidOptionError('Strategy', name, value, 'a positive integer');
+    want(Number.isInteger(value) && value >= 1, 'Strategy', name, value, 'a positive integer');
   }
-  if (typeof loss !== 'function') {
-    throw new InvalidOptionError('Strategy', 'loss', loss, 'a function (outputs, targets) => loss');
-  }
-  if (!(rng instanceof Rng)) throw new InvalidOptionError('Strategy', 'rng', rng, 'a generator: new Rng(seed)');
+  want(typeof loss === 'function', 'Strategy', 'loss', loss, 'a function (outputs, targets) => loss');
+  want(rng instanceof Rng, 'Strategy', 'rng', rng, 'a generator: new Rng(seed)');
   return { ...options, plugins, accumulationSteps, trainEpochs, evalBatchSize, shuffle };
 }
 
